@@ -1,0 +1,120 @@
+"""Companies and premises. All days are operating days (US Central); a range includes both its ends."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Date, ForeignKey, Index, String, Table, Text
+
+from smt_ws.store.metadata import BigId, UtcDateTime, metadata
+
+__all__ = ["company", "company_certificate", "company_duns", "grants", "meter", "occupancy", "premise", "rep_of_record"]
+
+company = Table(
+    "company",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("legal_name", String(200), nullable=False),
+    Column("kind", String(4), nullable=False, comment="REP, CSP (third party), TDSP or REG (regulator)"),
+    Column("email", String(254), nullable=False, comment="where notices go"),
+    Column("csv_profile", String(10), nullable=False, server_default="standard", comment="standard or smt"),
+    Column("openpgp_certificate", Text, comment="armoured public key that results are encrypted to (P4)"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("suspended_at", UtcDateTime, comment="from then on nothing is done for it (P10)"),
+    CheckConstraint("kind IN ('REP', 'CSP', 'TDSP', 'REG')", name="kind"),
+    CheckConstraint("csv_profile IN ('standard', 'smt')", name="csv_profile"),
+)
+
+#: A company has one or more DUNS numbers; folders and daily files belong to a DUNS, certificates to the company (P0).
+company_duns = Table(
+    "company_duns",
+    metadata,
+    Column("duns", String(13), primary_key=True, comment="9 or 13 digits, as text: leading zeros matter"),
+    Column("company_id", ForeignKey("company.id"), nullable=False, index=True),
+    Column("ftps_password_hash", String(200), comment="argon2id; none means that the folder cannot be entered"),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+#: Several companies may register the same certificate: a service provider's, acting for each of them (P0).
+company_certificate = Table(
+    "company_certificate",
+    metadata,
+    Column("company_id", ForeignKey("company.id"), primary_key=True),
+    Column("sha256", String(64), primary_key=True, comment="lower-case hex fingerprint of the DER"),
+    Column("for_tls", Boolean, nullable=False),
+    Column("for_signing", Boolean, nullable=False),
+    Column("pem", Text, nullable=False),
+    Column("subject", Text, nullable=False, comment="RFC 4514"),
+    Column("issuer", Text, nullable=False, comment="RFC 4514"),
+    Column("serial", String(60), nullable=False, comment="decimal"),
+    Column("not_before", UtcDateTime, nullable=False),
+    Column("not_after", UtcDateTime, nullable=False),
+    Column("registered_at", UtcDateTime, nullable=False),
+    Column("withdrawn_at", UtcDateTime),
+)
+Index("ix_company_certificate_sha256", company_certificate.c.sha256)
+Index("ix_company_certificate_issuer_serial", company_certificate.c.issuer, company_certificate.c.serial)
+
+premise = Table(
+    "premise",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("esiid", String(64), nullable=False, unique=True),
+    Column("tdsp_duns", String(13), nullable=False, index=True, comment="whose wires"),
+    Column("service_address", String(200)),
+    Column("city", String(80)),
+    Column("state", String(2)),
+    Column("zip", String(10)),
+    Column("premise_type", String(30)),
+    Column("status", String(20), nullable=False, server_default="Active"),
+    Column("load_number", BigId, nullable=False, comment="the load that last said this"),
+)
+
+#: One row a meter and its stay at a premise: an exchange ends one row and begins another (U8).
+meter = Table(
+    "meter",
+    metadata,
+    Column("premise_id", ForeignKey("premise.id"), primary_key=True),
+    Column("meter_number", String(30), primary_key=True),
+    Column("installed_on", Date, primary_key=True),
+    Column("provisioned_on", Date, comment="from this day its data is the market's; none: not yet"),
+    Column("removed_on", Date, comment="the last day it measured; none: still there"),
+    Column("load_number", BigId, nullable=False),
+)
+Index("ix_meter_meter_number", meter.c.meter_number)
+
+#: Who lives there: nobody sees a previous occupant's days through a present customer (R5).
+occupancy = Table(
+    "occupancy",
+    metadata,
+    Column("premise_id", ForeignKey("premise.id"), primary_key=True),
+    Column("move_in_day", Date, primary_key=True),
+    Column("move_out_day", Date, comment="the last day; none: still there"),
+    Column("load_number", BigId, nullable=False),
+)
+
+rep_of_record = Table(
+    "rep_of_record",
+    metadata,
+    Column("premise_id", ForeignKey("premise.id"), primary_key=True),
+    Column("from_day", Date, primary_key=True),
+    Column("to_day", Date, comment="the last day served; none: still serving"),
+    Column("duns", String(13), nullable=False),
+    Column("load_number", BigId, nullable=False),
+    CheckConstraint("to_day IS NULL OR to_day >= from_day", name="days"),
+)
+Index("ix_rep_of_record_duns", rep_of_record.c.duns, rep_of_record.c.premise_id)
+
+#: What agreements let a company see or do; written by agreements, read by ``parties.access`` alone.
+grants = Table(
+    "grants",
+    metadata,
+    Column("premise_id", ForeignKey("premise.id"), primary_key=True),
+    Column("id", BigId, primary_key=True),
+    Column("company_id", ForeignKey("company.id"), nullable=False),
+    Column("scope", String(30), nullable=False, comment="energy_data, device or device_services"),
+    Column("from_day", Date, nullable=False, comment="first operating day it opens"),
+    Column("to_day", Date, comment="last operating day it opens; none: no end"),
+    Column("granted_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, comment="from this moment it opens nothing"),
+    Column("source", String(60), nullable=False, comment="the agreement, e.g. agreement:112226000001"),
+)
+Index("ix_grants_company", grants.c.company_id, grants.c.scope, grants.c.premise_id)

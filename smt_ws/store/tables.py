@@ -1,0 +1,65 @@
+"""Tables that belong to no one capability: the outbox, first answers, the audit log, runs of timed jobs."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Date, Index, Integer, LargeBinary, String, Table, Text
+
+from smt_ws.store.metadata import BigId, UtcDateTime, metadata
+
+__all__ = ["answered_request", "audit_log", "job_run", "outbox"]
+
+#: Side effects, written in the transaction that decides them and carried out afterwards, at least once.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("kind", String(40), nullable=False, comment="which handler carries it out, e.g. email"),
+    Column("dedupe_key", String(120), nullable=False, unique=True, comment="the same effect is queued once"),
+    Column("payload", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("not_before", UtcDateTime, nullable=False, comment="real time of the next try"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_until", UtcDateTime, comment="claimed by a worker until then (real time)"),
+    Column("done_at", UtcDateTime),
+    Column("dead_at", UtcDateTime, comment="given up: visible until retried by hand"),
+    Column("last_error", Text),
+)
+Index("ix_outbox_open", outbox.c.not_before, postgresql_where=outbox.c.done_at.is_(None) & outbox.c.dead_at.is_(None))
+
+#: The first answer to every state-changing request, given again to a repeat (interfaces: idempotency and replay).
+answered_request = Table(
+    "answered_request",
+    metadata,
+    Column("company_id", BigId, primary_key=True),
+    Column("operation", String(60), primary_key=True),
+    Column("trans_id", String(64), primary_key=True),
+    Column("body_sha256", LargeBinary(32), primary_key=True, comment="exclusive C14N of the Body's child"),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("answer", JSON, nullable=False),
+)
+
+#: Who did or saw what, from where, with which certificate, and how it ended (P7). Rows are only ever added.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("event", String(60), nullable=False, comment="subject:action:outcome"),
+    Column("actor", String(80), nullable=False, comment="company:ID, operator:NAME or hub:PROCESS"),
+    Column("certificate_sha256", String(64)),
+    Column("address", String(45), comment="source IP address"),
+    Column("object", String(120), comment="what it was about, e.g. order:100017"),
+    Column("details", JSON, nullable=False),
+)
+
+#: Which timed job has run for which date, so that no date is done twice.
+job_run = Table(
+    "job_run",
+    metadata,
+    Column("job", String(60), primary_key=True),
+    Column("for_date", Date, primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("outcome", Text),
+)
