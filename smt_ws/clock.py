@@ -31,11 +31,6 @@ class SystemClock:
 
     shift: timedelta = timedelta(0)
 
-    @classmethod
-    def starting_at(cls, moment: datetime) -> SystemClock:
-        """A clock that shows *moment* now and runs on from there."""
-        return cls(moment.astimezone(UTC) - real_now())
-
     def now(self) -> datetime:
         """The present moment, shifted."""
         return real_now() + self.shift

@@ -19,7 +19,9 @@ class HubError(Exception):
     #: True where the caller can mend it; False where the hub must.
     callers_fault: ClassVar[bool] = True
 
-    def __init__(self, message: str | None = None, *, expected: str | None = None, presented: str | None = None):
+    def __init__(
+        self, message: str | None = None, *, expected: str | None = None, presented: str | None = None
+    ) -> None:
         """Carry *message* (default: the class's docstring) and, where it helps, what was expected and presented."""
         super().__init__(message or self.sentence())
         self.expected = expected

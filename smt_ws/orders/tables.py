@@ -53,6 +53,7 @@ report_order = Table(
         " 'Expired')",
         name="status",
     ),
+    sqlite_autoincrement=True,  # a number is never given twice
 )
 Index("ix_report_order_company", report_order.c.company_id, report_order.c.accepted_at)
 Index("ix_report_order_status", report_order.c.status, report_order.c.expires_at)

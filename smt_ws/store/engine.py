@@ -25,7 +25,7 @@ SQLITE_BUSY_SECONDS = 60
 class Store:
     """The hub's database, by SQLAlchemy URL (``sqlite:////path/hub.db`` or ``postgresql+psycopg://host/name``)."""
 
-    def __init__(self, url: str, *, pool_size: int = 5):
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
         """Open (lazily) the database at *url*; ``postgresql://`` is read as psycopg 3."""
         parsed = make_url(url)
         if parsed.drivername in {"postgresql", "postgres"}:

@@ -1,4 +1,4 @@
-"""What every table shares: the metadata object, constraint names, and column types that mean the same on both stores."""
+"""What every table shares: the metadata object, constraint names, and column types that mean the same on both."""
 
 from __future__ import annotations
 

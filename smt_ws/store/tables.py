@@ -23,6 +23,7 @@ outbox = Table(
     Column("done_at", UtcDateTime),
     Column("dead_at", UtcDateTime, comment="given up: visible until retried by hand"),
     Column("last_error", Text),
+    sqlite_autoincrement=True,
 )
 Index("ix_outbox_open", outbox.c.not_before, postgresql_where=outbox.c.done_at.is_(None) & outbox.c.dead_at.is_(None))
 
@@ -51,6 +52,7 @@ audit_log = Table(
     Column("address", String(45), comment="source IP address"),
     Column("object", String(120), comment="what it was about, e.g. order:100017"),
     Column("details", JSON, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 #: Which timed job has run for which date, so that no date is done twice.

@@ -1,0 +1,181 @@
+"""Everything an operator may set, from ``smt-ws.toml`` and the environment (``SMT_WS_…``), checked at start.
+
+The environment wins over the file. Every limit has its reason and requirement id beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from smt_ws.errors import HubError
+
+__all__ = ["Ftps", "Limits", "Mail", "Settings", "SettingsError", "Soap", "read_settings"]
+
+#: Where the settings file is looked for when none is named.
+DEFAULT_FILE = "smt-ws.toml"
+
+
+class SettingsError(HubError):
+    """The settings cannot be used. Mend the named keys in smt-ws.toml or the SMT_WS_ environment variables."""
+
+    code = "SETTINGS"
+    callers_fault = False
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _database(url: str) -> str:
+    # A SQLite file is relative to the settings file, like every other location.
+    name = url.removeprefix("sqlite:///")
+    return url if name == url or name.startswith("/") else f"sqlite:///{_absolute(Path(name))}"
+
+
+Location = Annotated[Path, AfterValidator(_absolute)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Soap(_Section):
+    """The SOAP endpoint."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(5200, ge=0, le=65535)
+    base_url: str | None = Field(None, description="the public address written into WSDLs; default https://host:port")
+    workers: int = Field(2, ge=1, le=64, description="processes; one a core")
+    threads: int = Field(8, ge=2, le=256, description="threads a process; well above the idle connections expected")
+    proxy_socket: Path | None = Field(None, description="unix socket behind a TLS proxy, instead of host and port")
+
+
+class Tls(_Section):
+    """The hub's own certificates and the authorities whose client certificates it looks at."""
+
+    certificate: Location = Path("certs/hub-tls.crt")
+    key: Location = Path("certs/hub-tls.key")
+    client_authorities: Location = Path("certs/ca.crt")
+    crl: Location | None = Field(None, description="an expired list refuses everybody: watch its nextUpdate")
+    signing_certificate: Location = Path("certs/hub-signing.crt")
+    signing_key: Location = Path("certs/hub-signing.key")
+
+
+class Ftps(_Section):
+    """The FTPS site."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(5990, ge=0, le=65535)
+    passive_ports: tuple[int, int] | None = None
+    masquerade_address: str | None = Field(None, description="the address told to clients behind NAT")
+    root: Location = Path("ftps")
+
+
+class Mail(_Section):
+    """Where notices go: an SMTP server, or (the embedded default) a folder of .eml files."""
+
+    folder: Location | None = Path("mail")
+    smtp_host: str | None = None
+    smtp_port: int = 587
+    smtp_starttls: bool = True
+    smtp_user: str | None = None
+    smtp_password: str | None = Field(None, repr=False)
+    sender: str = "Smart Meter Hub <no-reply@hub.example>"
+
+
+class Limits(_Section):
+    """Every bound on what a request may ask, with its source."""
+
+    esiids_per_request: int = Field(50_000, ge=1, le=50_000, description="R3")
+    days_per_part: int = Field(50_000, ge=1, le=50_000, description="ESI-ID-days a file: R7; keeps zip below zip64")
+    history_months_market: int = Field(48, ge=1, description="REPs and TDSPs, interval and daily: R4")
+    history_months_others: int = Field(13, ge=1, description="third parties, customers, regulators: R4")
+    keep_files_days: int = Field(10, ge=1, description="R7, R8")
+    due_days: int = Field(2, ge=1, description="a day's data is due this many days later; before that: not yet due")
+    late_days: int = Field(
+        10, ge=1, description="after that, a missing day is late at the TDSP until this age; then a gap"
+    )
+    repeat_hours: float = Field(24, gt=0, description="how long a repeated request gets its first answer")
+    body_bytes: int = Field(8_000_000, ge=100_000, description="one SOAP message; 50,000 ESI IDs take about 2 MB")
+
+
+class Work(_Section):
+    """The workers."""
+
+    processes: int = Field(1, ge=1, le=64)
+    lease_seconds: float = Field(120, gt=0, description="a claim returns when its worker has been silent so long")
+    poll_seconds: float = Field(0.5, gt=0)
+    attempts: int = Field(8, ge=1, description="tries before a part fails or an outbox row is given up")
+
+
+class Settings(BaseSettings):
+    """All settings of one hub. Unknown keys are refused: a misspelt limit must not pass for a set one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SMT_WS_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        toml_file=DEFAULT_FILE,
+    )
+
+    environment: Literal["sandbox", "production"] = "sandbox"
+    database: Annotated[str, AfterValidator(_database)] = Field("sqlite:///hub.db", validate_default=True)
+    clock_shift_seconds: float = Field(0, description="a sandbox may live at another time: smt-ws --at sets this")
+    support_contact: str = Field("support@hub.example", description="in every fault, mail and page (P11)")
+    work_folder: Location = Path("work")
+    allow_test_esiids: bool = Field(False, description="a sandbox may take ESI IDs of 1-64 letters and digits")
+    soap: Soap = Soap()
+    tls: Tls = Tls()
+    ftps: Ftps = Ftps()
+    mail: Mail = Mail()
+    limits: Limits = Limits()
+    work: Work = Work()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def read_settings(file: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings; relative paths in them are relative to the settings file's folder.
+
+    *file* defaults to ``SMT_WS_FILE`` or ``smt-ws.toml`` in the current folder (which need not exist).
+    Raises `SettingsError` naming every key that is wrong.
+    """
+    named = file or (Path(os.environ["SMT_WS_FILE"]) if "SMT_WS_FILE" in os.environ else None)
+    if named is not None and not named.is_file():
+        raise SettingsError(f"there is no settings file {named}")
+    source = (named or Path(DEFAULT_FILE)).absolute()
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(**{**Settings.model_config, "toml_file": source})
+
+    here = Path.cwd()
+    try:
+        os.chdir(source.parent)  # relative locations are resolved while validating
+        settings = FromFile(**overrides)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
+        raise SettingsError(f"{source.name}: " + "; ".join(lines)) from error
+    except ValueError as error:  # not TOML
+        raise SettingsError(f"{source.name}: {error}") from error
+    finally:
+        os.chdir(here)
+    if settings.environment == "production" and (settings.clock_shift_seconds or settings.allow_test_esiids):
+        raise SettingsError("clock_shift_seconds and allow_test_esiids are for sandboxes; this is production")
+    return settings

@@ -1,0 +1,68 @@
+"""The append-only audit log (P7): who, with which certificate, from where, what, and how it ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from smt_ws.store.tables import audit_log
+
+__all__ = ["Event", "record"]
+
+
+class Event(StrEnum):
+    """Everything that is worth a line, as ``subject:action:outcome``."""
+
+    COMPANY_ADD = "company:add:done"
+    COMPANY_CHANGE = "company:change:done"
+    COMPANY_SUSPEND = "company:suspend:done"
+    COMPANY_RESUME = "company:resume:done"
+    CERTIFICATE_ADD = "certificate:add:done"
+    CERTIFICATE_WITHDRAW = "certificate:withdraw:done"
+    FTPS_PASSWORD = "ftps:password:changed"  # noqa: S105 — the name of an event
+    REQUEST_REFUSED = "request:verify:refused"
+    REQUEST_REPEATED = "request:answer:repeated"
+    LOAD_DONE = "load:run:done"
+    LOAD_REFUSED = "load:run:refused"
+    LOAD_ABANDONED = "load:run:abandoned"
+    ORDER_ACCEPTED = "order:place:accepted"
+    ORDER_COMPLETED = "order:build:completed"
+    ORDER_FAILED = "order:build:failed"
+    ORDER_CANCELLED = "order:cancel:done"
+    ORDER_EXPIRED = "order:expire:done"
+    ORDER_SEEN = "order:status:shown"
+    FILE_PUBLISHED = "file:publish:done"
+    FILE_FETCHED = "file:fetch:done"
+    FILE_DELETED = "file:delete:done"
+
+
+def record(
+    connection: Connection,
+    event: Event,
+    *,
+    actor: str,
+    at: datetime,
+    object: str = "",  # noqa: A002 — the audit log's own word
+    details: dict[str, Any] | None = None,
+    certificate_sha256: str | None = None,
+    address: str | None = None,
+) -> None:
+    """Add one line, in the caller's transaction: what it tells of and the line itself commit together.
+
+    *actor* is ``company:ID``, ``operator:NAME`` or ``hub:PROCESS``; *details* holds no secret and no full personal
+    data.
+    """
+    connection.execute(
+        insert(audit_log).values(
+            at=at,
+            event=event.value,
+            actor=actor,
+            object=object,
+            details=details or {},
+            certificate_sha256=certificate_sha256,
+            address=address,
+        )
+    )

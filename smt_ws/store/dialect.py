@@ -1,0 +1,105 @@
+"""The few places where SQLite and PostgreSQL need different words, so that nothing else asks which it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Integer, String, Table, bindparam, column, func, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import FromClause
+
+__all__ = ["copy_rows", "insert", "is_postgresql", "lock", "try_lock", "unlock", "unnested"]
+
+
+def is_postgresql(connection: Connection) -> bool:
+    """True on PostgreSQL, False on SQLite; there is no third store."""
+    return connection.dialect.name == "postgresql"
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """The store's own INSERT, which knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+    return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
+
+
+def unnested(connection: Connection, strings: Sequence[str]) -> FromClause:
+    """*strings* as a table with the columns ``position`` (0-based) and ``value``, in one bind parameter.
+
+    50,000 ESI IDs are joined in one statement this way, however few parameters a store allows.
+    """
+    if is_postgresql(connection):
+        values = bindparam("unnested", list(strings), type_=postgresql.ARRAY(String), unique=True)
+        rows = (
+            func.unnest(values)
+            .table_valued(column("value", String), with_ordinality="ordinal", name="asked")
+            .render_derived()
+        )
+        # ordinality counts from 1
+        return select(rows.c.value, (rows.c.ordinal - 1).label("position")).subquery("asked_strings")
+    each = func.json_each(bindparam("unnested", json.dumps(list(strings)), type_=String, unique=True))
+    rows = each.table_valued(column("value", String), column("key", Integer), name="asked")
+    return select(rows.c.value, rows.c.key.label("position")).subquery("asked_strings")
+
+
+def _lock_number(key: str) -> int:
+    return int.from_bytes(sha256(key.encode()).digest()[:8], "big", signed=True)
+
+
+def try_lock(connection: Connection, key: str) -> bool:
+    """Take the advisory lock *key* for this connection's session if nobody has it.
+
+    The lock goes when the session ends, however it ends. On SQLite always True: there the write transaction is
+    the lock.
+    """
+    if not is_postgresql(connection):
+        return True
+    return bool(connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": _lock_number(key)}).scalar())
+
+
+@contextmanager
+def lock(connection: Connection, key: str) -> Iterator[None]:
+    """Hold the advisory lock *key*, waiting for it; on SQLite nothing is needed."""
+    if not is_postgresql(connection):
+        yield
+        return
+    connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": _lock_number(key)})
+    try:
+        yield
+    finally:
+        unlock(connection, key)
+
+
+def unlock(connection: Connection, key: str) -> None:
+    """Give the advisory lock *key* back (a dead session has given it back already)."""
+    if is_postgresql(connection) and not connection.closed and not connection.invalidated:
+        connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": _lock_number(key)})
+
+
+def copy_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Insert *rows* in bulk (COPY on PostgreSQL, executemany on SQLite) and return how many there were.
+
+    Values go to the driver as they are: dates, ints, bytes, text; column types of ours do not convert them.
+    """
+    names = ", ".join(f'"{name}"' for name in columns)
+    quoted = connection.dialect.identifier_preparer.format_table(table)
+    if is_postgresql(connection):
+        count = 0
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {quoted} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+                count += 1
+        return count
+    marks = ", ".join("?" for _ in columns)
+    driver = connection.connection.driver_connection
+    before = driver.total_changes
+    driver.executemany(f"INSERT INTO {quoted} ({names}) VALUES ({marks})", (_plain(row) for row in rows))  # noqa: S608
+    return int(driver.total_changes - before)
+
+
+def _plain(row: Sequence[Any]) -> list[Any]:
+    # The driver's default adapters for dates are deprecated; SQLAlchemy stores dates as ISO text.
+    return [value.isoformat() if hasattr(value, "isoformat") else value for value in row]

@@ -1,0 +1,83 @@
+"""One mechanism for honest retries and for replays (interfaces: idempotency and replay).
+
+A state-changing request is remembered under (company, operation, trans_id, SHA-256 of the exclusive C14N of the
+Body's child). Its answer is stored in the same transaction as its effect; a repeat runs nothing and gets that answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, select
+
+from smt_ws.store.dialect import insert, is_postgresql
+from smt_ws.store.engine import Store
+from smt_ws.store.tables import answered_request
+
+__all__ = ["Answer", "answer_once", "forget_expired"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer and whether it had been given before."""
+
+    content: dict[str, Any]
+    repeated: bool
+    first_at: datetime
+
+
+def answer_once(
+    store: Store,
+    *,
+    company_id: int,
+    operation: str,
+    trans_id: str,
+    body_sha256: bytes,
+    now: datetime,
+    keep: timedelta,
+    run: Callable[[Connection], dict[str, Any]],
+) -> Answer:
+    """Run *run* once for this request and give every repeat within *keep* the first answer.
+
+    Two equal requests at the same moment: one runs, the other waits for its commit and repeats its answer. If *run*
+    raises, nothing is remembered and nothing it did remains.
+    """
+    key = {"company_id": company_id, "operation": operation, "trans_id": trans_id, "body_sha256": body_sha256}
+    same = and_(*(answered_request.c[name] == value for name, value in key.items()))
+    with store.write() as connection:
+        claim = (
+            insert(connection, answered_request)
+            .values(**key, first_at=now, expires_at=now + keep, answer={})
+            .on_conflict_do_nothing()
+            .returning(answered_request.c.company_id)
+        )
+        # The unique key is the lock: a rival's insert waits here until the first transaction ends.
+        if connection.execute(claim).first() is None:
+            first = connection.execute(select(answered_request).where(same)).one()
+            if first.expires_at > now:
+                return Answer(content=first.answer, repeated=True, first_at=first.first_at)
+            connection.execute(delete(answered_request).where(same))
+            connection.execute(claim)
+        answer = run(connection)
+        connection.execute(answered_request.update().where(same).values(answer=answer))
+    return Answer(content=answer, repeated=False, first_at=now)
+
+
+def forget_expired(store: Store, now: datetime, *, batch: int = 10_000) -> int:
+    """Remove answers nobody can repeat any more, in bounded transactions; returns how many."""
+    removed = 0
+    while True:
+        with store.write() as connection:
+            row_id = answered_request.c.body_sha256
+            old = select(row_id).where(answered_request.c.expires_at <= now).limit(batch)
+            if is_postgresql(connection):
+                old = old.with_for_update(skip_locked=True)
+            gone = connection.execute(
+                delete(answered_request).where(row_id.in_(old), answered_request.c.expires_at <= now)
+            ).rowcount
+        removed += gone
+        if gone < batch:
+            return removed

@@ -1,0 +1,100 @@
+"""Bringing a store to this release's schema, and telling whether it is there.
+
+Migrations are Alembic scripts in ``migrations/versions``; they run in one transaction each. Partitions of the
+interval tables are made by the loads that need them, so they are no part of the comparison.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, text
+
+from smt_ws.errors import HubError
+from smt_ws.store.dialect import is_postgresql, lock
+from smt_ws.store.engine import Store
+
+__all__ = ["SchemaMismatchError", "check", "downgrade", "head", "require_current", "upgrade", "version"]
+
+_PARTITION = re.compile(r"^interval_day(_history)?_y\d{4}m\d{2}$")
+
+
+class SchemaMismatchError(HubError):
+    """The database has not this release's schema. Run `smt-ws db upgrade`."""
+
+    code = "SCHEMA"
+    callers_fault = False
+
+
+def _config(connection: Connection | None = None, metadata: MetaData | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(connection=connection, metadata=metadata)
+    return config
+
+
+def head() -> str:
+    """The revision this release needs."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise RuntimeError("this release carries no migrations")
+    return revision
+
+
+def version(store: Store) -> str | None:
+    """The revision *store* is at; None for an empty one."""
+    with store.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(store: Store, revision: str = "head") -> None:
+    """Bring *store* up to *revision*; two at once queue behind an advisory lock."""
+    with store.write() as connection, lock(connection, "migrate"):
+        if is_postgresql(connection):
+            # A migration must not queue for hours behind a long report, blocking everyone behind it.
+            connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(store: Store, revision: str = "base") -> None:
+    """Take *store* back to *revision*; data of dropped tables is gone."""
+    with store.write() as connection, lock(connection, "migrate"):
+        command.downgrade(_config(connection), revision)
+
+
+def check(store: Store, metadata: MetaData) -> list[str]:
+    """How the schema in *store* differs from *metadata*, a readable line each; empty when it does not."""
+
+    def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _to: Any) -> bool:
+        return not (kind == "table" and name is not None and (_PARTITION.match(name) or name == "alembic_version"))
+
+    with store.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"include_object": ours, "compare_type": True, "target_metadata": metadata}
+        )
+        differences = compare_metadata(context, metadata)
+    return [_readable(difference) for difference in differences]
+
+
+def _readable(difference: Any) -> str:
+    if isinstance(difference, list):
+        return "; ".join(_readable(one) for one in difference)
+    action, *subject = difference
+    return f"{action}: " + " ".join(getattr(part, "name", None) or str(part) for part in subject if part is not None)
+
+
+def require_current(store: Store) -> None:
+    """Raise `SchemaMismatchError` unless *store* is at this release's revision."""
+    found = version(store)
+    if found != head():
+        raise SchemaMismatchError(
+            f"the database is at revision {found or 'none'}, this release needs {head()}: run `smt-ws db upgrade`"
+        )

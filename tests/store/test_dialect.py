@@ -1,0 +1,103 @@
+"""Both stores join 50,000 strings, copy rows in bulk and serialise writers in the same way."""
+
+import threading
+import time
+from datetime import date
+
+import pytest
+from sqlalchemy import select, text
+
+from smt_ws.parties.tables import premise, rep_of_record
+from smt_ws.store.dialect import copy_rows, lock, try_lock, unlock, unnested
+from smt_ws.usage.tables import interval_day_history
+
+
+def test_strings_are_joined_in_their_order(store):
+    asked = [f"{n:017d}" for n in range(50_000)]
+    with store.write() as connection:
+        copied = copy_rows(
+            connection, premise, ["esiid", "tdsp_duns", "load_number"], [(e, "1", 1) for e in asked[::7]]
+        )
+        strings = unnested(connection, asked)
+        found = connection.execute(
+            select(strings.c.position, premise.c.esiid).join(premise, premise.c.esiid == strings.c.value)
+        ).all()
+    assert copied == len(asked[::7])
+    assert sorted((row.position, row.esiid) for row in found) == [(n, asked[n]) for n in range(0, 50_000, 7)]
+
+
+def test_copied_rows_come_back_as_they_went_in(store):
+    with store.write() as connection:
+        if not store.is_sqlite:
+            connection.execute(
+                text(
+                    "CREATE TABLE interval_day_history_y2026m11 PARTITION OF interval_day_history "
+                    "FOR VALUES FROM ('2026-11-01') TO ('2026-12-01')"
+                )
+            )
+        row = (5, 4, date(2026, 11, 1), 1, 2, bytes(range(200)) * 2, None)
+        names = ["premise_id", "channel", "operating_day", "load_number", "replaced_by", "wh", "statuses"]
+        assert copy_rows(connection, interval_day_history, names, [row]) == 1
+    with store.read() as connection:
+        found = connection.execute(select(interval_day_history)).one()
+    assert tuple(found) == row
+
+
+def test_a_failed_copy_leaves_nothing(store):
+    with pytest.raises(Exception, match=r"(?i)null"), store.write() as connection:
+        copy_rows(connection, rep_of_record, ["premise_id", "from_day", "duns", "load_number"], [(1, None, "1", 1)])
+    with store.read() as connection:
+        assert connection.execute(select(rep_of_record)).all() == []
+
+
+def test_a_lock_is_held_by_one_session_and_goes_with_it(store):
+    if store.is_sqlite:
+        pytest.skip("on SQLite the write transaction is the lock")
+    with store.read() as one, store.read() as other:
+        with lock(one, "load:1"):
+            assert not try_lock(other, "load:1")
+            assert try_lock(other, "load:2")
+        assert try_lock(other, "load:1")
+        unlock(other, "load:1")
+
+
+def test_writers_queue_instead_of_failing(store):
+    """BEGIN IMMEDIATE: no writer is told 'database is locked' because another one was first."""
+    failures = []
+
+    def write(n: int) -> None:
+        try:
+            for k in range(20):
+                with store.write() as connection:
+                    copy_rows(connection, premise, ["esiid", "tdsp_duns", "load_number"], [(f"{n}-{k}", "1", 1)])
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_snapshot_does_not_see_what_is_committed_after_it_began(store):
+    with store.read() as snapshot:
+        assert snapshot.execute(select(premise)).all() == []
+        writer = threading.Thread(target=_add_premise, args=(store,))
+        writer.start()
+        writer.join()
+        time.sleep(0.01)
+        assert snapshot.execute(select(premise)).all() == []
+
+
+def test_a_snapshot_cannot_write_on_postgresql(store):
+    if store.is_sqlite:
+        pytest.skip("SQLite has no read-only transaction on a shared file")
+    with pytest.raises(Exception, match="read-only"), store.read() as connection:
+        copy_rows(connection, premise, ["esiid", "tdsp_duns", "load_number"], [("1", "1", 1)])
+
+
+def _add_premise(store):
+    with store.write() as connection:
+        copy_rows(connection, premise, ["esiid", "tdsp_duns", "load_number"], [("1", "1", 1)])
