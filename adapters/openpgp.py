@@ -1,0 +1,267 @@
+"""OpenPGP for delivered files: check a company's certificate, encrypt to it, decrypt what TDSPs send (R7, P4).
+
+The only module that touches pysequoia, whose interface is not declared stable. Files are encrypted as ASCII-armoured
+messages (`.asc`), without compression (a zip is inside) and without a signature.
+
+**pysequoia holds the interpreter lock throughout** and its ``decrypt_file`` keeps about twice the message in memory:
+call these functions in a worker process, never in a server's thread. It also encrypts to expired, revoked or retired
+keys without a word; the checks against that are made here, at each encryption.
+
+The time by which a certificate counts as expired is security time: real UTC, passed as ``now``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, Final, Protocol
+
+import pysequoia
+from pysequoia.packet import PacketPile, SignatureType, Tag
+
+_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
+_LARGEST_CERTIFICATE: Final = 256 * 1024  # real ones stay under 50 KiB; photos and thousands of signatures do not
+
+
+class OpenPGPError(Exception):
+    """An OpenPGP key or message could not be used."""
+
+    code: ClassVar[str] = "OPENPGP_ERROR"
+
+
+class UnreadableCertificateError(OpenPGPError):
+    """The text is not one OpenPGP public key; export it with ``gpg --armor --export KEYID`` and send all of it."""
+
+    code = "OPENPGP_CERTIFICATE_UNREADABLE"
+
+
+class SecretKeyPresentedError(OpenPGPError):
+    """A secret key was sent where a public key belongs.
+
+    Nothing was kept. Treat the secret key as disclosed: revoke it, make another, and send its public half.
+    """
+
+    code = "OPENPGP_SECRET_KEY_PRESENTED"
+
+
+class CertificateExpiredError(OpenPGPError):
+    """The OpenPGP key has expired; extend or replace it and send the public key again."""
+
+    code = "OPENPGP_CERTIFICATE_EXPIRED"
+
+
+class CertificateRevokedError(OpenPGPError):
+    """The OpenPGP key has been revoked by its owner; send the public key that replaces it."""
+
+    code = "OPENPGP_CERTIFICATE_REVOKED"
+
+
+class NoEncryptionKeyError(OpenPGPError):
+    """The OpenPGP key has no part that may encrypt and is still valid; add an encryption subkey and send it again."""
+
+    code = "OPENPGP_NO_ENCRYPTION_KEY"
+
+
+class EncryptionFailedError(OpenPGPError):
+    """A file could not be encrypted or written; the message says why. No part of it is left."""
+
+    code = "OPENPGP_ENCRYPTION_FAILED"
+
+
+class DecryptionFailedError(OpenPGPError):
+    """A message is not encrypted to this key, or it is damaged; encrypt it to the hub's key and send it again."""
+
+    code = "OPENPGP_DECRYPTION_FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateInfo:
+    """What an operator compares before a certificate is accepted.
+
+    ``fingerprint``: lower-case hex. ``expires``: UTC, the day from which the hub can no longer deliver (the sooner of
+    the key's and its encryption subkeys' expiry), or None. ``can_encrypt`` is True whenever ``check_certificate``
+    returns; ``describe_certificate`` tells it of any readable one.
+    """
+
+    fingerprint: str
+    user_ids: tuple[str, ...]
+    expires: datetime | None
+    can_encrypt: bool
+    revoked: bool = False
+
+
+class Engine(Protocol):
+    """What the hub needs of an OpenPGP implementation, so that this one can be replaced."""
+
+    def check_certificate(self, armored: str, *, now: datetime) -> CertificateInfo:
+        """See the function of this module."""
+
+    def encrypt_file(self, source: Path, target: Path, certificate: str, *, now: datetime) -> None:
+        """See the function of this module."""
+
+    def decrypt_file(self, source: Path, target: Path, secret_key: str) -> None:
+        """See the function of this module."""
+
+
+def make_key(user_id: str) -> tuple[str, str]:
+    """Make a key for sandboxes and tests: (secret key, certificate), both armoured; no pass phrase, no expiry.
+
+    Curve 25519 in the form of RFC 4880, which every gpg since 2.1 reads.
+    """
+    key = pysequoia.Tsk.generate(user_id, profile=pysequoia.Profile.RFC4880)
+    return str(key), str(key.extract_certificate())
+
+
+def check_certificate(armored: str, *, now: datetime) -> CertificateInfo:
+    """Read a company's public key and make sure that the hub can deliver to it.
+
+    Raises UnreadableCertificateError, SecretKeyPresentedError, CertificateRevokedError, CertificateExpiredError,
+    NoEncryptionKeyError.
+    """
+    info, _ = _usable(armored, now)
+    return info
+
+
+def describe_certificate(armored: str, *, now: datetime) -> CertificateInfo:
+    """Tell what can be told of a public key that may be of no use any more.
+
+    Raises UnreadableCertificateError, SecretKeyPresentedError.
+    """
+    certificate = _read(armored)
+    _, expires, keys = _living_parts(certificate, now)
+    dead = certificate.is_revoked or (certificate.expiration is not None and certificate.expiration <= now)
+    return _info(certificate, expires, can_encrypt=bool(keys) and not dead)
+
+
+def encrypt_file(source: Path, target: Path, certificate: str, *, now: datetime) -> None:
+    """Encrypt ``source`` to ``target``, an armoured OpenPGP message; streams, about 26 MB of memory at any size.
+
+    ``target`` must not exist and is not fsynced here: publish it with ``adapters.publishing``.
+    Raises what ``check_certificate`` raises, and EncryptionFailedError.
+    """
+    _, recipient = _usable(certificate, now)
+    if target.exists():
+        raise EncryptionFailedError(f"{target.name} exists already")
+    try:
+        pysequoia.encrypt_file(input=source, output=target, recipients=[recipient])
+    except Exception as failure:
+        target.unlink(missing_ok=True)
+        raise EncryptionFailedError(f"{source.name}: {_first_line(failure)}") from None
+
+
+def decrypt_file(source: Path, target: Path, secret_key: str) -> None:
+    """Decrypt ``source``, armoured or binary, to ``target``; ``secret_key`` is armoured, without a pass phrase.
+
+    A damaged or unauthenticated message leaves no target. Signatures are not looked at: who sent a file is known from
+    the FTPS account. Raises DecryptionFailedError, UnreadableCertificateError for an unusable secret key.
+    """
+    if target.exists():
+        raise DecryptionFailedError(f"{target.name} exists already")
+    try:
+        decryptor = pysequoia.Tsk.from_bytes(secret_key.encode()).decryptor()
+    except Exception as failure:
+        raise UnreadableCertificateError(f"secret key: {_first_line(failure)}") from None
+    try:
+        pysequoia.decrypt_file(input=source, output=target, decryptor=decryptor)
+    except Exception as failure:
+        target.unlink(missing_ok=True)
+        raise DecryptionFailedError(f"{source.name}: {_first_line(failure)}") from None
+
+
+def _first_line(failure: Exception) -> str:
+    """Sequoia's sentence without the stack trace that it carries."""
+    return str(failure).split("\n", 1)[0][:200]
+
+
+def _read(armored: str) -> pysequoia.Cert:
+    if len(armored) > _LARGEST_CERTIFICATE:
+        raise UnreadableCertificateError(f"{len(armored)} characters; at most {_LARGEST_CERTIFICATE} accepted")
+    # the parser stops at the end of the first block, and what follows would be stored unread
+    if "PGP PRIVATE KEY BLOCK" in armored:
+        raise SecretKeyPresentedError("the text holds a secret key; expected a public key only")
+    if armored.count("-----BEGIN PGP ") > 1:
+        raise UnreadableCertificateError("expected exactly one armoured block")
+    try:
+        packets = list(PacketPile.from_bytes(armored.encode()))
+    except Exception as failure:
+        raise UnreadableCertificateError(_first_line(failure)) from None
+    if any(packet.tag in (Tag.SecretKey, Tag.SecretSubkey) for packet in packets):
+        raise SecretKeyPresentedError("the text holds a secret key; expected a public key only")
+    if sum(packet.tag == Tag.PublicKey for packet in packets) != 1:
+        raise UnreadableCertificateError("expected exactly one public key")
+    try:
+        return pysequoia.Cert.from_packets(packets)
+    except Exception as failure:
+        raise UnreadableCertificateError(_first_line(failure)) from None
+
+
+def _usable(armored: str, now: datetime) -> tuple[CertificateInfo, pysequoia.Cert]:
+    """The certificate, cut down to the keys that may be encrypted to at this moment."""
+    certificate = _read(armored)
+    name = certificate.fingerprint
+    if certificate.is_revoked:
+        raise CertificateRevokedError(f"key {name} is revoked")
+    if certificate.expiration is not None and certificate.expiration <= now:
+        raise CertificateExpiredError(f"key {name} expired on {certificate.expiration:%Y-%m-%d}")
+    living, expires, keys = _living_parts(certificate, now)
+    if not keys:
+        raise NoEncryptionKeyError(f"key {name} has no valid encryption subkey")
+    try:
+        recipient = pysequoia.Cert.from_packets(living)
+        # the library's own policy (weak algorithms and hashes) has the last word
+        pysequoia.encrypt(bytes=b"", recipients=[recipient])
+    except Exception as failure:
+        raise NoEncryptionKeyError(f"key {name}: {_first_line(failure)}") from None
+    return _info(certificate, expires, can_encrypt=True), recipient
+
+
+def _info(certificate: pysequoia.Cert, expires: datetime | None, *, can_encrypt: bool) -> CertificateInfo:
+    users = tuple(str(user) for user in certificate.user_ids)
+    return CertificateInfo(certificate.fingerprint, users, expires, can_encrypt, certificate.is_revoked)
+
+
+def _living_parts(
+    certificate: pysequoia.Cert, now: datetime
+) -> tuple[list[pysequoia.packet.Packet], datetime | None, int]:
+    """The certificate without its revoked and expired subkeys; when it ends; how many of its keys may encrypt."""
+    primary, *subkeys = _groups(certificate)
+    living = list(primary)
+    ends = [] if certificate.expiration is None else [certificate.expiration]
+    keys = int(any(_may_encrypt(packet) for packet in primary))
+    # a primary key that may encrypt lasts as long as the certificate
+    encryption_ends: list[datetime | None] = [None] if keys else []
+    for group in subkeys:
+        if any(packet.signature_type == SignatureType.SubkeyRevocation for packet in group):
+            continue
+        bindings = [packet for packet in group if packet.signature_type == SignatureType.SubkeyBinding]
+        binding = max(bindings, key=lambda packet: packet.signature_created or _BEFORE_ALL, default=None)
+        created = group[0].key_created
+        if binding is None or created is None:
+            continue
+        lasts = binding.key_validity_period
+        end = created + lasts if lasts else None
+        if end is not None and end <= now:
+            continue
+        living += group
+        if _may_encrypt(binding):
+            keys += 1
+            encryption_ends.append(end)
+    if encryption_ends and None not in encryption_ends:
+        ends.append(max(end for end in encryption_ends if end is not None))
+    return living, min(ends, default=None), keys
+
+
+def _groups(certificate: pysequoia.Cert) -> Iterator[list[pysequoia.packet.Packet]]:
+    """The primary key with its names and signatures, then each subkey with its signatures (RFC 9580, 10.1)."""
+    group: list[pysequoia.packet.Packet] = []
+    for packet in PacketPile.from_bytes(bytes(certificate)):
+        if packet.tag == Tag.PublicSubkey:
+            yield group
+            group = []
+        group.append(packet)
+    yield group
+
+
+def _may_encrypt(packet: pysequoia.packet.Packet) -> bool:
+    flags = packet.key_flags
+    return flags is not None and (flags.transport_encryption or flags.storage_encryption)
