@@ -1,0 +1,86 @@
+"""A file is seen whole or not at all (requirement R7; reliability item R10).
+
+A file is written under a hidden name in the folder where it will be seen, made durable, and only then given its
+name; the folder itself is made durable last, so that a published file survives the loss of power. Hidden names begin
+with ``.`` and end with ``.part``: the FTPS site neither lists nor serves them, and ``sweep`` removes those that a
+killed process left behind.
+"""
+
+import os
+import secrets
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Final
+
+_SUFFIX: Final = ".part"
+
+
+class PublishingError(Exception):
+    """A file could not be given its final name."""
+
+    code: ClassVar[str] = "PUBLISHING_ERROR"
+
+
+class NotATemporaryNameError(PublishingError):
+    """The temporary and the final name must differ only as `.NAME….part` and `NAME`, in one folder.
+
+    Only a rename inside one folder is atomic; make temporary names with ``temporary_name``.
+    """
+
+    code = "PUBLISHING_NAMES"
+
+
+def temporary_name(final: Path) -> Path:
+    """A hidden name beside ``final``, different at each call: two workers that both believe in a part never share."""
+    # 255 bytes is the longest name on the usual file systems
+    stem = final.name.encode()[: 255 - 1 - 13 - len(_SUFFIX)].decode(errors="ignore")
+    return final.with_name(f".{stem}.{secrets.token_hex(6)}{_SUFFIX}")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file name is one that ``temporary_name`` makes."""
+    return name.startswith(".") and name.endswith(_SUFFIX)
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Give a finished file its name, durably; an earlier file of that name is replaced in the same instant.
+
+    When this returns, file and name survive a power cut. When it raises, either nothing is to be seen under ``final``
+    (and ``temporary`` may be left for ``sweep``), or all of it is and only the folder's durability is unsure: publish
+    the same part again. Raises NotATemporaryNameError, OSError.
+    """
+    if temporary.parent != final.parent or not is_temporary(temporary.name) or final.name.startswith("."):
+        raise NotATemporaryNameError(f"cannot publish {temporary.name!r} as {final.name!r}")
+    make_durable(temporary)
+    temporary.replace(final)
+    make_durable(final.parent)
+
+
+def make_durable(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on stable storage. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path, older_than: datetime) -> list[Path]:
+    """Remove temporary files last written before ``older_than`` (aware, real time); return what was removed.
+
+    Choose a moment well before the longest time a worker holds a part without writing. Other files, sub-folders and
+    links are left alone; a file that vanishes meanwhile is no error. Raises OSError for an unreadable folder.
+    """
+    limit = older_than.timestamp()
+    removed = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not is_temporary(entry.name):
+                continue
+            try:
+                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < limit:
+                    Path(entry.path).unlink()
+                    removed.append(Path(entry.path))
+            except FileNotFoundError:
+                continue
+    return sorted(removed)
