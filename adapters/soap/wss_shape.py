@@ -1,0 +1,213 @@
+"""The guards that stand before any canonicalisation, and the fixed shape of a signed envelope.
+
+C14N is super-linear in namespace declarations and attributes, and a signature says nothing about the places it does
+not cover. So a message must first have exactly the shape that the profile names: what is not expected is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, cast
+
+from lxml import etree
+
+from adapters.soap.wss_failures import BadShape, DuplicateId, LimitExceeded, Unsigned
+from adapters.soap.wss_names import (
+    SECURITY,
+    SIGNATURE,
+    SOAP11,
+    SOAP12,
+    TIMESTAMP,
+    TOKEN,
+    ULTIMATE_RECEIVER,
+    WSU_ID,
+    XML,
+)
+
+MAX_ATTRIBUTES: Final = 8
+"""Attributes on one element: C14N sorts them by insertion. An honest message has at most four."""
+
+MAX_NAMESPACES: Final = 128
+"""Namespace declarations in one message: C14N looks them up one after the other. Honest messages have under 30."""
+
+MAX_IDS: Final = 64
+"""Elements with an Id in one message: an honest one names Body, Timestamp, token and a few parts of its signature."""
+
+_ID_NAMES: Final = frozenset({WSU_ID, "Id", "ID", "id", f"{{{XML}}}id"})
+_ATTRIBUTES: Final = etree.XPath("/descendant::*/@*")
+_NOT_CONTENT: Final = (etree.Comment, etree.ProcessingInstruction, etree.Entity)
+
+
+@dataclass(frozen=True)
+class SecurityParts:
+    """Where the parts stand in an envelope of the right shape. ``token`` is None where the sender put none."""
+
+    body: etree._Element
+    content: etree._Element
+    timestamp: etree._Element
+    signature: etree._Element
+    token: etree._Element | None
+
+
+def check_bytes(message: bytes) -> None:
+    """Refuse a namespace flood before parsing: linear, about 1 ms for 2 MB.
+
+    Raises:
+        LimitExceeded: more than MAX_NAMESPACES times ``xmlns`` (in text it counts too: no honest message has it).
+
+    """
+    if (found := message.count(b"xmlns")) > MAX_NAMESPACES:
+        raise LimitExceeded(f"the message declares {found} namespaces; expected at most {MAX_NAMESPACES}")
+
+
+def check_shape(envelope: etree._Element) -> None:
+    """Check everything that must hold before the envelope is canonicalised or searched; linear in its size.
+
+    Raises:
+        BadShape: not a SOAP 1.1 or 1.2 envelope of one Header and one Body with one child element; a DTD, comment,
+            processing instruction or entity reference anywhere.
+        LimitExceeded: too many attributes on an element, namespace declarations or Ids.
+        DuplicateId: two elements share an Id, in whichever attribute (``wsu:Id``, ``Id``, ``xml:id``).
+
+    """
+    _no_markup_tricks(envelope)
+    _within_limits(envelope)
+    _envelope_shape(envelope)
+
+
+def find_parts(envelope: etree._Element) -> SecurityParts:
+    """Find the parts of an envelope that passed check_shape, by position only, never by Id.
+
+    Raises:
+        Unsigned: no Security header, or one without a signature.
+        BadShape: more than one Security header (for whatever actor), or anything in it but one Timestamp, one
+            Signature and at most one BinarySecurityToken.
+
+    """
+    header, body = envelope
+    found = [child for child in header if child.tag == SECURITY]
+    if not found:
+        raise Unsigned("the message has no wsse:Security header; expected one that signs Body and Timestamp")
+    if len(found) > 1:
+        raise BadShape(f"the message has {len(found)} wsse:Security headers; expected exactly 1", rule="R3206")
+    security = found[0]
+    namespace = etree.QName(envelope).namespace
+    if security.get(f"{{{namespace}}}actor") is not None or security.get(f"{{{namespace}}}role") not in (
+        None,
+        ULTIMATE_RECEIVER,
+    ):
+        raise BadShape("the wsse:Security header is addressed to another actor; expected none", rule="R3206")
+    counts = Counter(str(child.tag) for child in security)
+    if not counts[SIGNATURE]:
+        raise Unsigned("the wsse:Security header has no ds:Signature; expected one over Body and Timestamp")
+    limits = ((SIGNATURE, 1, None), (TIMESTAMP, 1, "R3227"), (TOKEN, counts[TOKEN] and 1, None))
+    for tag, expected, rule in limits:
+        if counts[tag] != expected:
+            raise BadShape(
+                f"the wsse:Security header has {counts[tag]} {etree.QName(tag).localname}; expected exactly {expected}",
+                rule=rule,
+            )
+    if foreign := set(counts) - {SIGNATURE, TIMESTAMP, TOKEN}:
+        raise BadShape(
+            f"the wsse:Security header holds {', '.join(sorted(map(_short, foreign)))}; "
+            "expected Timestamp, BinarySecurityToken and Signature only"
+        )
+    return SecurityParts(
+        body=body,
+        content=body[0],
+        timestamp=_only(security, TIMESTAMP),
+        signature=_only(security, SIGNATURE),
+        token=_only(security, TOKEN) if counts[TOKEN] else None,
+    )
+
+
+def _no_markup_tricks(envelope: etree._Element) -> None:
+    if envelope.getparent() is not None:
+        raise BadShape("the envelope is not the root of its document; expected the whole message")
+    if envelope.getroottree().docinfo.internalDTD is not None:
+        raise BadShape("the message has a DOCTYPE; expected none")
+    # A comment or entity reference cuts .text short while C14N reads on; a PI outside the root is signed by nobody.
+    for node in (envelope.getprevious(), envelope.getnext(), next(_nodes_that_are_not_content(envelope), None)):
+        if node is not None:
+            raise BadShape("the message has a comment, processing instruction or entity reference; expected none")
+
+
+def _nodes_that_are_not_content(envelope: etree._Element) -> Iterator[etree._Element]:
+    return envelope.iter(*cast("Any", _NOT_CONTENT))
+
+
+def _within_limits(envelope: etree._Element) -> None:
+    if len(envelope.attrib) > MAX_ATTRIBUTES:
+        _too_many_attributes(envelope)
+    ids = {str(value) for name, value in envelope.attrib.items() if name in _ID_NAMES}
+    last: etree._Element | None = None
+    run = 0
+    # One pass in C that yields the attributes only, in document order, so each element's stand together.
+    for value in cast("list[etree._ElementUnicodeResult]", _ATTRIBUTES(envelope)):
+        owner = value.getparent()
+        run = run + 1 if owner is last else 1
+        last = owner
+        if run > MAX_ATTRIBUTES:
+            _too_many_attributes(owner)
+        if value.attrname in _ID_NAMES:
+            if value in ids:
+                raise DuplicateId(f"two elements have the Id {str(value)[:80]!r}; expected each Id once")
+            ids.add(str(value))
+            if len(ids) > MAX_IDS:
+                raise LimitExceeded(f"the message has more than {MAX_IDS} Ids; expected at most {MAX_IDS}")
+    _few_namespaces(envelope)
+
+
+def _too_many_attributes(element: etree._Element | None) -> NoReturn:
+    name = "an element" if element is None else _short(element.tag)
+    raise LimitExceeded(f"{name} has more than {MAX_ATTRIBUTES} attributes; expected at most {MAX_ATTRIBUTES}")
+
+
+def _few_namespaces(envelope: etree._Element) -> None:
+    """Bound what C14N has to look through, at the price of one fast pass for an honest message.
+
+    Declarations above a canonicalised element are copied in quadratic time, and those above an element without a
+    namespace are searched for each such element. All others cost C14N nothing, so the full count, which is as dear
+    as C14N itself, is made only where there are elements without a namespace.
+    """
+    outer = [envelope, *envelope]
+    outer += [child for part in tuple(envelope) for child in part]
+    outer += [child for part in outer[1 + len(envelope) :] if part.tag == SECURITY for child in part]
+    outer += [part[0] for part in outer if part.tag == SIGNATURE and len(part)]
+    found = max(len(element.nsmap) for element in outer)
+    if found <= MAX_NAMESPACES and next(envelope.iter("{}*"), None) is not None:
+        found = 0
+        for found, _ in enumerate(etree.iterwalk(envelope, events=("start-ns",)), start=1):
+            if found > MAX_NAMESPACES:
+                break
+    if found > MAX_NAMESPACES:
+        raise LimitExceeded(f"the message declares more than {MAX_NAMESPACES} namespaces; expected fewer")
+
+
+def _envelope_shape(envelope: etree._Element) -> None:
+    namespace = etree.QName(envelope).namespace
+    if namespace not in (SOAP11, SOAP12) or etree.QName(envelope).localname != "Envelope":
+        raise BadShape(f"the document is {_short(envelope.tag)}; expected a SOAP 1.1 or 1.2 Envelope")
+    tags = [child.tag for child in envelope]
+    if tags == [f"{{{namespace}}}Body"]:
+        raise Unsigned("the message has no soap:Header; expected one with a wsse:Security header")
+    if tags != [f"{{{namespace}}}Header", f"{{{namespace}}}Body"]:
+        raise BadShape(f"the Envelope holds {', '.join(map(_short, tags)) or 'nothing'}; expected Header, then Body")
+    body = envelope[1]
+    if len(body) != 1:
+        raise BadShape(f"soap:Body has {len(body)} child elements; expected exactly 1")
+    for text in (envelope.text, envelope[0].tail, body.tail, body.text, body[0].tail):
+        if text and text.strip(" \t\r\n"):
+            raise BadShape("there is text between the elements of the envelope; expected white space only")
+
+
+def _only(parent: etree._Element, tag: str) -> etree._Element:
+    found = parent.find(tag)
+    assert found is not None, "counted before"
+    return found
+
+
+def _short(tag: Any) -> str:
+    return str(tag)[-80:]
