@@ -1,0 +1,118 @@
+"""``smt-ws``: the group that every command hangs on, and how the hub's refusals are said on a terminal."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from smt_ws import __version__
+from smt_ws.errors import HubError
+
+__all__ = ["main"]
+
+#: command → (module, attribute, first line of its help); modules are imported only when their command runs.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "serve": ("smt_ws.cli.serve", "serve", "Run the whole hub on this machine."),
+    "soap": ("smt_ws.cli.serve", "soap", "Run only the SOAP endpoint."),
+    "ftps": ("smt_ws.cli.serve", "ftps", "Run only the FTPS site."),
+    "work": ("smt_ws.cli.serve", "work", "Run only a worker: builds files, sends mail."),
+    "schedule": ("smt_ws.cli.serve", "schedule", "Run only the scheduler: what happens by the clock."),
+    "db": ("smt_ws.cli.db", "db", "Create, upgrade and check the database."),
+    "company": ("smt_ws.cli.company", "company", "Companies, their DUNS numbers, certificates and keys."),
+    "check-certificate": (
+        "smt_ws.cli.check_certificate",
+        "check_certificate",
+        "Run every check that a connection would run on a certificate.",
+    ),
+    "load": ("smt_ws.cli.load", "load", "Load interval files (LSE) and market CSVs."),
+    "order": ("smt_ws.cli.order", "order", "Orders and their parts."),
+    "outbox": ("smt_ws.cli.outbox", "outbox", "Mails and calls that wait, and dead letters."),
+    "check-message": ("smt_ws.cli.check", "check_message", "Check a signed SOAP message as the hub would."),
+    "check-contract": ("smt_ws.cli.check", "check_contract", "Check a SOAP message against the published contract."),
+    "sandbox": ("smt_ws.cli.demo", "sandbox", "Make a sandbox: certificates, companies, premises, usage."),
+    "demo": ("smt_ws.cli.demo", "demo", "The whole journey: sandbox, signed order, decrypted file."),
+}
+
+
+class _Commands(click.Group):
+    """A group that knows its commands' names and imports each only to run it, so that --help answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _help = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_m, _a, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HubError as error:
+            raise click.ClickException(f"{error.code}: {error}") from error
+
+
+class _Moment(click.ParamType[datetime]):
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no moment such as 2026-11-20T09:00:00-06:00", param, ctx)
+        return moment if moment.tzinfo else moment.astimezone()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="smt-ws")
+@click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="SMT_WS_FILE",
+    help="Settings file; default smt-ws.toml in the current folder.",
+)
+@click.option(
+    "--at",
+    type=_Moment(),
+    help="In a sandbox: let the clock start at this moment, e.g. 2026-11-20T09:00:00-06:00.",
+)
+@click.pass_context
+def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) -> None:
+    """An open smart-meter data hub.
+
+    \b
+    Examples:
+      smt-ws demo                          see everything work, on this machine
+      smt-ws db upgrade                    create or upgrade the database
+      smt-ws company add "Pecan Energy" --kind REP --duns 111111111 --email it@pecan.example
+      smt-ws load inbox/*.lse              load interval files
+      smt-ws serve                         run the hub
+    """
+    if settings_file is not None:
+        # Children and late readers see the same file.
+        os.environ["SMT_WS_FILE"] = str(settings_file.absolute())
+    if at is not None:
+        os.environ["SMT_WS_CLOCK_SHIFT_SECONDS"] = str((at - datetime.now(UTC)).total_seconds())
+    if ctx.invoked_subcommand in _WITHOUT_HUB or {"-h", "--help"} & set(ctx.protected_args + ctx.args):
+        return
+    from smt_ws.hub import Hub
+
+    try:
+        ctx.obj = Hub.open()
+    except HubError as error:
+        raise click.ClickException(f"{error.code}: {error}") from error
+
+
+_WITHOUT_HUB = {"demo", "sandbox", "check-contract", "check-message"}

@@ -1,0 +1,1 @@
+"""A whole market on one machine: sample certificates, households, companies, and the demonstration."""

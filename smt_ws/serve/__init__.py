@@ -1,0 +1,1 @@
+"""The processes of a running hub: SOAP endpoint, FTPS site, workers, scheduler, and the supervisor over them."""
