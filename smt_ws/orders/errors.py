@@ -1,0 +1,148 @@
+"""What can go wrong with an order. Each class's docstring is the sentence that the caller's developer reads."""
+
+from __future__ import annotations
+
+from smt_ws.errors import HubError
+
+__all__ = [
+    "BeyondHistoryError",
+    "ClaimLostError",
+    "DateInFutureError",
+    "DateMalformedError",
+    "DatesReversedError",
+    "DaysDoNotAddUpError",
+    "DeliveryModeNotAvailableError",
+    "FormatNotAvailableError",
+    "NoEsiidsError",
+    "OpenPgpCertificateMissingError",
+    "OrderFinishedError",
+    "OrderUnknownError",
+    "PackedUnreadableError",
+    "ReadingTypeUnknownError",
+    "TooManyEsiidsError",
+    "VersionUnknownError",
+    "refused",
+]
+
+
+class DateMalformedError(HubError):
+    """A date is not a real day written MM/DD/YYYY. Send, for instance, 03/09/2026."""
+
+    code = "DATE_MALFORMED"
+
+
+class DatesReversedError(HubError):
+    """The end date is before the start date. Both days are included in the range: exchange or correct them."""
+
+    code = "END_BEFORE_START"
+
+
+class DateInFutureError(HubError):
+    """The end date is after today's operating day (US/Central). Ask for days up to today."""
+
+    code = "DATE_IN_FUTURE"
+
+
+class BeyondHistoryError(HubError):
+    """The start date is further back than the history kept for your kind of company. Ask from the expected day on."""
+
+    code = "BEYOND_HISTORY"
+
+
+class FormatNotAvailableError(HubError):
+    """The report does not exist in this format. Ask for one of the expected formats."""
+
+    code = "FORMAT_NOT_AVAILABLE"
+
+
+class DeliveryModeNotAvailableError(HubError):
+    """The report cannot be delivered in this way. Use one of the expected delivery modes."""
+
+    code = "DELIVERY_MODE_NOT_AVAILABLE"
+
+
+class VersionUnknownError(HubError):
+    """The version is neither L (latest version of each day) nor A (all versions). Send one of the two."""
+
+    code = "VERSION_UNKNOWN"
+
+
+class ReadingTypeUnknownError(HubError):
+    """The reading type is not C (consumption), G (surplus generation) or A (both). Send one of the three."""
+
+    code = "READING_TYPE_UNKNOWN"
+
+
+class NoEsiidsError(HubError):
+    """The request names no ESI ID. Name at least one."""
+
+    code = "NO_ESIIDS"
+
+
+class TooManyEsiidsError(HubError):
+    """The request names more ESI IDs than one request may. Nothing was ordered: split the list and send each piece."""
+
+    code = "TOO_MANY_ESIIDS"
+
+
+class OpenPgpCertificateMissingError(HubError):
+    """Your company has no OpenPGP certificate here, so no file could be encrypted to it. Register one, then order."""
+
+    code = "OPENPGP_CERTIFICATE_MISSING"
+
+
+class OrderUnknownError(HubError):
+    """There is no such order of your company. Check the correlationId that the hub gave when the order was placed."""
+
+    code = "ORDER_UNKNOWN"
+
+
+class OrderFinishedError(HubError):
+    """The order is finished and can no longer be cancelled. Ask GetStatus how it ended."""
+
+    code = "ORDER_FINISHED"
+
+
+class ClaimLostError(HubError):
+    """The part is no longer this worker's: its order was cancelled, or another worker has claimed it. Let it go."""
+
+    code = "CLAIM_LOST"
+    callers_fault = False
+
+
+class DaysDoNotAddUpError(HubError):
+    """The ESI-ID-days asked are not those delivered plus those excepted. The order was stopped: the hub is at fault."""
+
+    code = "DAYS_DO_NOT_ADD_UP"
+    callers_fault = False
+
+
+class PackedUnreadableError(HubError):
+    """A packed list in the store cannot be read by this version of the hub. Finish the upgrade of all workers."""
+
+    code = "PACKED_UNREADABLE"
+    callers_fault = False
+
+
+_BY_CODE = {
+    error.code: error
+    for error in (
+        DateMalformedError,
+        DatesReversedError,
+        DateInFutureError,
+        BeyondHistoryError,
+        FormatNotAvailableError,
+        DeliveryModeNotAvailableError,
+        VersionUnknownError,
+        ReadingTypeUnknownError,
+        NoEsiidsError,
+        TooManyEsiidsError,
+    )
+}
+
+
+def refused(code: str, *, element: str, presented: str, expected: str) -> HubError:
+    """Make the error that says what a rule (`smt_ws.orders.rules.Refusal`) found, with the rule's specifics."""
+    error = _BY_CODE[code]
+    message = f"{element}: {error.sentence()} Presented {presented!r}, expected {expected}."
+    return error(message, expected=expected, presented=presented)

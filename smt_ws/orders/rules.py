@@ -1,0 +1,225 @@
+"""Rules of ad-hoc orders as plain tables and functions: states, request checks, sizes of files, names of files.
+
+Days are operating days (US/Central, both ends of a range included). Sources: requirements R3, R4, R6, R7;
+interfaces, section 2 (names, parts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+__all__ = [
+    "COMPLETED",
+    "DELIVERY_MODES",
+    "FINISHED_PARTS",
+    "ORDER_MOVES",
+    "PART_MOVES",
+    "READING_TYPES",
+    "PartState",
+    "Refusal",
+    "Status",
+    "check_interval_request",
+    "completed_status",
+    "file_name",
+    "first_day_kept",
+    "may_move",
+    "member_name",
+    "member_of",
+    "read_date",
+]
+
+_CENTRAL = ZoneInfo("America/Chicago")
+
+
+class Status(StrEnum):
+    """How an order stands (R6). The value is stored and shown; the name (upper case) is the code on the wire."""
+
+    PENDING = "Pending"
+    IN_PROGRESS = "In Progress"
+    COMPLETE = "Complete"
+    COMPLETE_WITH_EXCEPTIONS = "Complete with exceptions"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    EXPIRED = "Expired"
+
+
+class PartState(StrEnum):
+    """How one file of an order stands."""
+
+    PLANNED = "planned"
+    BUILDING = "building"
+    PUBLISHED = "published"
+    EMPTY = "empty"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+#: From each status to those that may follow. Failed, Cancelled and Expired are final.
+ORDER_MOVES: Mapping[Status, frozenset[Status]] = MappingProxyType(
+    {
+        Status.PENDING: frozenset({Status.IN_PROGRESS, Status.FAILED, Status.CANCELLED}),
+        Status.IN_PROGRESS: frozenset(
+            {Status.COMPLETE, Status.COMPLETE_WITH_EXCEPTIONS, Status.FAILED, Status.CANCELLED}
+        ),
+        Status.COMPLETE: frozenset({Status.EXPIRED}),
+        Status.COMPLETE_WITH_EXCEPTIONS: frozenset({Status.EXPIRED}),
+        Status.FAILED: frozenset(),
+        Status.CANCELLED: frozenset(),
+        Status.EXPIRED: frozenset(),
+    }
+)
+
+#: From each part state to those that may follow. Building again is a new claim after a worker was lost; back to
+#: planned is a release or a failed try; failed and cancelled go together with the order's other open parts.
+PART_MOVES: Mapping[PartState, frozenset[PartState]] = MappingProxyType(
+    {
+        PartState.PLANNED: frozenset({PartState.BUILDING, PartState.CANCELLED}),
+        PartState.BUILDING: frozenset(
+            {
+                PartState.BUILDING,
+                PartState.PLANNED,
+                PartState.PUBLISHED,
+                PartState.EMPTY,
+                PartState.FAILED,
+                PartState.CANCELLED,
+            }
+        ),
+        PartState.PUBLISHED: frozenset({PartState.EXPIRED}),
+        PartState.EMPTY: frozenset(),
+        PartState.FAILED: frozenset(),
+        PartState.CANCELLED: frozenset(),
+        PartState.EXPIRED: frozenset(),
+    }
+)
+
+COMPLETED = frozenset({Status.COMPLETE, Status.COMPLETE_WITH_EXCEPTIONS})
+FINISHED_PARTS = frozenset({PartState.PUBLISHED, PartState.EMPTY, PartState.EXPIRED})
+
+#: Consumption, surplus generation, both (U9).
+READING_TYPES = ("C", "G", "A")
+VERSIONS = ("L", "A")
+#: How results may be delivered now; API and EML follow.
+DELIVERY_MODES = ("FTP",)
+#: Company kinds with the longer, market history (R4).
+_MARKET_KINDS = frozenset({"REP", "TDSP"})
+
+
+def may_move(before: Status | PartState, after: Status | PartState) -> bool:
+    """Tell whether an order's status, or a part's state, may change from *before* to *after*."""
+    if isinstance(before, Status):
+        return isinstance(after, Status) and after in ORDER_MOVES[before]
+    return isinstance(after, PartState) and after in PART_MOVES[before]
+
+
+def completed_status(days_excepted: int) -> Status:
+    """Return the status of an order all of whose parts are done."""
+    return Status.COMPLETE_WITH_EXCEPTIONS if days_excepted else Status.COMPLETE
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What is wrong with a request: the code of an error class, the element, what it held and what was expected."""
+
+    code: str
+    element: str
+    presented: str
+    expected: str
+
+
+def read_date(text: str) -> date | None:
+    """Read a day written MM/DD/YYYY exactly; None when it is anything else."""
+    if len(text) != 10 or text[2] != "/" or text[5] != "/":
+        return None
+    month, day, year = text[:2], text[3:5], text[6:]
+    if not (text.isascii() and (month + day + year).isdigit()):
+        return None
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError:
+        return None
+
+
+def first_day_kept(today: date, months: int) -> date:
+    """Return the first operating day of a history of so many *months* (R4): the same day of the month, or its last."""
+    whole = today.year * 12 + today.month - 1 - months
+    year, month = whole // 12, whole % 12 + 1
+    day = today.day
+    while True:
+        try:
+            return date(year, month, day)
+        except ValueError:
+            day -= 1
+
+
+def check_interval_request(
+    *,
+    start_date: str,
+    end_date: str,
+    version: str,
+    reading_type: str,
+    report_format: str,
+    delivery_mode: str,
+    esiids: int,
+    company_kind: str,
+    today: date,
+    most_esiids: int,
+    months_market: int,
+    months_others: int,
+    formats: Collection[str],
+) -> tuple[date, date] | Refusal:
+    """Check a request for interval data; return its first and last operating day, or the first thing wrong with it.
+
+    *esiids* is how many the request names, *formats* those that the report has; *today* is the operating day now.
+    The single ESI IDs are not looked at here: a bad one is an exception, never a lost order (R5).
+    """
+    if version not in VERSIONS:
+        return Refusal("VERSION_UNKNOWN", "version", version, "L or A")
+    if reading_type not in READING_TYPES:
+        return Refusal("READING_TYPE_UNKNOWN", "readingType", reading_type, "C, G or A")
+    if report_format not in formats:
+        return Refusal("FORMAT_NOT_AVAILABLE", "reportFormat", report_format, " or ".join(sorted(formats)))
+    if delivery_mode not in DELIVERY_MODES:
+        return Refusal("DELIVERY_MODE_NOT_AVAILABLE", "deliveryMode", delivery_mode, " or ".join(DELIVERY_MODES))
+    if esiids == 0:
+        return Refusal("NO_ESIIDS", "esiid", "none", f"1 to {most_esiids}")
+    if esiids > most_esiids:
+        return Refusal("TOO_MANY_ESIIDS", "esiid", str(esiids), f"1 to {most_esiids}")
+    first, last = read_date(start_date), read_date(end_date)
+    if first is None:
+        return Refusal("DATE_MALFORMED", "startDate", start_date[:20], "MM/DD/YYYY")
+    if last is None:
+        return Refusal("DATE_MALFORMED", "endDate", end_date[:20], "MM/DD/YYYY")
+    if last < first:
+        return Refusal("END_BEFORE_START", "endDate", end_date, f"{start_date} or later")
+    if last > today:
+        return Refusal("DATE_IN_FUTURE", "endDate", end_date, f"{today:%m/%d/%Y} or earlier")
+    kept = first_day_kept(today, months_market if company_kind in _MARKET_KINDS else months_others)
+    if first < kept:
+        return Refusal("BEYOND_HISTORY", "startDate", start_date, f"{kept:%m/%d/%Y} or later")
+    return first, last
+
+
+def member_name(report_name: str, moment: datetime, token: str, suffix: str) -> str:
+    """Name the plain file inside the zip: report, 17-digit time, 32 hex digits, format.
+
+    *moment* is aware; the name says it in US/Central wall time to the millisecond, as the market's own files do.
+    (In the repeated hour of November two moments look alike: *token*, 32 hex digits, keeps the names apart.)
+    """
+    local = moment.astimezone(_CENTRAL)
+    return f"{report_name}{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}{token.upper()}.{suffix}"
+
+
+def file_name(member: str, duns: str) -> str:
+    """Name the delivered file: the *member* it holds, whose it is, and that it is armoured OpenPGP (R7)."""
+    return f"{member}.{duns}.asc"
+
+
+def member_of(file: str, duns: str) -> str:
+    """Take `file_name` apart again: the member that the delivered *file* of *duns* holds."""
+    return file.removesuffix(f".{duns}.asc")
