@@ -29,14 +29,18 @@ from adapters.soap.wss_names import (
 MAX_ATTRIBUTES: Final = 8
 """Attributes on one element: C14N sorts them by insertion. An honest message has at most four."""
 
-MAX_NAMESPACES: Final = 128
+MAX_NAMESPACES: Final = 64
 """Namespace declarations in one message: C14N looks them up one after the other. Honest messages have under 30."""
+
+MAX_PREFIX_SEARCHES: Final = 1_000_000
+"""Elements times prefixes in a PrefixList, each a search through the declarations: 50,000 ESI IDs and 16 prefixes."""
 
 MAX_IDS: Final = 64
 """Elements with an Id in one message: an honest one names Body, Timestamp, token and a few parts of its signature."""
 
 _ID_NAMES: Final = frozenset({WSU_ID, "Id", "ID", "id", f"{{{XML}}}id"})
 _ATTRIBUTES: Final = etree.XPath("/descendant::*/@*")
+_ELEMENT_COUNT: Final = etree.XPath("count(/descendant::*)")
 _NOT_CONTENT: Final = (etree.Comment, etree.ProcessingInstruction, etree.Entity)
 
 
@@ -75,6 +79,19 @@ def check_shape(envelope: etree._Element) -> None:
     _no_markup_tricks(envelope)
     _within_limits(envelope)
     _envelope_shape(envelope)
+
+
+def check_prefixes(envelope: etree._Element, prefixes: int) -> None:
+    """Bound the cost of an InclusiveNamespaces PrefixList: each element looks for each prefix through all declarations.
+
+    Raises:
+        LimitExceeded: too many namespace declarations, or too many prefixes for so many elements.
+
+    """
+    if prefixes:
+        _count_namespaces(envelope)
+        if prefixes * cast("float", _ELEMENT_COUNT(envelope)) > MAX_PREFIX_SEARCHES:
+            raise LimitExceeded(f"the PrefixList has {prefixes} prefixes; expected fewer for so large a message")
 
 
 def find_parts(envelope: etree._Element) -> SecurityParts:
@@ -169,21 +186,29 @@ def _few_namespaces(envelope: etree._Element) -> None:
     """Bound what C14N has to look through, at the price of one fast pass for an honest message.
 
     Declarations above a canonicalised element are copied in quadratic time, and those above an element without a
-    namespace are searched for each such element. All others cost C14N nothing, so the full count, which is as dear
-    as C14N itself, is made only where there are elements without a namespace.
+    namespace are searched for each such element. Others cost C14N nothing as long as there is no PrefixList, so the
+    full count, half as dear as C14N itself, is made only where there are elements without a namespace (or a
+    PrefixList: ``check_prefixes``).
     """
     outer = [envelope, *envelope]
     outer += [child for part in tuple(envelope) for child in part]
     outer += [child for part in outer[1 + len(envelope) :] if part.tag == SECURITY for child in part]
     outer += [part[0] for part in outer if part.tag == SIGNATURE and len(part)]
     found = max(len(element.nsmap) for element in outer)
-    if found <= MAX_NAMESPACES and next(envelope.iter("{}*"), None) is not None:
-        found = 0
-        for found, _ in enumerate(etree.iterwalk(envelope, events=("start-ns",)), start=1):
-            if found > MAX_NAMESPACES:
-                break
     if found > MAX_NAMESPACES:
-        raise LimitExceeded(f"the message declares more than {MAX_NAMESPACES} namespaces; expected fewer")
+        _too_many_namespaces()
+    if next(envelope.iter("{}*"), None) is not None:
+        _count_namespaces(envelope)
+
+
+def _count_namespaces(envelope: etree._Element) -> None:
+    for found, _ in enumerate(etree.iterwalk(envelope, events=("start-ns",)), start=1):
+        if found > MAX_NAMESPACES:
+            _too_many_namespaces()
+
+
+def _too_many_namespaces() -> NoReturn:
+    raise LimitExceeded(f"the message declares more than {MAX_NAMESPACES} namespaces; expected fewer")
 
 
 def _envelope_shape(envelope: etree._Element) -> None:

@@ -30,7 +30,7 @@ from adapters.soap.wss_names import (
 MAX_REFERENCES: Final = 3
 """Body, Timestamp and token."""
 
-MAX_PREFIXES: Final = 32
+MAX_PREFIXES: Final = 16
 """Prefixes in one PrefixList; WSS4J names each prefix that is in scope on the Envelope."""
 
 MAX_BASE64: Final = 16_384

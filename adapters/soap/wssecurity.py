@@ -33,7 +33,7 @@ from adapters.soap.wss_failures import (
 )
 from adapters.soap.wss_keys import CertificateLookup, certificate_of, rsa_key_of
 from adapters.soap.wss_names import DIGEST_NAMES, RSA_SHA256, RSA_SHA512, SHA256, SHA512, SIGNATURE_HASHES, WSU_ID
-from adapters.soap.wss_shape import SecurityParts, check_bytes, check_shape, find_parts
+from adapters.soap.wss_shape import SecurityParts, check_bytes, check_prefixes, check_shape, find_parts
 from adapters.soap.wss_sign import sign
 from adapters.soap.wss_signature import Reference, SignatureParts, read_signature
 from adapters.soap.wss_timestamp import read_timestamp
@@ -126,6 +126,7 @@ def verify(
         digest_algorithms=policy.digest_algorithms,
     )
     targets = _pair_references(parts, signature)
+    check_prefixes(envelope, max(len(reference.prefixes) for reference in signature.references))
     certificate = certificate_of(
         parts.token, signature.key_info, certificates=None if policy.require_token else certificates
     )
