@@ -1,0 +1,271 @@
+"""The WSGI callable in front of every SOAP service: what does not look like a SOAP message never reaches Spyne.
+
+Outside SOAP (plain text, 4xx): wrong path, method, content type, charset, content coding, length. Inside SOAP:
+everything else, and as a last resort any exception, as a signed fault with a reference number. The published WSDL and
+XSD files are served as they stand in the repository; only the WSDL's address is set, from the configuration and never
+from the Host header.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from lxml import etree
+
+from adapters.soap import faults
+from adapters.soap.protocol import MESSAGE, NOTES
+
+__all__ = ["Endpoint", "ExchangeRecord", "Gate", "Limits", "WsgiApp"]
+
+log = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_ADDRESS: Final = re.compile(rb'(<soap(?:12)?:address\s+location=")[^"]*(")')
+_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_PARAMETER: Final = re.compile(rf'\s*;\s*({_NAME})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_NAME}))\s*')
+_MEDIA_TYPE: Final = re.compile(rf"\s*({_NAME}/{_NAME})\s*")
+_XSD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*\.xsd")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a message may be before anything looks at it. What it may hold inside: ``wss_shape``."""
+
+    #: 50,000 ESI IDs in long tags are 2.5 MB; 100 MB would cost memory that other requests need.
+    message_bytes: int = 8 * 1024 * 1024
+
+
+class Endpoint(NamedTuple):
+    """One service at one path: its two applications and its published WSDL."""
+
+    soap11: WsgiApp
+    soap12: WsgiApp
+    wsdl: Path
+
+
+@dataclass(frozen=True)
+class ExchangeRecord:
+    """One exchange, for the access log and the counters. Holds nothing of a message's content but the operation."""
+
+    path: str
+    method: str
+    status: int
+    bytes_in: int
+    bytes_out: int
+    seconds: float
+    operation: str | None = None
+    fault: str | None = None
+    reference: str | None = None
+
+
+class _Outside(Exception):  # noqa: N818 - an answer, not an error
+    """Answered outside SOAP: *status* line, a sentence, further headers."""
+
+    def __init__(self, status: str, sentence: str, *headers: tuple[str, str]) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.headers = headers
+
+
+class Gate:
+    """Routes ``/soap/…`` to services, ``?wsdl`` and ``/xsd/…`` to files, and *routes* to what the caller mounts."""
+
+    def __init__(
+        self,
+        services: Mapping[str, Endpoint | tuple[WsgiApp, WsgiApp, Path]],
+        *,
+        base_url: str,
+        xsd_dir: Path,
+        sign: Callable[[etree._Element], bytes],
+        limits: Limits | None = None,
+        on_exchange: Callable[[ExchangeRecord], None] | None = None,
+        routes: Mapping[str, WsgiApp] | None = None,
+    ) -> None:
+        """Serve *services* by path. *base_url* (``https://host:5200``) goes into the WSDLs; *sign* is for last resorts.
+
+        The folder of a service's path should be one deep (``/soap/MeterUsage``): the WSDL's relative import
+        ``../xsd/…`` then leads to ``/xsd/…`` for every client.
+        """
+        self._services = {path: Endpoint(*endpoint) for path, endpoint in services.items()}
+        self._limits = limits or Limits()
+        self._sign = sign
+        self._on_exchange = on_exchange
+        self._routes = dict(routes or {})
+        self._files = {
+            f"/xsd/{path.name}": path.read_bytes()
+            for path in sorted(xsd_dir.glob("*.xsd"))
+            if _XSD_NAME.fullmatch(path.name)
+        }
+        self._wsdls = {
+            path: _with_address(endpoint.wsdl.read_bytes(), base_url.rstrip("/") + path)
+            for path, endpoint in self._services.items()
+        }
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        path = environ.get("PATH_INFO", "")
+        if path in self._routes:
+            return self._routes[path](environ, start_response)
+        started = time.perf_counter()
+        seen: dict[str, Any] = {"status": 500, "in": 0}
+        notes: dict[str, Any] = {}
+        environ[NOTES] = notes
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            seen["status"] = int(status[:3])
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        try:
+            answer = self._answer(environ, start, seen)
+        except _Outside as outside:
+            answer = _plain(start, outside)
+        except Exception as exc:
+            answer = self._last_resort(environ, start, notes, exc)
+        if self._on_exchange is not None:
+            record = ExchangeRecord(
+                path=path[:200],
+                method=str(environ.get("REQUEST_METHOD"))[:16],
+                status=seen["status"],
+                bytes_in=seen["in"],
+                bytes_out=len(answer),
+                seconds=time.perf_counter() - started,
+                operation=notes.get("operation"),
+                fault=notes.get("fault"),
+                reference=notes.get("reference"),
+            )
+            try:
+                self._on_exchange(record)
+            except Exception:
+                log.exception("the record of an exchange was lost")
+        return [answer] if environ.get("REQUEST_METHOD") != "HEAD" else [b""]
+
+    def _answer(self, environ: Environ, start: StartResponse, seen: dict[str, Any]) -> bytes:
+        path, method = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD", "")
+        endpoint = self._services.get(path)
+        if endpoint is None:
+            if (document := self._files.get(path)) is None:
+                raise _Outside("404 Not Found", "No service here. The addresses are in the WSDLs of the starter kit.")
+            if method not in {"GET", "HEAD"}:
+                raise _Outside("405 Method Not Allowed", "A schema can only be read.", ("Allow", "GET, HEAD"))
+            return _document(start, document)
+        if method in {"GET", "HEAD"} and environ.get("QUERY_STRING", "").lower() in {"wsdl", "wsdl="}:
+            return _document(start, self._wsdls[path])
+        if method != "POST":
+            raise _Outside(
+                "405 Method Not Allowed", "Send SOAP by POST; GET ?wsdl gives the contract.", ("Allow", "POST")
+            )
+        soap12 = self._content_type(environ)
+        message = self._read(environ)
+        seen["in"] = len(message)
+        environ["adapters.soap.soap12"] = soap12
+        environ[MESSAGE] = message
+        application = endpoint.soap12 if soap12 else endpoint.soap11
+        return b"".join(application(environ, start))
+
+    @staticmethod
+    def _content_type(environ: Environ) -> bool:
+        """Return whether the message is SOAP 1.2; leave its ``action`` in *environ*."""
+        sentence = "Send text/xml (SOAP 1.1) or application/soap+xml (SOAP 1.2), charset utf-8, without content coding."
+        refused = _Outside("415 Unsupported Media Type", sentence, ("Accept", "text/xml, application/soap+xml"))
+        given = environ.get("CONTENT_TYPE") or ""
+        media = _MEDIA_TYPE.match(given)
+        if media is None or media[1].lower() not in {"text/xml", "application/soap+xml"}:
+            raise refused
+        parameters: dict[str, str] = {}
+        at = media.end()
+        while at < len(given):
+            part = _PARAMETER.match(given, at)
+            if part is None or part[1].lower() in parameters:
+                raise refused
+            parameters[part[1].lower()] = part[3] if part[2] is None else part[2]
+            at = part.end()
+        # a charset other than the parser's would let one message be read in two ways
+        if parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+            raise refused
+        if (environ.get("HTTP_CONTENT_ENCODING") or "identity").strip().lower() != "identity":
+            raise refused
+        environ["adapters.soap.action"] = parameters.get("action", "")
+        return media[1].lower() == "application/soap+xml"
+
+    def _read(self, environ: Environ) -> bytes:
+        cap = self._limits.message_bytes
+        too_long = _Outside("413 Content Too Large", f"A message may have {cap:,} bytes. Split the request.")
+        declared = environ.get("CONTENT_LENGTH")
+        stream = environ["wsgi.input"]
+        if declared is None or declared == "":
+            if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+                raise _Outside("411 Length Required", "Send Content-Length, or chunked transfer coding.")
+            message: bytes = stream.read(cap + 1)  # one byte more than allowed tells the two cases apart
+            if len(message) > cap:
+                raise too_long
+        else:
+            if not re.fullmatch(r"[0-9]{1,12}", declared):
+                raise _Outside("400 Bad Request", "Content-Length is not a number of bytes.")
+            length = int(declared)
+            if length > cap:
+                raise too_long
+            message = stream.read(length)
+            if len(message) != length:
+                raise _Outside("400 Bad Request", "The message ended before its Content-Length.")
+        if not message:
+            raise _Outside("400 Bad Request", "The message is empty.")
+        return message
+
+    def _last_resort(self, environ: Environ, start: StartResponse, notes: dict[str, Any], exc: Exception) -> bytes:
+        """Say a refusal of the gate, or an error that nothing below caught, as a signed fault; never with details."""
+        reference = faults.new_reference()
+        told = faults.telling(exc, reference=reference, trans_id=None, registered=False)
+        notes.update(fault=told.code, reference=reference)
+        soap12 = bool(environ.get("adapters.soap.soap12"))
+        if isinstance(exc, faults.Fault) and exc.callers_fault:
+            log.info("refused with %s, reference %s", told.code, reference)
+        else:
+            log.error("failed with %s, reference %s", told.code, reference, exc_info=exc)
+        try:
+            signed = self._sign(faults.envelope(told, soap=faults.SOAP12 if soap12 else faults.SOAP11))
+        except Exception:
+            log.exception("the fault %s could not be signed", reference)
+            return _plain(start, _Outside("500 Internal Server Error", f"The hub failed. Reference {reference}."))
+        status = "400 Bad Request" if soap12 and told.callers_fault else "500 Internal Server Error"
+        kind = "application/soap+xml" if soap12 else "text/xml"
+        start(status, [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(signed)))])
+        return signed
+
+
+def _with_address(wsdl: bytes, address: str) -> bytes:
+    """Return *wsdl* with every port's address set to *address*; nothing else is touched."""
+    escaped = address.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").encode()
+    served, count = _ADDRESS.subn(lambda hit: hit[1] + escaped + hit[2], wsdl)
+    if count == 0:
+        raise ValueError("the WSDL has no soap:address to set")
+    return served
+
+
+def _document(start: StartResponse, content: bytes) -> bytes:
+    start(
+        "200 OK",
+        [
+            ("Content-Type", "text/xml; charset=utf-8"),
+            ("Content-Length", str(len(content))),
+            ("X-Content-Type-Options", "nosniff"),
+        ],
+    )
+    return content
+
+
+def _plain(start: StartResponse, outside: _Outside) -> bytes:
+    content = f"{outside}\n".encode()
+    start(
+        outside.status,
+        [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(content))), *outside.headers],
+    )
+    return content

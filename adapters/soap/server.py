@@ -1,0 +1,174 @@
+"""Serving WSGI over mutual TLS with gunicorn's threads, and finding the client certificate that was presented.
+
+Standing alone, the server does TLS itself; behind a proxy it listens on a unix socket and takes the certificate from
+the proxy's header, which it believes on a unix socket only.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+__all__ = ["TlsFiles", "peer_certificate", "serve", "server_context"]
+
+#: Seconds that a client may take for the next bytes of a handshake or a request: a stalled one gives its thread back.
+PATIENCE: Final = 10.0
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """PEM files of a listener, read anew for every connection: a new certificate, CA or CRL holds at once."""
+
+    certificate: Path
+    key: Path
+    #: CAs whose client certificates are let in; who they belong to is decided above.
+    client_ca: Path
+    #: With a CRL, a revoked client is refused, and so is every client once the CRL has expired: watch its nextUpdate.
+    crl: Path | None = None
+
+
+class _PatientSocket(socket.socket):
+    """A socket whose blocking mode gives up after PATIENCE (gunicorn's own waits for ever)."""
+
+    def setblocking(self, flag: bool, /) -> None:
+        self.settimeout(PATIENCE if flag else 0.0)
+
+
+class _PatientTlsSocket(ssl.SSLSocket):
+    """The same above TLS."""
+
+    def setblocking(self, flag: bool, /) -> None:
+        self.settimeout(PATIENCE if flag else 0.0)
+
+
+def server_context(tls: TlsFiles) -> ssl.SSLContext:
+    """Build the context of a listener: TLS 1.2 or 1.3, a client certificate demanded.
+
+    Raises OSError or ssl.SSLError when a file is missing or is not what it should be.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(tls.certificate, tls.key)
+    context.load_verify_locations(tls.client_ca)
+    if tls.crl is not None:
+        context.load_verify_locations(tls.crl)
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    context.sslsocket_class = _PatientTlsSocket
+    return context
+
+
+def peer_certificate(environ: Mapping[str, Any]) -> bytes | None:
+    """Return the client certificate (DER) of the connection that *environ* came over, or None when there is none.
+
+    Over TLS it is the one of the handshake, whatever the headers say. Over a unix socket it is the proxy's
+    ``X-Client-Cert`` (PEM, URL-escaped), which the proxy must set itself on every request. Anywhere else: None.
+    """
+    sock = environ.get("gunicorn.socket")
+    if isinstance(sock, ssl.SSLSocket):
+        return sock.getpeercert(binary_form=True) or None
+    if isinstance(sock, socket.socket) and sock.family == socket.AF_UNIX:
+        header = environ.get("HTTP_X_CLIENT_CERT", "")
+        try:
+            return ssl.PEM_cert_to_DER_cert(unquote(header).strip()) or None
+        except ValueError:
+            return None
+    return None
+
+
+class _Worker(ThreadWorker):
+    """gunicorn's threads, with sockets that do not wait for ever."""
+
+    def accept(self, listener: Any) -> None:
+        try:
+            accepted, address = listener.accept()
+        except OSError as exc:
+            # as in gunicorn: nobody there any more is no error
+            if not isinstance(exc, BlockingIOError | ConnectionAbortedError):
+                raise
+            return
+        sock = _PatientSocket(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        self.nr_conns += 1
+        # wait for the first byte in the event loop: gunicorn itself gives each silent connection a thread for 5 s, so
+        # that as many of them as there are threads stall everybody
+        conn = TConn(self.cfg, sock, address, listener.getsockname())
+        conn.timeout = time.monotonic() + self.cfg.keepalive
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+
+class _Server(BaseApplication):
+    def __init__(self, load: Callable[[], Any], options: Mapping[str, Any]) -> None:
+        self._load = load
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return self._load()
+
+
+def serve(
+    load: Callable[[], Any],
+    *,
+    bind: str | Sequence[str],
+    tls: TlsFiles | None,
+    workers: int = 2,
+    threads: int = 8,
+    keepalive: float = 15,
+    graceful_timeout: float = 30,
+    on_ready: Callable[[list[Any]], None] | None = None,
+    log_level: str = "warning",
+    name: str = "smt-ws",
+) -> None:
+    """Serve until SIGTERM, which drains: no new connections, running requests finish within *graceful_timeout* seconds.
+
+    *load* makes the WSGI application and runs in each worker, after the fork: database connections are made there.
+    *bind* is ``host:port`` or ``unix:/path``, or several. *on_ready* gets the bound addresses. Call it in the main
+    thread of a process; it does not return but leaves by SystemExit.
+    """
+    if tls is not None:
+        server_context(tls)  # a broken file must stop the start, not the first connection
+
+    def ready(arbiter: Any) -> None:
+        if on_ready is not None:
+            on_ready([listener.sock.getsockname() for listener in arbiter.LISTENERS])
+
+    options: dict[str, Any] = {
+        "bind": [bind] if isinstance(bind, str) else list(bind),
+        "worker_class": _Worker,
+        "workers": workers,
+        "threads": threads,
+        "keepalive": int(keepalive),
+        "graceful_timeout": int(graceful_timeout),
+        "loglevel": log_level,
+        "proc_name": name,
+        "when_ready": ready,
+        "control_socket_disable": True,
+        "forwarded_allow_ips": "",
+    }
+    if tls is not None:
+        options.update(
+            certfile=str(tls.certificate),
+            keyfile=str(tls.key),
+            ca_certs=str(tls.client_ca),
+            cert_reqs=int(ssl.CERT_REQUIRED),
+            ssl_context=lambda _config, _default: server_context(tls),
+        )
+    _Server(load, options).run()
