@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 import numpy as np
 
 from adapters.central_day import CENTRAL, INTERVAL, interval_starts_utc, intervals_in, midnight_utc
+from adapters.kwh_text import DECIMALS, kwh_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -230,15 +231,11 @@ def _with_gaps(
     return values, statuses
 
 
-def _long_cells(values: npt.NDArray[np.int32], statuses: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[Any]]:
-    """Yield the four parts of the value cell: ten-thousands of kWh, kWh, decimals, flag; four bytes each."""
-    kwh, decimals = np.divmod(values, 1000)
-    upper, lower = np.divmod(kwh, 10_000)
+def _long_cells(values: npt.NDArray[np.int32], statuses: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
+    """Return the parts of the value cell, at most four: ten-thousands of kWh, kWh, decimals, flag; four bytes each."""
     missing = statuses == _MISSING
-    yield np.where(missing | (upper == 0), b"", _PLAIN.take(upper))
-    yield np.where(missing, b"", np.where(upper > 0, _PADDED.take(lower), _PLAIN.take(lower)))
-    yield np.where(missing, b"", _DECIMALS.take(decimals))
-    yield np.where(missing, b",,", np.where(statuses == _ESTIMATED, b",E,", b",A,")).astype("S4")
+    flag = np.where(missing, b",,", np.where(statuses == _ESTIMATED, b",E,", b",A,")).astype("S4")
+    return [*kwh_parts(values, missing, DECIMALS), flag]
 
 
 _EXAMPLE_DAY: Final = {
@@ -249,9 +246,6 @@ _EXAMPLE_DAY: Final = {
 }
 """A day for each number of intervals and UTC hour of local midnight that US law has had since 1967."""
 _SHORT: Final = np.array([f"{wh // 1000}.{wh % 1000:03},{flag}," for flag in "AE" for wh in range(10_000)], "S8")
-_PLAIN: Final = np.array([str(number) for number in range(10_000)], "S4")
-_PADDED: Final = np.array([f"{number:04}" for number in range(10_000)], "S4")
-_DECIMALS: Final = np.array([f".{wh:03}" for wh in range(1000)], "S4")
 
 
 @lru_cache(maxsize=256)

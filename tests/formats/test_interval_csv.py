@@ -51,13 +51,13 @@ def plain_lines(stored: IntervalDay, profile: Profile) -> Iterator[str]:
         rows.append(
             (start.astimezone(central).strftime("%H:%M"), end.astimezone(central).strftime("%H:%M"), kwh, flag, start)
         )
-    for index, (begin, end, kwh, flag, instant) in enumerate(rows):
+    for index, (begin, finish, kwh, flag, instant) in enumerate(rows):
         if profile == "standard":
             lead = f"{stored.esiid},{stored.day:%m/%d/%Y},{revised}"
-            yield f"{lead},{begin},{end},{kwh},{flag},{word},{instant:%Y-%m-%dT%H:%M:%SZ}"
+            yield f"{lead},{begin},{finish},{kwh},{flag},{word},{instant:%Y-%m-%dT%H:%M:%SZ}"
             continue
         shown_begin = "02:00" if len(rows) == 100 and index == 8 else begin
-        shown_end = "02:00" if len(rows) in (92, 100) and index == 7 else end
+        shown_end = "02:00" if len(rows) in (92, 100) and index == 7 else finish
         lead = f"'{stored.esiid},{stored.day:%m/%d/%Y},{revised}"
         yield f"{lead}, {shown_begin}, {shown_end},{kwh},{flag},{word}"
         if len(rows) == 92 and index == 7:

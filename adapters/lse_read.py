@@ -1,0 +1,371 @@
+"""Reading an LSE file as a stream, at the market's volume (U1, U4; issue figure: 2.5 million records in two minutes).
+
+The file is read in blocks and cut into whole records at rows `00000001`, so that memory does not grow with the file.
+In a block, records that are exactly as published are found and read together, with integer arithmetic on whole arrays
+of values; every other record goes to `lse_record`, one at a time, which takes it or says what is wrong. What is wrong
+with one record never touches the next.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from adapters.central_day import intervals_in
+from adapters.lse import MAX_RECORDS, LseRecord, Reject, TooManyRecordsError
+from adapters.lse_record import (
+    CENTRAL_NAMES,
+    LARGEST_WH,
+    attributes,
+    creation_time,
+    operating_day,
+    parse_record,
+    register_reading,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+Words = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.intp]
+
+_BLOCK: Final = 256 * 1024
+_LARGEST_RECORD: Final = 64 * 1024
+"""Bytes. A record as published has about 1,500; without a limit one unbroken line would be held in memory whole."""
+_CUT: Final = b"\n00000001,"
+_BOM: Final = b"\xef\xbb\xbf"
+_PAD: Final = b"\0" * 16
+"""After a block, so that eight bytes can be read at any of its places."""
+
+
+def read(stream: BinaryIO) -> Iterator[LseRecord | Reject]:
+    """Yield what each record of the file is, in the file's order: a record, or a `Reject` that says why not.
+
+    Takes CRLF or LF line ends, a byte-order mark, blank lines; see `lse_record` for what else is tolerated. The values
+    of neighbouring records may be rows of one array. Raises `TooManyRecordsError` on meeting the 50,001st record,
+    whatever its worth: what was yielded before must then be thrown away. Errors of the stream pass through.
+    """
+    seen = 0
+    for piece in _pieces(stream):
+        found = [_too_long(piece)] if piece.too_long else _read_piece(piece)
+        for item in found:
+            if not (isinstance(item, Reject) and item.code == "NOT_A_RECORD"):
+                seen += 1
+                if seen > MAX_RECORDS:
+                    raise TooManyRecordsError(f"line {item.line}: a file holds at most {MAX_RECORDS:,} records")
+            yield item
+
+
+class _Piece(NamedTuple):
+    """Some whole records, with LF line ends; or, `too_long`, the beginning of a record that is none."""
+
+    text: bytes
+    line: int  # of its first line, counted from 1
+    too_long: bool = False
+
+
+def _pieces(stream: BinaryIO) -> Iterator[_Piece]:
+    """Cut the stream into pieces that begin and end with a record."""
+    line = 1
+    skipping = False  # in a record that is too long
+    pending = b""
+    first = True
+    while block := stream.read(_BLOCK):
+        pending += block
+        if first and len(pending) >= len(_BOM):
+            pending = pending.removeprefix(_BOM)
+            first = False
+        if skipping:
+            end = pending.find(_CUT)
+            dropped = len(pending) - len(_CUT) + 1 if end < 0 else end + 1
+            line += pending.count(b"\n", 0, max(dropped, 0))
+            pending = pending[max(dropped, 0) :]
+            if end < 0:
+                continue
+            skipping = False
+        cut = pending.rfind(_CUT)
+        if cut >= 0:
+            yield _Piece(_with_lf(pending[: cut + 1]), line)
+            line += pending.count(b"\n", 0, cut + 1)
+            pending = pending[cut + 1 :]
+        if len(pending) > _LARGEST_RECORD:
+            yield _Piece(pending[:_LARGEST_RECORD], line, too_long=True)
+            skipping = True
+    if pending and not skipping:
+        yield _Piece(_with_lf(pending.removeprefix(_BOM if first else b"")), line)
+
+
+def _with_lf(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n") if b"\r" in text else text
+
+
+def _too_long(piece: _Piece) -> Reject:
+    elements = piece.text[:200].split(b"\n")[0].decode("ascii", "replace").split(",")
+    if elements[0] != "00000001":
+        return Reject(piece.line, None, None, "NOT_A_RECORD", f"{_LARGEST_RECORD:,} bytes and more before row 00000001")
+    esiid = elements[1] if len(elements) > 2 and elements[1].isalnum() else None
+    return Reject(piece.line, esiid, None, "RECORD_TOO_LONG", f"over {_LARGEST_RECORD:,} bytes without a new record")
+
+
+def _read_piece(piece: _Piece) -> list[LseRecord | Reject]:
+    text = piece.text if piece.text.endswith(b"\n") else piece.text + b"\n"
+    lines = _Lines(text)
+    starts = lines.starts_of(_START)
+    found: list[LseRecord | Reject | None] = [None] * len(starts)
+    bounds = [*starts.tolist(), len(lines.begin)]
+
+    if bounds[0]:
+        before = text[: lines.place(bounds[0])].split(b"\n")
+        strange = next((number for number, raw in enumerate(before) if raw.strip(b" \t\r,")), None)
+        if strange is not None:
+            reason = f"{bounds[0] - strange} lines before the first row 00000001"
+            found.append(None)
+            found[1:] = found[:-1]
+            found[0] = Reject(piece.line + strange, None, None, "NOT_A_RECORD", reason)
+    offset = len(found) - len(starts)
+
+    if text.isascii() and b"\0" not in text:
+        plain = text.decode("ascii")
+        for index, record in _read_published(lines, plain, starts, piece.line):
+            found[index + offset] = record
+    for index in range(len(starts)):
+        if found[index + offset] is None:
+            begin, end = bounds[index], bounds[index + 1]
+            raw = text[lines.place(begin) : lines.place(end)]
+            found[index + offset] = parse_record(raw, piece.line + begin)
+    return [item for item in found if item is not None]
+
+
+class _Lines:
+    """Where the lines and the elements of a piece are."""
+
+    def __init__(self, text: bytes) -> None:
+        padded = text + _PAD
+        self.size = len(text)
+        self.bytes = np.frombuffer(padded, np.uint8)
+        self.words: Words = np.ndarray((len(padded) - 8,), "<u8", padded, 0, (1,))  # eight bytes, at every place
+        here = self.bytes[: self.size]
+        self.stops: Places = np.flatnonzero((here == ord(",")) | (here == ord("\n")))
+        last = np.flatnonzero(here[self.stops] == ord("\n"))
+        self.first_stop: Places = np.concatenate([[0], last[:-1] + 1])
+        self.elements: Places = last - self.first_stop + 1
+        self.begin: Places = np.concatenate([[0], self.stops[last[:-1]] + 1])
+        code_ends = self.stops[self.first_stop] - self.begin == 8
+        self.codes: Words = np.where(code_ends, self.words[self.begin], np.uint64(0))
+
+    def place(self, line: int) -> int:
+        return int(self.begin[line]) if line < len(self.begin) else self.size
+
+    def starts_of(self, code: np.uint64) -> Places:
+        """Return the lines that begin a record: of this sort code, with an element after it."""
+        return np.flatnonzero((self.codes == code) & (self.elements > 1))
+
+
+def _word(text: str) -> int:
+    return int.from_bytes(text.encode("ascii"), "little")
+
+
+_START: Final = np.uint64(_word("00000001"))
+_CODES: Final = np.array(
+    [_word(f"{n:08}") for n in (1, 2, 3, 4, 30)] + [_word(f"{10_000_000 + n}") for n in range(25)], np.uint64
+)
+_ELEMENTS: Final = np.array([7, 14, 2, 3, 0] + [14] * 25)
+"""Elements of each row of a record as published; row thirty may have any number."""
+
+
+def _read_published(lines: _Lines, text: str, starts: Places, first_line: int) -> Iterator[tuple[int, LseRecord]]:
+    """Yield the records that are exactly as published, each with its index in `starts`; leave the others out."""
+    sizes = np.diff(starts, append=len(lines.begin))
+    for details in (24, 23, 25):
+        rows = details + 5
+        indices = np.flatnonzero(sizes == rows)
+        if not len(indices):
+            continue
+        grid = starts[indices][:, np.newaxis] + np.arange(rows)
+        elements = lines.elements[grid]
+        elements[:, 4] = 0
+        published = ((lines.codes[grid] == _CODES[:rows]) & (elements == _ELEMENTS[:rows])).all(axis=1)
+        indices = indices[published]
+        if not len(indices):
+            continue
+        detail_line = starts[indices] + 5
+        stops = lines.stops[lines.first_stop[detail_line][:, np.newaxis] + np.arange(14 * details)]
+        block = _numbers(lines, stops.reshape(len(indices), details, 14))
+        heads = zip(
+            indices.tolist(),
+            starts[indices].tolist(),
+            lines.begin[starts[indices]].tolist(),
+            (lines.begin[detail_line] - 1).tolist(),
+            block.good.tolist(),
+            block.values,
+            block.letters,
+            block.actual.tolist(),
+            strict=True,
+        )
+        for row, (index, line, begin, end, good, values, letters, actual) in enumerate(heads):
+            if good:
+                record = _record(
+                    text[begin:end],
+                    first_line + line,
+                    values,
+                    None if actual else letters.tobytes(),
+                    block.rounded.get(row, ()),
+                )
+                if record is not None:
+                    yield index, record
+
+
+@lru_cache(maxsize=4096)
+def _known_day(start: str, stop: str) -> tuple[date | None, int]:
+    day = operating_day(start, stop)
+    return day, intervals_in(day) if day else 0
+
+
+@lru_cache(maxsize=4096)
+def _companies(row: str) -> tuple[str | None, str | None, str | None, str | None]:
+    """Return MRE, sender, receiver and REP of row thirty; few rows thirty differ within a file."""
+    pairs = attributes(row.split(",")[2:])
+    return pairs.get("mre"), pairs.get("sender"), pairs.get("receiver"), pairs.get("rep")
+
+
+def _record(
+    head: str, line: int, values: npt.NDArray[np.int32], statuses: bytes | None, rounded: tuple[int, ...]
+) -> LseRecord | None:
+    """Return the record of these five header rows and these intervals; None when anything in the header is unusual."""
+    first, second, third, fourth, thirty = head.split("\n")
+    _, esiid, channel, start, stop, local, invalid = first.split(",")
+    _, start_reading, stop_reading, _, _, _, _, seconds, unit, _, _, _, _, zone = second.split(",")
+    _, stamp, origin = fourth.split(",")
+    day, intervals = _known_day(start, stop)
+    if (
+        day is None
+        or intervals != len(values)
+        or channel not in ("1", "4")
+        or local != "Y"
+        or invalid != "N"
+        or seconds != "900"
+        or unit != "01"
+        or zone not in CENTRAL_NAMES
+        or not esiid.isalnum()
+        or len(esiid) > 64
+        or len(origin) != 1
+        or not origin.isalpha()
+    ):
+        return None
+    try:
+        created = creation_time(stamp)
+        started, stopped = register_reading(start_reading), register_reading(stop_reading)
+    except ValueError:
+        return None
+    return LseRecord(
+        line,
+        esiid,
+        4 if channel == "4" else 1,
+        day,
+        values,
+        statuses,
+        started,
+        stopped,
+        third[9:].strip(),
+        created,
+        origin,
+        *_companies(thirty),
+        rounded,
+    )
+
+
+class _Block(NamedTuple):
+    """The intervals of records with the same number of rows: an array row a record, a column an interval."""
+
+    good: npt.NDArray[np.bool_]  # a record: all its values and statuses were understood
+    values: npt.NDArray[np.int32]  # Wh
+    letters: npt.NDArray[np.uint8]  # A, E, M
+    actual: npt.NDArray[np.bool_]  # a record: all A
+    rounded: dict[int, tuple[int, ...]]
+
+
+def _each(byte: int) -> np.uint64:
+    """Return a word of eight times this byte."""
+    return np.uint64(byte * 0x0101010101010101)
+
+
+def _low(count: int) -> int:
+    """Return a word whose lowest `count` bytes are ones."""
+    return (1 << 8 * count) - 1
+
+
+_ALL: Final = _low(8)
+# By the width of a value, 0 to 8: which of the eight bytes before its comma belong to it, and zeros for the others.
+_OWN: Final = np.array([_ALL ^ _low(8 - width) for width in range(9)], np.uint64)
+_FILL: Final = np.array([int(_each(0x30)) & _low(8 - width) for width in range(9)], np.uint64)
+# By the number of decimals, 0 to 7 (0: no point): the bytes after the point, those before it, the zero that fills up.
+_AFTER: Final = np.array([_ALL] + [_ALL ^ _low(8 - decimals) for decimals in range(1, 8)], np.uint64)
+_BEFORE: Final = np.array([0] + [_low(7 - decimals) for decimals in range(1, 8)], np.uint64)
+_FIRST: Final = np.array([0] + [0x30] * 7, np.uint64)
+_TO_WH: Final = np.array([1000, 100, 10, 1, 1, 1, 1, 1], np.uint64)
+_PARTS: Final = np.array([1, 1, 1, 1, 10, 100, 1000, 10_000], np.uint64)
+_POINT, _TOP, _REST = _each(ord(".")), _each(0x80), _each(0x7F)
+_ZEROS, _SIX, _NIBBLE, _THREES = _each(0x30), _each(0x06), _each(0xF0), _each(0x33)
+_PLACE: Final = np.uint64(0x0706050403020100)
+_PAIRS: Final = np.uint64(0x000000FF000000FF)
+_HUNDREDS: Final = np.uint64(100 + (1_000_000 << 32))
+_ONES: Final = np.uint64(1 + (10_000 << 32))
+
+
+def _numbers(lines: _Lines, stops: Places) -> _Block:
+    """Read the detail rows between these stops (record, row, 14 stops), all values at once.
+
+    A value of up to eight characters is one 64-bit word: the bytes before its comma. The point is found and closed up,
+    the digits are checked and added together by multiplication, eight at a time. A value that cannot be read so makes
+    its record not good.
+    """
+    records = len(stops)
+    before, after, status_end, close = (
+        stops[:, :, column : column + 10 : 3].reshape(records, -1) for column in range(4)
+    )
+    width = after - before - 1
+    shape_ok = (close - status_end == 1).all(axis=1) & (stops[:, :, 13] - stops[:, :, 12] == 1).all(axis=1)
+    short = width <= 8
+    width = np.minimum(width, 8)
+
+    word = (lines.words[after - 8] & _OWN[width]) | _FILL[width]
+    differs = word ^ _POINT
+    point = ~(((differs & _REST) + _REST) | differs | _REST) & _TOP
+    # Its place as a number, by multiplication: 1 << 8i times bytes that count brings byte 7 - i to the top.
+    decimals = (((point >> np.uint64(7)) * _PLACE) >> np.uint64(56)).astype(np.intp) & 7
+    digits = (word & _AFTER[decimals]) | ((word & _BEFORE[decimals]) << np.uint64(8)) | _FIRST[decimals]
+    are_digits = ((digits & _NIBBLE) | (((digits + _SIX) & _NIBBLE) >> np.uint64(4))) == _THREES
+    digits -= _ZEROS
+    digits = digits * np.uint64(10) + (digits >> np.uint64(8))
+    number = ((digits & _PAIRS) * _HUNDREDS + ((digits >> np.uint64(16)) & _PAIRS) * _ONES) >> np.uint64(32)
+
+    rounded: dict[int, tuple[int, ...]] = {}
+    if (decimals > 3).any():
+        number, inexact = _round_half_even(number, decimals)
+        for row in np.flatnonzero(inexact.any(axis=1)).tolist():
+            rounded[row] = tuple(np.flatnonzero(inexact[row]).tolist())
+    wh = number * _TO_WH[decimals]
+
+    letters = lines.bytes[after + 1]
+    either = (letters == ord("A")) | (letters == ord("E"))
+    one_letter = status_end - after == 2
+    missing = width == 0
+    status_ok = np.where(missing, (one_letter & either) | (status_end - after == 1), one_letter & either)
+    letters = np.where(missing, np.uint8(ord("M")), letters)
+    good = shape_ok & (short & are_digits & status_ok & (wh <= np.uint64(LARGEST_WH))).all(axis=1)
+    values = wh.astype(np.int32)
+    values.flags.writeable = False
+    return _Block(good, values, letters, (letters == ord("A")).all(axis=1), rounded)
+
+
+def _round_half_even(number: Words, decimals: Places) -> tuple[Words, npt.NDArray[np.bool_]]:
+    """Return the numbers without their decimals beyond the third, and which of them lost something."""
+    part = _PARTS[decimals]
+    whole, rest = np.divmod(number, part)
+    twice = rest * np.uint64(2)
+    up = (twice > part) | ((twice == part) & ((whole & np.uint64(1)) == 1) & (rest > 0))
+    return whole + up.astype(np.uint64), rest > 0
