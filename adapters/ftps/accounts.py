@@ -1,0 +1,75 @@
+"""Who may log in to the FTPS site, and what each kind of account may do (P4)."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+Kind = Literal["requester", "tdsp"]
+Right = Literal["retrieve", "delete", "store"]
+
+_FETCH: Final[frozenset[Right]] = frozenset({"retrieve", "delete"})
+_READ: Final[frozenset[Right]] = frozenset({"retrieve"})
+_STORE: Final[frozenset[Right]] = frozenset({"store"})
+
+RIGHTS: Final[Mapping[Kind, Mapping[str, frozenset[Right]]]] = {
+    "requester": {"adhoc": _FETCH, "daily": _FETCH, "enrollment": _FETCH},
+    "tdsp": {"inbox": _STORE, "reports": _READ},
+}
+"""For each kind of account its folders, and the rights on the files directly in them. Any folder may be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A company's account.
+
+    ``home`` exists and holds, or will hold, the kind's folders. ``certificate_sha256s``: SHA-256 of the DER form of
+    each client certificate registered to the company, as lower-case hex. ``verify_password`` compares in constant
+    time; it may be slow (argon2), it runs in the session's own thread.
+    """
+
+    home: Path
+    kind: Kind
+    certificate_sha256s: frozenset[str]
+    verify_password: Callable[[str], bool]
+
+
+Directory = Callable[[str], Account | None]
+"""Looks an account up by its user name, the company's DUNS number. Called from many threads, at each login."""
+
+
+class FailedLogins:
+    """Counts failed logins for each client certificate, and refuses further ones for a while.
+
+    By certificate, not by user name or address: whoever holds a certificate can lock out only the holder of that
+    certificate. Without a certificate of the site's authorities nobody comes as far as a password.
+    """
+
+    def __init__(self, most: int, window: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._window = window
+        self._now = now
+        self._lock = threading.Lock()
+        self._failures: dict[str, list[float]] = {}
+
+    def refused(self, certificate: str) -> bool:
+        """Whether this certificate has failed ``most`` times within the last ``window`` seconds."""
+        with self._lock:
+            return len(self._recent(certificate)) >= self._most
+
+    def failed(self, certificate: str) -> None:
+        """Count one more failure."""
+        with self._lock:
+            self._failures[certificate] = [*self._recent(certificate), self._now()]
+
+    def succeeded(self, certificate: str) -> None:
+        """Forget the failures of this certificate."""
+        with self._lock:
+            self._failures.pop(certificate, None)
+
+    def _recent(self, certificate: str) -> list[float]:
+        since = self._now() - self._window
+        # as many certificates as the authorities have issued: the table stays small
+        return [at for at in self._failures.get(certificate, []) if at > since]

@@ -1,0 +1,235 @@
+# mypy: disallow-subclassing-any=False
+"""One client's session: pyftpdlib's command and data channels, hardened.
+
+What pyftpdlib 2.2 leaves open and this module closes: commands sent in the clear behind `AUTH TLS` are executed;
+`PROT C` after `PASV` gives a clear data channel; any certificate of the authorities may open the data connection; data
+is sent before a pending handshake has been judged; a data connection that is cut counts as a complete upload; a
+command line that is too long is taken for several; line feeds in commands reach the log.
+"""
+
+import logging
+from typing import Any, Final
+
+from OpenSSL import SSL
+from pyftpdlib.exceptions import AuthenticationFailed
+from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
+
+from adapters.ftps.accounts import Account, Directory, FailedLogins
+from adapters.ftps.folders import Folders, Upload
+from adapters.ftps.tls import ServerTls, expect, fingerprint
+
+_log = logging.getLogger(__name__)
+
+# deny unless allowed: no APPE, STOU, MKD, RMD, RNFR, MFMT, SITE
+_COMMANDS: Final = (
+    *("AUTH", "PBSZ", "PROT", "USER", "PASS", "REIN", "QUIT"),
+    *("FEAT", "HELP", "NOOP", "OPTS", "SYST", "STAT", "ALLO", "MODE", "STRU", "TYPE"),
+    *("PWD", "XPWD", "CWD", "XCWD", "CDUP", "XCUP", "LIST", "NLST", "MLSD", "MLST", "SIZE", "MDTM"),
+    *("EPSV", "PASV", "EPRT", "PORT", "RETR", "STOR", "DELE", "REST", "ABOR"),
+)
+_LONGEST_COMMAND: Final = 2048
+
+
+def _one_line(text: str) -> str:
+    """What a client sent, fit for a log: no control characters, not endless."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:500])
+
+
+class DataChannel(TLS_DTPHandler):
+    """A data connection: TLS with the control connection's own certificate; uploads appear when they are whole."""
+
+    timeout = 120
+
+    def __init__(self, sock: Any, cmd_channel: Any) -> None:
+        super().__init__(sock, cmd_channel)
+        if not self._closed and not self._ssl_requested:
+            self.close()
+
+    def secure_connection(self, ssl_context: SSL.Context) -> None:
+        """Start the handshake, which only the control connection's certificate will pass."""
+        super().secure_connection(ssl_context)
+        if isinstance(self.socket, SSL.Connection):
+            expect(self.socket, self.cmd_channel.peer_sha256)
+
+    def send(self, data: bytes) -> int:
+        """Send, but not while a handshake is open: OpenSSL would complete it unseen."""
+        return 0 if self._ssl_accepting else int(super().send(data))
+
+    def close(self) -> None:
+        """Close; an upload gets its name first, so that the client's 226 means that the file is safe."""
+        upload = self.file_obj
+        if not self._closed and isinstance(upload, Upload) and self.transfer_finished and not upload.closed:
+            self._finish(upload)
+        super().close()
+
+    def _finish(self, upload: Upload) -> None:
+        # FTP knows the end of a file only by the end of the connection; TLS tells an end from a cut (RFC 4217, 12.4)
+        ended = isinstance(self.socket, SSL.Connection) and self.socket.get_shutdown() & SSL.RECEIVED_SHUTDOWN
+        if not ended:
+            self.transfer_finished = False
+            self._resp = ("426 Connection cut before the TLS closing alert; upload discarded.", _log.warning)
+            return
+        try:
+            upload.publish()
+        except OSError as failure:
+            self.transfer_finished = False
+            self._resp = (f"451 {failure.strerror}; upload discarded.", _log.error)
+
+
+class _Authorizer:
+    """pyftpdlib's questions about one session, answered from the company's account."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+
+    def validate_authentication(self, username: str, password: str, _handler: Any) -> None:
+        session = self._session
+        if session.failed_logins.refused(session.peer_sha256):
+            raise AuthenticationFailed("too many failed logins, try again later.")
+        account = session.directory(username)
+        # the certificate first: somebody else's costs no hash, and its holder learns nothing about the password
+        known = account is not None and session.peer_sha256 in account.certificate_sha256s
+        if account is None or not known or not account.verify_password(password):
+            session.failed_logins.failed(session.peer_sha256)
+            reason = "password" if known else "certificate" if account else "user name"
+            session.log(f"login refused: {reason}; certificate {session.peer_sha256[:16]}", _log.warning)
+            # one sentence for all three
+            raise AuthenticationFailed("authentication failed.")
+        session.failed_logins.succeeded(session.peer_sha256)
+        session.account = account
+
+    def get_home_dir(self, _username: str) -> str:
+        account = self._session.account
+        assert account is not None
+        home = account.home.resolve(strict=True)
+        return str(home)
+
+    def get_msg_login(self, _username: str) -> str:
+        return "Welcome."
+
+    def get_msg_quit(self, _username: str) -> str:
+        return "Goodbye."
+
+    def has_perm(self, _username: str, letter: str, path: str) -> bool:
+        return self._session.fs is not None and bool(self._session.fs.may(letter, path))
+
+    def get_perms(self, _username: str) -> str:
+        return "elr"
+
+    def impersonate_user(self, _username: str, _password: str) -> None:
+        """Sessions run as the hub."""
+
+    def terminate_impersonation(self, _username: str) -> None:
+        """Sessions run as the hub."""
+
+
+class Session(TLS_FTPHandler):
+    """A control connection. ``site.FtpsSite`` makes a subclass with its settings."""
+
+    directory: Directory
+    failed_logins: FailedLogins
+    server_tls: ServerTls
+    settings: Any
+    idle_timeout: float
+    _idler: Any
+    _in_buffer: list[bytes]
+    _in_buffer_len: int
+    _restart_position: int
+
+    tls_control_required = True
+    tls_data_required = True
+    permit_foreign_addresses = False
+    permit_privileged_ports = False
+    max_login_attempts = 3
+    dtp_handler = DataChannel
+    abstracted_fs = Folders
+    proto_cmds: Final = {name: TLS_FTPHandler.proto_cmds[name] for name in _COMMANDS}
+
+    def __init__(self, conn: Any, server: Any, ioloop: Any = None) -> None:
+        self.peer_sha256 = ""
+        self.account: Account | None = None
+        self.authorizer = _Authorizer(self)
+        super().__init__(conn, server, ioloop)
+
+    @classmethod
+    def get_ssl_context(cls) -> SSL.Context:
+        """The context of the moment: new certificate files serve new connections."""
+        return cls.server_tls.context()
+
+    def handle_ssl_established(self) -> None:
+        """Remember whose certificate the handshake has proved."""
+        certificate = self.socket.get_peer_certificate()
+        self.peer_sha256 = fingerprint(certificate) if certificate else ""
+
+    def collect_incoming_data(self, data: bytes) -> None:
+        """Gather a command line; one that is too long ends the session."""
+        if self._closing:
+            return
+        if self._in_buffer_len + len(data) > _LONGEST_COMMAND:
+            self.ac_in_buffer = b""
+            self._in_buffer, self._in_buffer_len = [], 0
+            self.respond_w_warning("500 Command too long.")
+            self.close_when_done()
+            return
+        super().collect_incoming_data(data)
+
+    def found_terminator(self) -> None:
+        """Run a command, unless the session is about to end."""
+        if not self._closing:
+            super().found_terminator()
+
+    def ftp_AUTH(self, line: str) -> None:  # noqa: N802
+        """Start TLS, and forget whatever came in the clear behind this command."""
+        super().ftp_AUTH(line)
+        if self._ssl_requested and self.ac_in_buffer and not self._ssl_established:
+            self.log(
+                "bytes in the clear behind AUTH discarded: an injection, or a client that does not wait", _log.warning
+            )
+            self.ac_in_buffer = b""
+
+    def ftp_PROT(self, line: str) -> None:  # noqa: N802
+        """Only a private data channel."""
+        if line.upper() == "P" or not self._ssl_established:
+            super().ftp_PROT(line)
+        else:
+            self.respond("534 Only PROT P is accepted.")
+
+    def ftp_STOR(self, file: str, mode: str = "w") -> str | None:  # noqa: N802
+        """Receive a whole file; a part of one is not taken."""
+        if self._restart_position:
+            self._restart_position = 0
+            self.respond("501 REST is not accepted for uploads; send the whole file again.")
+            return None
+        stored: str | None = super().ftp_STOR(file, mode)
+        return stored
+
+    def flush_account(self) -> None:
+        """Forget the login, and an upload that still waits for its connection."""
+        if self._in_dtp_queue is not None:
+            self._in_dtp_queue[0].close()
+        super().flush_account()
+        self.account = None
+
+    def handle_auth_success(self, home: str, _password: str, msg_login: str) -> None:
+        """Open the account's folders; the password is not kept."""
+        assert self.account is not None
+        super().handle_auth_success(home, "", msg_login)
+        self.fs.make_folders()
+        self.timeout = self.idle_timeout
+        if self._idler is not None and not self._idler.cancelled:
+            self._idler.cancel()
+            self._idler = self.ioloop.call_later(self.timeout, self.handle_timeout, _errback=self.handle_error)
+
+    def handle_auth_failed(self, msg: str, _password: str) -> None:
+        """Answer after a pause; the password is not kept."""
+        super().handle_auth_failed(msg, "")
+
+    def log(self, msg: str, logfun: Any = _log.info) -> None:
+        """Log a message with address and user."""
+        user = self.username if self.username.isalnum() and len(self.username) <= 16 else "?" if self.username else ""
+        logfun("%s:%s [%s] %s", self.remote_ip, self.remote_port, user, _one_line(msg))
+
+    def logline(self, msg: str, logfun: Any = _log.debug) -> None:
+        """Log a line of the conversation, at level DEBUG; passwords are masked before."""
+        if self._log_debug:
+            self.log(msg, logfun)
