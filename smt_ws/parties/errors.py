@@ -1,0 +1,200 @@
+"""What can be wrong with who is asking: one class a cause, its docstring the sentence a developer reads."""
+
+from __future__ import annotations
+
+from smt_ws.errors import HubError
+
+__all__ = [
+    "CertificateNotRegisteredError",
+    "CertificateUnreadableError",
+    "CompanyExistsError",
+    "CompanySuspendedError",
+    "CompanyUnknownError",
+    "DunsMissingError",
+    "DunsNotYoursError",
+    "DunsTakenError",
+    "DunsUnknownError",
+    "IdentityError",
+    "InvalidCompanyError",
+    "RequesterTypeMismatchError",
+    "SampleCertificateError",
+    "SigningCertificateExpiredError",
+    "SigningCertificateNotYetValidError",
+    "SigningCertificateOfAnotherCompanyError",
+    "SigningCertificateUnknownError",
+    "SigningCertificateWithdrawnError",
+    "TlsCertificateExpiredError",
+    "TlsCertificateNotYetValidError",
+    "TlsCertificateUnknownError",
+    "TlsCertificateWithdrawnError",
+    "WeakPasswordError",
+]
+
+
+class IdentityError(HubError):
+    """The hub could not establish which company is asking."""
+
+    code = "IDENTITY"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        expected: str | None = None,
+        presented: str | None = None,
+        disclose: bool = False,
+    ) -> None:
+        """Carry, besides what `HubError` does, whether the caller may read it.
+
+        *disclose*: the caller's TLS certificate is registered, so message, expected and presented may be told;
+        otherwise a fault carries the code and a reference number only (interfaces.md, "Fault detail").
+        """
+        super().__init__(message, expected=expected, presented=presented)
+        self.disclose = disclose
+
+
+class TlsCertificateUnknownError(IdentityError):
+    """The certificate of the TLS connection is not registered to any company for TLS.
+
+    Ask the hub's operator to register it and compare its SHA-256 fingerprint with the one registered.
+    """
+
+    code = "TLS_CERTIFICATE_UNKNOWN"
+
+
+class TlsCertificateExpiredError(IdentityError):
+    """The certificate of the TLS connection has expired. Register its successor and connect with that."""
+
+    code = "TLS_CERTIFICATE_EXPIRED"
+
+
+class TlsCertificateNotYetValidError(IdentityError):
+    """The certificate of the TLS connection is not valid yet. Use the earlier one until this one's first day."""
+
+    code = "TLS_CERTIFICATE_NOT_YET_VALID"
+
+
+class TlsCertificateWithdrawnError(IdentityError):
+    """The certificate of the TLS connection was withdrawn. Connect with another registered certificate."""
+
+    code = "TLS_CERTIFICATE_WITHDRAWN"
+
+
+class SampleCertificateError(IdentityError):
+    """A sample certificate was presented in production (P2). Use one that a known authority issued to the company."""
+
+    code = "SAMPLE_CERTIFICATE"
+
+
+class SigningCertificateUnknownError(IdentityError):
+    """The certificate that signed the message is not registered for signing.
+
+    Ask the hub's operator to register it, or sign with a registered one.
+    """
+
+    code = "SIGNING_CERTIFICATE_UNKNOWN"
+
+
+class SigningCertificateExpiredError(IdentityError):
+    """The certificate that signed the message has expired. Register its successor and sign with that."""
+
+    code = "SIGNING_CERTIFICATE_EXPIRED"
+
+
+class SigningCertificateNotYetValidError(IdentityError):
+    """The certificate that signed the message is not valid yet. Use the earlier one until this one's first day."""
+
+    code = "SIGNING_CERTIFICATE_NOT_YET_VALID"
+
+
+class SigningCertificateWithdrawnError(IdentityError):
+    """The certificate that signed the message was withdrawn. Sign with another registered certificate."""
+
+    code = "SIGNING_CERTIFICATE_WITHDRAWN"
+
+
+class SigningCertificateOfAnotherCompanyError(IdentityError):
+    """The message was signed with a certificate of another company than the one that is connected (P1).
+
+    A captured message cannot be sent over another company's connection; sign and connect as the same company.
+    """
+
+    code = "SIGNING_CERTIFICATE_OF_ANOTHER_COMPANY"
+
+
+class DunsMissingError(IdentityError):
+    """The certificate acts for several companies and the request names none.
+
+    Put the DUNS number of the company that it acts for in requesterAuthenticationID.
+    """
+
+    code = "DUNS_MISSING"
+
+
+class DunsUnknownError(IdentityError):
+    """The DUNS number in the request is not registered here. Check it, leading zeros included."""
+
+    code = "DUNS_UNKNOWN"
+
+
+class DunsNotYoursError(IdentityError):
+    """The DUNS number in the request belongs to a company that has not registered this TLS certificate (P1).
+
+    Name one of your own DUNS numbers, or let that company register the certificate.
+    """
+
+    code = "DUNS_NOT_YOURS"
+
+
+class CompanySuspendedError(IdentityError):
+    """The company is suspended: nothing is done for it until the hub's operator lifts that (P10)."""
+
+    code = "COMPANY_SUSPENDED"
+
+
+class RequesterTypeMismatchError(IdentityError):
+    """The requesterType in the request is not what the company is registered as."""
+
+    code = "REQUESTER_TYPE_MISMATCH"
+
+
+class CompanyUnknownError(HubError):
+    """No company has this DUNS number. Add the company first, or check the number, leading zeros included."""
+
+    code = "COMPANY_UNKNOWN"
+
+
+class CompanyExistsError(HubError):
+    """A company of this legal name exists already. Add the DUNS number to it, or choose another name."""
+
+    code = "COMPANY_EXISTS"
+
+
+class DunsTakenError(HubError):
+    """The DUNS number belongs to a company already; a DUNS number names one company."""
+
+    code = "DUNS_TAKEN"
+
+
+class InvalidCompanyError(HubError):
+    """A particular of the company has not the form that it must have. The message names it."""
+
+    code = "INVALID_COMPANY"
+
+
+class CertificateUnreadableError(HubError):
+    """The file is not a readable X.509 certificate. Give one certificate, as PEM or DER, without its private key."""
+
+    code = "CERTIFICATE_UNREADABLE"
+
+
+class CertificateNotRegisteredError(HubError):
+    """The company has no such certificate registered. List them with: smt-ws company show DUNS."""
+
+    code = "CERTIFICATE_NOT_REGISTERED"
+
+
+class WeakPasswordError(HubError):
+    """The password is too short or too long for an FTPS account: 12 to 128 characters."""
+
+    code = "WEAK_PASSWORD"
