@@ -1,0 +1,122 @@
+"""``smt-ws check-message`` and ``check-contract``: what a developer asks before the first call."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from lxml import etree
+
+__all__ = ["check_contract", "check_message"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.option(
+    "--received",
+    metavar="MOMENT",
+    help="Judge freshness at this moment, e.g. 2026-11-20T15:00:00+00:00; default: when the message says it was made.",
+)
+def check_message(file: Path, received: str | None) -> None:
+    """Check the signed SOAP message in FILE as the hub would, and ask a second library for its opinion.
+
+    Says nothing about whom the certificate belongs to: that is `smt-ws check-certificate`.
+
+    \b
+    Example:
+      smt-ws check-message request.xml
+    """
+    from adapters.soap.faults import SOAP11, SOAP12, Fault
+    from adapters.soap.parsing import parse
+    from adapters.soap.wss_shape import find_parts
+    from adapters.soap.wss_timestamp import read_timestamp
+    from adapters.soap.wssecurity import Policy, SecurityFailure, check_bytes, verify
+
+    message = file.read_bytes()
+    soap = SOAP12 if SOAP12.encode() in message[:4096] else SOAP11
+    try:
+        check_bytes(message)
+        envelope = parse(message, soap=soap)
+        now = _moment(received) if received else read_timestamp(find_parts(envelope).timestamp)[0]
+        verified = verify(envelope, now=now, policy=Policy())
+    except (SecurityFailure, Fault) as error:
+        rule = getattr(error, "rule", None)
+        raise click.ClickException(f"{error.code}: {error}" + (f" (BSP 1.1 {rule})" if rule else "")) from error
+    click.echo(f"signature   good, by {verified.certificate.subject.rfc4514_string()}")
+    click.echo(f"serial      {verified.certificate.serial_number}")
+    click.echo(f"created     {verified.created.isoformat()}")
+    click.echo(f"expires     {verified.expires.isoformat()}")
+    click.echo(f"operation   {etree.QName(verified.body).localname}")
+    click.echo(f"signxml     {_second_opinion(envelope, verified.certificate)}")
+
+
+def _second_opinion(envelope: etree._Element, certificate: Any) -> str:
+    import signxml
+
+    signature = envelope.find(".//{http://www.w3.org/2000/09/xmldsig#}Signature")
+    references = signature.findall(".//{http://www.w3.org/2000/09/xmldsig#}Reference") if signature is not None else []
+    try:
+        signxml.XMLVerifier().verify(
+            envelope,
+            x509_cert=certificate,
+            expect_config=signxml.SignatureConfiguration(location=".//", expect_references=len(references)),
+            # its schema check refuses the prefix lists that soapUI and CXF always send
+            validate_schema=False,
+        )
+    except signxml.exceptions.InvalidSignature as error:
+        return f"differs: {error}"
+    return "agrees"
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no moment such as 2026-11-20T15:00:00+00:00") from error
+    if moment.tzinfo is None:
+        raise click.BadParameter("give the moment with its time zone, e.g. +00:00")
+    return moment
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+def check_contract(file: Path) -> None:
+    """Check the Body of the SOAP message in FILE against the published XSD of its service.
+
+    \b
+    Example:
+      smt-ws check-contract request.xml
+    """
+    import xmlschema
+
+    from adapters.soap.faults import SOAP11, SOAP12, Fault
+    from adapters.soap.parsing import parse
+    from smt_ws.soap.app import CONTRACTS, SERVICES
+
+    message = file.read_bytes()
+    soap = SOAP12 if SOAP12.encode() in message[:4096] else SOAP11
+    try:
+        envelope = parse(message, soap=soap)
+    except Fault as error:
+        raise click.ClickException(f"{error.code}: {error}") from error
+    body = envelope.find(f"{{{soap}}}Body")
+    if body is None or len(body) != 1:
+        raise click.ClickException("the Body must have one child, the operation")
+    namespace = etree.QName(body[0]).namespace or ""
+    name = next((name for name in SERVICES if namespace.split(":")[2:3] == [name]), None)
+    if name is None:
+        raise click.ClickException(
+            f"no published service has the namespace {namespace!r}; there are {', '.join(SERVICES)}"
+        )
+    # defuse=always: the message is a stranger's; the schema is ours
+    schema = xmlschema.XMLSchema(str(CONTRACTS / "xsd" / f"{name}.xsd"), allow="local")
+    errors = list(schema.iter_errors(body[0]))
+    for error in errors[:20]:
+        click.echo(f"{error.path}: {error.reason}", err=True)
+    if errors:
+        raise click.exceptions.Exit(1)
+    click.echo(f"{etree.QName(body[0]).localname}: fits xsd/{name}.xsd")

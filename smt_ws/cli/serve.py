@@ -1,0 +1,144 @@
+"""``smt-ws serve`` and its parts: the processes of a running hub."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+import setproctitle
+
+from smt_ws.hub import Hub
+from smt_ws.serve import lifeline
+from smt_ws.serve.logs import start_logging
+from smt_ws.serve.supervisor import Role, Supervisor
+
+__all__ = ["ftps", "schedule", "serve", "soap", "work"]
+
+_ready_file = click.option(
+    "--ready-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the bound address here, as JSON, once connections are taken.",
+)
+
+
+def _begin(name: str) -> None:
+    setproctitle.setproctitle(f"smt-ws {name}")
+    start_logging(name)
+    lifeline.follow()
+
+
+def _stop_event() -> threading.Event:
+    """An event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
+    stop = threading.Event()
+
+    def told(number: int, _frame: Any) -> None:
+        if stop.is_set():
+            sys.exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
+    return stop
+
+
+@click.command()
+@click.option("--no-ftps", is_flag=True, help="Another server serves the FTPS folders.")
+@click.option("--drain", default=30.0, show_default=True, help="Seconds that running work may take after SIGTERM.")
+@click.option(
+    "--ready-folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Each process writes its bound address here once it takes connections.",
+)
+@click.pass_obj
+def serve(hub: Hub, no_ftps: bool, drain: float, ready_folder: Path | None) -> None:
+    """Run the whole hub on this machine: SOAP endpoint, FTPS site, workers and scheduler.
+
+    A process that dies is started again. The first SIGTERM or Ctrl-C lets everything finish what it has in hand; a
+    second one ends it at once.
+
+    \b
+    Examples:
+      smt-ws serve
+      smt-ws --settings /etc/smt-ws.toml serve --no-ftps
+      smt-ws --at 2026-11-20T09:00:00-06:00 serve      (in a sandbox)
+    """
+    _begin("serve")
+    from smt_ws.store import migrate
+
+    migrate.require_current(hub.store)
+    hub.store.close()
+
+    def ready(name: str) -> tuple[str, ...]:
+        return () if ready_folder is None else ("--ready-file", str((ready_folder / f"{name}.json").absolute()))
+
+    roles = [Role("soap", ("soap", *ready("soap")))]
+    if not no_ftps:
+        roles.append(Role("ftps", ("ftps", *ready("ftps"))))
+    roles += [Role(f"work-{n + 1}", ("work",)) for n in range(hub.settings.work.processes)]
+    roles.append(Role("schedule", ("schedule",)))
+    raise click.exceptions.Exit(Supervisor(roles, drain_seconds=drain).run())
+
+
+@click.command()
+@_ready_file
+@click.pass_obj
+def soap(hub: Hub, ready_file: Path | None) -> None:
+    """Run only the SOAP endpoint (mutual TLS on soap.host:soap.port, or a unix socket behind a TLS proxy)."""
+    _begin("soap")
+    from smt_ws.serve.soap import run_soap
+
+    run_soap(hub, ready_file=ready_file)
+
+
+@click.command()
+@_ready_file
+@click.pass_obj
+def ftps(hub: Hub, ready_file: Path | None) -> None:
+    """Run only the FTPS site."""
+    _begin("ftps")
+    from smt_ws.serve.ftps import run_ftps
+
+    run_ftps(hub, ready_file=ready_file)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Do what is due now, then end.")
+@click.pass_obj
+def work(hub: Hub, once: bool) -> None:
+    """Run one worker: builds files of orders and sends what waits in the outbox.
+
+    Start as many as the machine has cores, on as many machines as you like; they share the database and the FTPS
+    folders.
+
+    \b
+    Examples:
+      smt-ws work
+      smt-ws work --once
+    """
+    _begin("work")
+    from smt_ws.orders import work as worker
+    from smt_ws.store import migrate
+
+    migrate.require_current(hub.store)
+    if once:
+        handlers = worker.handlers_of(hub)
+        while worker.work_once(hub, worker="once", handlers=handlers):
+            pass
+        return
+    worker.work(hub, stop=_stop_event())
+
+
+@click.command()
+@click.pass_obj
+def schedule(hub: Hub) -> None:
+    """Run only the scheduler: retention and the other jobs that happen by the clock. One at a time does the work."""
+    _begin("schedule")
+    from jobs.clock import run_clock
+    from smt_ws.store import migrate
+
+    migrate.require_current(hub.store)
+    run_clock(hub, stop=_stop_event())

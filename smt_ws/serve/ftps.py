@@ -1,0 +1,77 @@
+"""The FTPS site's process: each DUNS number's own folders, entered with client certificate and password."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+
+import structlog
+
+from adapters.ftps import RIGHTS, Account, FtpsSettings, FtpsSite
+from smt_ws.hub import Hub
+from smt_ws.parties.companies import ftps_account
+from smt_ws.store import migrate
+
+__all__ = ["make_folders", "run_ftps", "site_of"]
+
+log = structlog.get_logger("smt_ws.ftps")
+
+#: How long a transfer may go on after SIGTERM, in seconds.
+DRAIN = 20.0
+
+
+def make_folders(root: Path, duns: str, kind: str) -> Path:
+    """Make the folders that a company of *kind* (REP, CSP, TDSP, REG) has under its DUNS number; return its home."""
+    home = root / duns
+    for name in RIGHTS["tdsp" if kind == "TDSP" else "requester"]:
+        (home / name).mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def site_of(hub: Hub) -> FtpsSite:
+    """The site, bound to its address, not serving yet."""
+    settings = hub.settings
+
+    def directory(user: str) -> Account | None:
+        found = ftps_account(hub.store, user)
+        if found is None:
+            return None
+        return Account(
+            home=make_folders(settings.ftps.root, found.duns, found.kind),
+            kind="tdsp" if found.kind == "TDSP" else "requester",
+            certificate_sha256s=found.certificate_sha256s,
+            verify_password=found.verify_password,
+        )
+
+    ports = settings.ftps.passive_ports
+    return FtpsSite(
+        FtpsSettings(
+            host=settings.ftps.host,
+            port=settings.ftps.port,
+            certificate_file=settings.tls.certificate,
+            key_file=settings.tls.key,
+            client_ca_file=settings.tls.client_authorities,
+            passive_ports=range(ports[0], ports[1] + 1) if ports else None,
+            masquerade_address=settings.ftps.masquerade_address,
+        ),
+        directory,
+    )
+
+
+def run_ftps(hub: Hub, *, ready_file: Path | None = None) -> None:
+    """Serve until SIGTERM; running transfers are let finish. *ready_file* gets the bound address as JSON."""
+    migrate.require_current(hub.store)
+    site = site_of(hub)
+
+    def stop(_signal: int, _frame: object) -> None:
+        # close() waits for transfers, which a signal handler must not do.
+        threading.Thread(target=site.close, args=(DRAIN,), name="ftps-drain").start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    log.info("taking connections", address=site.address)
+    if ready_file is not None:
+        ready_file.write_text(json.dumps(site.address))
+    site.serve_forever()

@@ -1,0 +1,68 @@
+"""The SOAP endpoint's process: gunicorn over mutual TLS, or behind a TLS proxy on a unix socket."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from adapters.soap.gate import ExchangeRecord, Gate
+from adapters.soap.server import TlsFiles, serve
+from smt_ws.hub import Hub
+from smt_ws.soap.app import application
+from smt_ws.store import migrate
+
+__all__ = ["run_soap"]
+
+log = structlog.get_logger("smt_ws.soap")
+
+
+def run_soap(hub: Hub, *, ready_file: Path | None = None) -> None:
+    """Serve until SIGTERM. *ready_file* gets the bound addresses as JSON once connections are taken."""
+    migrate.require_current(hub.store)
+    hub.store.close()  # connections must not cross the fork; each worker opens its own
+    settings = hub.settings
+    tls: TlsFiles | None = None
+    bind = f"unix:{settings.soap.proxy_socket}"
+    if settings.soap.proxy_socket is None:
+        bind = f"{settings.soap.host}:{settings.soap.port}"
+        tls = TlsFiles(
+            certificate=settings.tls.certificate,
+            key=settings.tls.key,
+            client_ca=settings.tls.client_authorities,
+            crl=settings.tls.crl,
+        )
+
+    def load() -> Gate:
+        return application(Hub.of(settings), on_exchange=_log_exchange)
+
+    def ready(addresses: list[Any]) -> None:
+        log.info("taking calls", addresses=addresses)
+        if ready_file is not None:
+            ready_file.write_text(json.dumps(addresses))
+
+    serve(
+        load,
+        bind=bind,
+        tls=tls,
+        workers=settings.soap.workers,
+        threads=settings.soap.threads,
+        on_ready=ready,
+    )
+
+
+def _log_exchange(record: ExchangeRecord) -> None:
+    log.info(
+        "exchange",
+        path=record.path,
+        method=record.method,
+        operation=record.operation,
+        status=record.status,
+        fault=record.fault,
+        reference=record.reference,
+        bytes_in=record.bytes_in,
+        bytes_out=record.bytes_out,
+        seconds=round(record.seconds, 4),
+    )

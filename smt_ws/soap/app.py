@@ -1,0 +1,69 @@
+"""All services of the hub behind one gate: the WSGI application that the SOAP endpoint serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from adapters.soap.contract import BigList, Contract
+from adapters.soap.faults import TooManyEsiids
+from adapters.soap.gate import Endpoint, ExchangeRecord, Gate, Limits
+from adapters.soap.protocol import build_service
+from smt_ws.hub import Hub
+from smt_ws.soap.connectivity import connectivity
+from smt_ws.soap.meter_usage import meter_usage
+from smt_ws.soap.report_request_status import report_request_status
+from smt_ws.soap.trust import hooks_of
+
+__all__ = ["CONTRACTS", "SERVICES", "application"]
+
+#: The folder that holds ``wsdl/`` and ``xsd/``, in a checkout and in an installation alike.
+CONTRACTS: Final = Path(__file__).resolve().parents[2]
+
+
+class _Service(NamedTuple):
+    make: Callable[[Hub], type]
+    #: Repeated elements that may stand 50,000 times, by operation.
+    big_lists: Mapping[str, str] = {}
+
+
+#: Every WSDL and what serves it, at ``/soap/<name>``.
+SERVICES: Final[Mapping[str, _Service]] = {
+    "MeterUsage": _Service(meter_usage, {"RequestIntervalData": "esiid"}),
+    "ReportRequestStatus": _Service(report_request_status),
+    "Connectivity": _Service(connectivity),
+}
+
+
+def application(
+    hub: Hub, *, base_url: str | None = None, on_exchange: Callable[[ExchangeRecord], None] | None = None
+) -> Gate:
+    """The gate over all services of *hub*; *base_url* (default: the settings') is the address told in WSDLs."""
+    soap = hub.settings.soap
+    hooks = hooks_of(hub)
+    endpoints = {}
+    for name, service in SERVICES.items():
+        contract = Contract(
+            CONTRACTS / "wsdl" / f"{name}.wsdl",
+            CONTRACTS / "xsd" / f"{name}.xsd",
+            big_lists={
+                operation: BigList(
+                    element=element,
+                    limit=hub.settings.limits.esiids_per_request,
+                    refusal=TooManyEsiids,
+                    sample="0" * 17,
+                )
+                for operation, element in service.big_lists.items()
+            },
+        )
+        soap11, soap12 = build_service(service.make(hub), contract=contract, hooks=hooks)
+        endpoints[f"/soap/{name}"] = Endpoint(soap11, soap12, contract.wsdl)
+    return Gate(
+        endpoints,
+        base_url=base_url or soap.base_url or f"https://{soap.host}:{soap.port}",
+        xsd_dir=CONTRACTS / "xsd",
+        sign=hooks.sign,
+        limits=Limits(message_bytes=hub.settings.limits.body_bytes),
+        on_exchange=on_exchange,
+    )
