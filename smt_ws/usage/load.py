@@ -1,0 +1,97 @@
+"""Load one file of a TDSP: LSE, or one of the market CSV files, plain or zipped (U1–U6).
+
+One file is one load and one transaction: what is wrong with a record is noted in the activity, what is wrong with the
+file refuses it, and a crash at any moment leaves the store as it was. The same file again changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from adapters.lse import LseRecord
+from adapters.lse_read import read
+from smt_ws.clock import Clock, central_today
+from smt_ws.store.engine import Store
+from smt_ws.usage import market
+from smt_ws.usage.activity import Activity, Finding
+from smt_ws.usage.errors import FileRefusedError, SenderUnknownError
+from smt_ws.usage.files import PlainFile, opened, sender_in_name, sha256_of
+from smt_ws.usage.intervals import Progress, take_in
+from smt_ws.usage.loads import AlreadyLoaded, Incoming, loading
+from smt_ws.usage.rules import Severity, severities
+
+__all__ = ["load_file"]
+
+
+def load_file(
+    store: Store,
+    path: Path,
+    *,
+    clock: Clock,
+    actor: str = "hub:load",
+    tdsp_duns: str | None = None,
+    adjusted: Mapping[str, Severity] | None = None,
+    progress: Progress | None = None,
+) -> Activity:
+    """Load the file at *path* and say what became of each record.
+
+    *tdsp_duns* is the TDSP that sent it; None: as the file says itself (the name of an LSE file, the sender in its
+    first record, the TDSP of the first premise of a CSV file). *adjusted* severities override those of
+    `rules.RULES` where a rule allows it. A refused file is an outcome of the activity, not an exception; raises what
+    is the hub's own fault: `LoadLostError`, database and disk errors.
+    """
+    began = time.monotonic()
+    activity = Activity(path.name, "", "", tdsp_duns or "", "refused", None)
+    try:
+        activity = replace(activity, sha256=sha256_of(path))
+        activity = _load(store, path, activity, clock, actor, severities(adjusted), progress)
+    except FileRefusedError as error:
+        activity = replace(activity, code=error.code, reason=str(error))
+    return replace(activity, seconds=time.monotonic() - began)
+
+
+def _load(
+    store: Store,
+    path: Path,
+    activity: Activity,
+    clock: Clock,
+    actor: str,
+    severity: Mapping[str, Severity],
+    progress: Progress | None,
+) -> Activity:
+    with opened(path, market.kind_of) as file:
+        kind, name = file.kind, file.name
+        sender = activity.tdsp_duns or sender_in_name(name) or _sender_in(store, file)
+    if not sender:
+        raise SenderUnknownError(f"{path.name}: nothing in it says which TDSP it is from")
+    activity = replace(activity, kind=kind, tdsp_duns=sender)
+    incoming = Incoming(kind, sender, path.name, activity.sha256)
+    findings: list[Finding] = []
+    try:
+        with loading(store, clock, incoming, actor=actor) as load, opened(path, market.kind_of) as file:
+            if kind == "lse":
+                findings = take_in(
+                    load,
+                    store,
+                    read(file.stream),
+                    sender=sender,
+                    today=central_today(clock),
+                    severity=severity,
+                    progress=progress,
+                )
+            else:
+                findings = market.take_in(load, kind, file.stream, sender=sender, progress=progress)
+    except AlreadyLoaded as earlier:
+        return replace(activity, outcome="repeated", load_number=earlier.number)
+    return replace(activity, outcome="loaded", load_number=load.number, tally=load.tally, findings=tuple(findings))
+
+
+def _sender_in(store: Store, file: PlainFile) -> str | None:
+    if file.kind != "lse":
+        with store.read() as connection:
+            return market.sender_in(connection, file.kind, file.stream)
+    first = next((record for record in read(file.stream) if isinstance(record, LseRecord)), None)
+    return None if first is None else first.sender or first.mre

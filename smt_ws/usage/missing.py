@@ -1,0 +1,86 @@
+"""Why a day that was asked for is not in the store: a reason a day, for the order's exceptions file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, func, select, union_all
+
+from smt_ws.parties.access import REFUSAL
+from smt_ws.parties.rules import REASON_CODES, Reason
+from smt_ws.usage.known import meters_of
+from smt_ws.usage.rules import KnownPremise, why_missing
+from smt_ws.usage.tables import interval_day, interval_day_history
+
+__all__ = ["explain_missing"]
+
+_NUMBERS = {reason: number for number, reason in enumerate(REASON_CODES)}
+#: Keys bound in one statement: below every store's limit of parameters.
+_AT_ONCE = 5000
+
+
+def explain_missing(
+    connection: Connection,
+    missing: NDArray[Any],
+    *,
+    channels: Sequence[int],
+    as_of: int,
+    today: date,
+    due_days: int,
+    late_days: int,
+) -> NDArray[Any]:
+    """Say of every day of *missing* (rows of `SLICE`, from `StoredDays.missing`) why it is missing.
+
+    Returns rows of `smt_ws.parties.access.REFUSAL` in the same order, each a run of days of one ESI ID with one
+    reason, that together cover exactly the days of *missing*. *today* is the operating day of business time;
+    *due_days* and *late_days* are the settings' limits. The rule itself is `smt_ws.usage.rules.why_missing`.
+    """
+    premise_ids = sorted(set(missing["premise_id"].tolist()))
+    meters = meters_of(connection, premise_ids)
+    measured = _last_measured(connection, premise_ids, channels, as_of)
+    generation_only = set(channels) == {1}
+    rows: list[tuple[int, date, date, int]] = []
+    for esiid, premise_id, first, last in missing.tolist():
+        known = KnownPremise(premise_id, "", meters.get(premise_id, ()))
+
+        def reason(day: date, known: KnownPremise = known) -> Reason:
+            return why_missing(
+                day,
+                today=today,
+                provisioned=known.is_provisioned(day),
+                last_measured=measured.get(known.id),
+                generation_only=generation_only,
+                due_days=due_days,
+                late_days=late_days,
+            )
+
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        for why, run in groupby(days, key=reason):
+            spell = list(run)
+            rows.append((esiid, spell[0], spell[-1], _NUMBERS[why]))
+    return np.array(rows, REFUSAL)
+
+
+def _last_measured(
+    connection: Connection, premise_ids: Sequence[int], channels: Sequence[int], as_of: int
+) -> Mapping[int, date]:
+    """The latest operating day the store had as of *as_of* on any of the channels, by premise."""
+    found: dict[int, date] = {}
+    for start in range(0, len(premise_ids), _AT_ONCE):
+        keys = premise_ids[start : start + _AT_ONCE]
+        both = union_all(
+            *(
+                select(table.c.premise_id, func.max(table.c.operating_day).label("day"))
+                .where(table.c.premise_id.in_(keys), table.c.channel.in_(channels), table.c.load_number <= as_of)
+                .group_by(table.c.premise_id)
+                for table in (interval_day, interval_day_history)
+            )
+        )
+        for premise_id, day in connection.execute(both):
+            found[premise_id] = max(day, found.get(premise_id, day))
+    return found

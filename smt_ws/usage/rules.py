@@ -1,0 +1,257 @@
+"""What is checked of every interval day at load (U5), and why a day may be missing: one table and pure functions.
+
+A rule either rejects a record or flags it: a flagged record is loaded. The hub never estimates and never repairs.
+Rules about the text of a file (a row that cannot be read, a value that is no number) are the reader's and have codes
+of its own; these are the rules that need to know the market or the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from smt_ws.parties.rules import Reason
+
+__all__ = [
+    "RULES",
+    "Broken",
+    "KnownPremise",
+    "MeterSpell",
+    "Rule",
+    "Severity",
+    "estimate_replaces_actual",
+    "examine",
+    "severities",
+    "why_missing",
+]
+
+
+class Severity(StrEnum):
+    """What becomes of a record that breaks a rule."""
+
+    REJECT = "reject"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of validation at load."""
+
+    code: str
+    #: What must hold, in the terms of the record.
+    formula: str
+    severity: Severity
+    #: Where the rule comes from: requirement id, document.
+    source: str
+    #: Whether an operator may set the other severity.
+    adjustable: bool = False
+
+
+#: Every rule, in the order in which they are tried; after the first that rejects no other is tried.
+RULES: Final[dict[str, Rule]] = {
+    rule.code: rule
+    for rule in (
+        Rule("ESIID_UNKNOWN", "a premise with this ESI ID has been loaded", Severity.REJECT, "U5"),
+        Rule("WRONG_TDSP", "the premise is on the wires of the TDSP that sent the file", Severity.REJECT, "U5"),
+        Rule(
+            "INTERVAL_COUNT",
+            "intervals = 92, 96 or 100 by the day's length in US/Central, statuses none or as many",
+            Severity.REJECT,
+            "U5, R12",
+        ),
+        Rule("DUPLICATE_IN_FILE", "(ESI ID, channel, day) came no earlier in the file", Severity.REJECT, "U5"),
+        Rule("DAY_NOT_OVER", "day < today in US/Central", Severity.REJECT, "U5"),
+        Rule("NO_METER", "a meter with installed_on <= day <= removed_on (or not removed)", Severity.REJECT, "U5, U8"),
+        Rule(
+            "METER_NOT_PROVISIONED",
+            "such a meter with provisioned_on <= day; Oncor and CenterPoint send only such days, AEP sends at once",
+            Severity.REJECT,
+            "U5, U8",
+            adjustable=True,
+        ),
+        Rule(
+            "VALUE_ROUNDED",
+            "no interval has a fourth decimal of a kWh other than 0 (it was rounded half-even to Wh)",
+            Severity.FLAG,
+            "U5, architecture: missing and rounding",
+            adjustable=True,
+        ),
+        Rule("MISSING_INTERVALS", "no interval is empty", Severity.FLAG, "U5", adjustable=True),
+        Rule(
+            "ZERO_DAY",
+            "on the consumption channel, not all intervals present are 0 Wh",
+            Severity.FLAG,
+            "U5: runs of zeros",
+            adjustable=True,
+        ),
+        Rule(
+            "ESTIMATE_REPLACES_ACTUAL",
+            "no interval is E that was A in the version it replaces",
+            Severity.FLAG,
+            "U5",
+        ),
+    )
+}
+
+
+class MeterSpell(NamedTuple):
+    """One meter's stay at a premise, in operating days; the last day it measured is included."""
+
+    installed: date
+    provisioned: date | None
+    removed: date | None
+
+
+class KnownPremise(NamedTuple):
+    """What the hub knows of a premise when a record for it arrives."""
+
+    id: int
+    tdsp_duns: str
+    meters: tuple[MeterSpell, ...]
+
+    def has_meter(self, day: date) -> bool:
+        """Whether a meter was installed there on *day*."""
+        return any(m.installed <= day and (m.removed is None or day <= m.removed) for m in self.meters)
+
+    def is_provisioned(self, day: date) -> bool:
+        """Whether a meter that was installed there on *day* had been provisioned by then (U8)."""
+        return any(
+            m.provisioned is not None
+            and m.installed <= day
+            and m.provisioned <= day
+            and (m.removed is None or day <= m.removed)
+            for m in self.meters
+        )
+
+
+class Broken(NamedTuple):
+    """A rule that a record breaks, and the facts."""
+
+    rule: str
+    severity: Severity
+    reason: str
+
+
+def severities(adjusted: Mapping[str, Severity] | None = None) -> dict[str, Severity]:
+    """The severity of every rule, with what an operator has *adjusted*.
+
+    Raises ValueError for an unknown rule or one that is not adjustable.
+    """
+    for code in adjusted or {}:
+        if code not in RULES or not RULES[code].adjustable:
+            raise ValueError(f"{code} is not a rule whose severity can be set")
+    return {code: rule.severity for code, rule in RULES.items()} | dict(adjusted or {})
+
+
+def examine(
+    *,
+    severity: Mapping[str, Severity],
+    premise: KnownPremise | None,
+    sender: str,
+    esiid: str,
+    channel: int,
+    day: date,
+    today: date,
+    expected: int,
+    values: bytes,
+    statuses: bytes | None,
+    rounded: Sequence[int],
+    repeated: bool,
+) -> list[Broken]:
+    """Every rule that a record breaks, in the order of the table, ending with the first that rejects.
+
+    *sender* is the DUNS number of the TDSP that sent it; *expected* the number of intervals the day has; *values*
+    little-endian int32 Wh; *statuses* a letter an interval or None where all are A; *rounded* the indices of values
+    that had a fourth decimal; *repeated* whether the file had the same ESI ID, channel and day before.
+    """
+    broken: list[Broken] = []
+    for code, reason in _facts(
+        premise, sender, esiid, channel, day, today, expected, values, statuses, rounded, repeated
+    ):
+        broken.append(Broken(code, severity[code], reason))
+        if severity[code] is Severity.REJECT:
+            break
+    return broken
+
+
+def _facts(
+    premise: KnownPremise | None,
+    sender: str,
+    esiid: str,
+    channel: int,
+    day: date,
+    today: date,
+    expected: int,
+    values: bytes,
+    statuses: bytes | None,
+    rounded: Sequence[int],
+    repeated: bool,
+) -> list[tuple[str, str]]:
+    """Every broken rule; those after a record's identity is in doubt are not looked at."""
+    if premise is None:
+        return [("ESIID_UNKNOWN", f"no premise has the ESI ID {esiid}")]
+    if premise.tdsp_duns != sender:
+        return [("WRONG_TDSP", f"the file is from {sender}, the premise is another TDSP's")]
+    if len(values) != 4 * expected or (statuses is not None and len(statuses) != expected):
+        return [("INTERVAL_COUNT", f"{len(values) // 4} intervals; {day} has {expected}")]
+    facts: list[tuple[str, str]] = []
+    if repeated:
+        facts.append(("DUPLICATE_IN_FILE", f"channel {channel} of {day} came before in this file; the first counts"))
+    if day >= today:
+        facts.append(("DAY_NOT_OVER", f"{day} is not over; today is {today}"))
+    if not premise.is_provisioned(day):
+        if premise.has_meter(day):
+            facts.append(("METER_NOT_PROVISIONED", f"the meter installed on {day} was not provisioned by then"))
+        else:
+            facts.append(("NO_METER", f"no meter is known at the premise on {day}"))
+    if rounded:
+        facts.append(
+            ("VALUE_ROUNDED", f"{len(rounded)} values rounded to whole Wh, the first at interval {rounded[0]}")
+        )
+    missing = 0 if statuses is None else statuses.count(b"M")
+    if missing:
+        facts.append(("MISSING_INTERVALS", f"{missing} of {expected} intervals are empty"))
+    # a solar panel rests all night and a whole dark day: zeros are news on the consumption channel only
+    if channel == 4 and missing < expected and not values.strip(b"\0"):
+        facts.append(("ZERO_DAY", f"all {expected - missing} intervals present are 0"))
+    return facts
+
+
+def estimate_replaces_actual(old: bytes | None, new: bytes | None) -> int:
+    """How many intervals were A in the *old* version and are E in the *new*; None stands for all A (U5)."""
+    if new is None:
+        return 0
+    if old is None:
+        return new.count(b"E")
+    return sum(was == 0x41 and now == 0x45 for was, now in zip(old, new, strict=True))
+
+
+def why_missing(
+    day: date,
+    *,
+    today: date,
+    provisioned: bool,
+    last_measured: date | None,
+    generation_only: bool,
+    due_days: int,
+    late_days: int,
+) -> Reason:
+    """Why the store has nothing for *day* (interfaces.md section 2).
+
+    *provisioned*: a provisioned meter was there on that day; *last_measured*: the latest operating day that the
+    store has on the channels asked for, None: it never had one; *generation_only*: nothing but surplus generation
+    was asked for. A day's data is due *due_days* later; from then on it is late; it is a gap once a later day has
+    come or the day is more than *late_days* old.
+    """
+    if not provisioned:
+        return Reason.NOT_PROVISIONED
+    if generation_only and last_measured is None:
+        return Reason.NO_GENERATION_CHANNEL
+    if last_measured is not None and last_measured > day:
+        return Reason.GAP
+    if today < day + timedelta(days=due_days):
+        return Reason.NOT_YET_DUE
+    return Reason.GAP if today > day + timedelta(days=late_days) else Reason.LATE_AT_TDSP
