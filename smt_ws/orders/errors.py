@@ -19,6 +19,7 @@ __all__ = [
     "OrderUnknownError",
     "PackedUnreadableError",
     "ReadingTypeUnknownError",
+    "StatusUnknownError",
     "TooManyEsiidsError",
     "VersionUnknownError",
     "refused",
@@ -95,6 +96,12 @@ class OrderUnknownError(HubError):
     """There is no such order of your company. Check the correlationId that the hub gave when the order was placed."""
 
     code = "ORDER_UNKNOWN"
+
+
+class StatusUnknownError(HubError):
+    """There is no such order status. Send one of the expected codes, or leave the element out."""
+
+    code = "STATUS_UNKNOWN"
 
 
 class OrderFinishedError(HubError):

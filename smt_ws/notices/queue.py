@@ -1,0 +1,33 @@
+"""Deciding that a notice is sent: a row of the outbox, in the transaction of what it tells about (R10)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from smt_ws.store.outbox import enqueue
+
+__all__ = ["EMAIL", "notify"]
+
+#: The outbox's kind for notices; `smt_ws.notices.carry.Carry` is its handler.
+EMAIL = "email"
+
+
+def notify(
+    connection: Connection,
+    message: str,
+    *,
+    to: str,
+    key: str,
+    facts: dict[str, Any],
+    now: datetime,
+    language: Literal["en"] = "en",
+) -> None:
+    """Queue the notice *message* (a folder of templates here) to the address *to*; the same *key* is sent once.
+
+    *facts* fill the templates: plain JSON, nothing secret, no full personal data.
+    """
+    payload = {"message": message, "language": language, "to": to, "key": key, "facts": facts}
+    enqueue(connection, kind=EMAIL, key=key, payload=payload, now=now)

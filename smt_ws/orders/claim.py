@@ -1,0 +1,280 @@
+"""Parts as a work list: claimed under a lease, given back, or given up.
+
+A claim raises the part's fence by one. A worker that was thought dead and comes back holds an old fence, and
+everything it tries to record is refused (`ClaimLostError`). Leases are real time. Where several rows are locked it is
+always parts first, in their order, and the order last.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from threading import Event, Thread
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from smt_ws.clock import Clock, real_now
+from smt_ws.orders.errors import ClaimLostError
+from smt_ws.orders.finish import fail_order
+from smt_ws.orders.rules import PartState, Status
+from smt_ws.orders.tables import order_part, report_order
+from smt_ws.parties.tables import company
+from smt_ws.store.engine import Store
+
+__all__ = ["Claim", "claim_part", "failed", "heartbeat", "hold", "release", "renew"]
+
+log = structlog.get_logger("smt_ws.orders")
+
+#: Longest pause between two tries of a part.
+CAP = timedelta(minutes=5)
+_OPEN = (PartState.PLANNED.value, PartState.BUILDING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A part that is this worker's while its lease lasts, with what building it needs of the order."""
+
+    order_number: int
+    part: int
+    kind: str
+    fence: int
+    attempts: int
+    worker: str
+    file_name: str
+    planned_at: datetime
+    slices: bytes
+    days_planned: int
+    company_id: int
+    duns: str
+    report: str
+    format: str
+    csv_profile: str
+    version: str
+    reading_type: str
+    first_day: date
+    last_day: date
+    as_of_load: int
+    accepted_at: datetime
+
+
+def claim_part(
+    store: Store, *, worker: str, lease: timedelta, attempts: int, clock: Clock, keep: timedelta
+) -> Claim | None:
+    """Claim the part whose turn it is, or None where nothing can be done now.
+
+    A part can be claimed when it is planned and due, or when the lease on it has run out; when its order has no
+    unfinished part of a lower stage; and when its company is not suspended (P10). Turns: the company served least
+    recently first; within a company the smallest order first, then the oldest. A part whose workers died *attempts*
+    times is not tried again: its order fails (its files are kept for *keep*).
+    """
+    while True:
+        with store.write() as connection:
+            now = real_now()
+            row = connection.execute(_next(now)).first()
+            if row is None:
+                return None
+            if row.attempts < attempts:
+                return _claimed(connection, row, worker, now + lease)
+        reason = f"PART_ABANDONED: {attempts} workers began part {row.part} and none came back"
+        with store.write() as connection:
+            fail_order(
+                connection,
+                row.order_number,
+                part=row.part,
+                fence=row.fence,
+                reason=reason,
+                now=clock.now(),
+                keep=keep,
+            )
+
+
+def _next(now: datetime) -> Select[Any]:
+    part, lower, open_part, sibling = (
+        order_part,
+        order_part.alias("lower"),
+        order_part.alias("open_part"),
+        order_part.alias("sibling"),
+    )
+    # When each company with something open was last served: every claim and every heartbeat moves a lease.
+    served = (
+        select(sibling.c.company_id, func.max(sibling.c.lease_until).label("at"))
+        .where(sibling.c.order_number.in_(select(open_part.c.order_number).where(open_part.c.state.in_(_OPEN))))
+        .group_by(sibling.c.company_id)
+        .subquery("served")
+    )
+    waits = (
+        select(lower.c.part)
+        .where(lower.c.order_number == part.c.order_number, lower.c.stage < part.c.stage, lower.c.state.in_(_OPEN))
+        .exists()
+    )
+    return (
+        select(part.c.order_number, part.c.part, part.c.fence, part.c.attempts)
+        .select_from(
+            part.join(report_order, report_order.c.number == part.c.order_number)
+            .join(company, company.c.id == part.c.company_id)
+            .outerjoin(served, served.c.company_id == part.c.company_id)
+        )
+        .where(_claimable(now), ~waits, company.c.suspended_at.is_(None))
+        .order_by(served.c.at.nulls_first(), report_order.c.days_asked, part.c.order_number, part.c.stage, part.c.part)
+        .limit(1)
+        .with_for_update(of=part, skip_locked=True)
+    )
+
+
+def _claimable(now: datetime) -> ColumnElement[bool]:
+    part = order_part.c
+    return or_(
+        and_(part.state == PartState.PLANNED.value, part.not_before <= now),
+        and_(part.state == PartState.BUILDING.value, part.lease_until < now),
+    )
+
+
+def _claimed(connection: Connection, row: Any, worker: str, until: datetime) -> Claim:
+    connection.execute(
+        update(order_part)
+        .where(order_part.c.order_number == row.order_number, order_part.c.part == row.part)
+        .values(
+            state=PartState.BUILDING.value,
+            fence=row.fence + 1,
+            attempts=row.attempts + 1,
+            claimed_by=worker,
+            lease_until=until,
+        )
+    )
+    connection.execute(
+        update(report_order)
+        .where(report_order.c.number == row.order_number, report_order.c.status == Status.PENDING.value)
+        .values(status=Status.IN_PROGRESS.value)
+    )
+    part, order = order_part.c, report_order.c
+    facts = connection.execute(
+        select(
+            part.kind,
+            part.file_name,
+            part.planned_at,
+            part.slices,
+            part.days_planned,
+            part.company_id,
+            order.duns,
+            order.report,
+            order.format,
+            order.csv_profile,
+            order.version,
+            order.reading_type,
+            order.first_day,
+            order.last_day,
+            order.as_of_load,
+            order.accepted_at,
+        )
+        .join(report_order, order.number == part.order_number)
+        .where(part.order_number == row.order_number, part.part == row.part)
+    ).one()
+    return Claim(
+        order_number=row.order_number,
+        part=row.part,
+        fence=row.fence + 1,
+        attempts=row.attempts + 1,
+        worker=worker,
+        **facts._asdict(),
+    )
+
+
+def _mine(claim: Claim) -> ColumnElement[bool]:
+    part = order_part.c
+    return and_(
+        part.order_number == claim.order_number,
+        part.part == claim.part,
+        part.fence == claim.fence,
+        part.state == PartState.BUILDING.value,
+    )
+
+
+def hold(connection: Connection, claim: Claim) -> None:
+    """Lock the part for the rest of the transaction, sure that it is still this claim's.
+
+    Raises `ClaimLostError` when another worker has claimed it since, or its order was cancelled or has failed. A
+    lease that has run out without anybody claiming the part is no loss.
+    """
+    if connection.execute(select(order_part.c.part).where(_mine(claim)).with_for_update()).first() is None:
+        raise ClaimLostError(f"order {claim.order_number}, part {claim.part}, fence {claim.fence}: no longer ours")
+
+
+def renew(store: Store, claim: Claim, *, lease: timedelta) -> bool:
+    """Lengthen the lease to *lease* from now; False when the part is no longer this claim's."""
+    with store.write() as connection:
+        renewed = connection.execute(update(order_part).where(_mine(claim)).values(lease_until=real_now() + lease))
+    return renewed.rowcount == 1
+
+
+@contextmanager
+def heartbeat(store: Store, claim: Claim, *, lease: timedelta) -> Iterator[Event]:
+    """Renew the lease from a thread, four times a lease, while the body runs; the event is set when the part is lost.
+
+    Encryption holds the interpreter lock and stops this thread for as long as it lasts (a second for 200 MB): the
+    lease must be longer than that, and the default is a hundred times longer. A store that cannot be reached is tried
+    again at the next beat: whether the part is still ours is asked once more when it is published.
+    """
+    done, lost = Event(), Event()
+
+    def beat() -> None:
+        while not done.wait(lease.total_seconds() / 4):
+            try:
+                if not renew(store, claim, lease=lease):
+                    lost.set()
+                    return
+            except SQLAlchemyError as error:
+                log.warning("lease_not_renewed", order=claim.order_number, part=claim.part, error=type(error).__name__)
+
+    thread = Thread(target=beat, name=f"lease-{claim.order_number}-{claim.part}", daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        done.set()
+        thread.join()
+
+
+def release(store: Store, claim: Claim) -> None:
+    """Give the part back untouched, as a worker that is told to stop does; the try does not count."""
+    with store.write() as connection:
+        connection.execute(
+            update(order_part)
+            .where(_mine(claim))
+            .values(state=PartState.PLANNED.value, claimed_by=None, attempts=claim.attempts - 1)
+        )
+
+
+def failed(
+    store: Store, claim: Claim, reason: str, *, attempts: int, clock: Clock, keep: timedelta, final: bool = False
+) -> bool:
+    """Record a failed try: the part is due again after a pause, or, after *attempts* or where *final*, the order fails.
+
+    Returns True when the order has failed. A claim that is lost is left to whoever has it now.
+    """
+    if final or claim.attempts >= attempts:
+        with store.write() as connection:
+            return fail_order(
+                connection,
+                claim.order_number,
+                part=claim.part,
+                fence=claim.fence,
+                reason=reason,
+                now=clock.now(),
+                keep=keep,
+            )
+    pause = min(CAP, timedelta(seconds=2**claim.attempts)) * random.random()  # noqa: S311 — jitter, not a secret
+    with store.write() as connection:
+        connection.execute(
+            update(order_part)
+            .where(_mine(claim))
+            .values(
+                state=PartState.PLANNED.value, claimed_by=None, not_before=real_now() + pause, last_error=reason[:2000]
+            )
+        )
+    return False

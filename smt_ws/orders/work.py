@@ -1,0 +1,111 @@
+"""The worker: claims parts and builds them, carries out the outbox, until it is told to stop.
+
+As many processes of it may run, on as many machines, as the store and the shared folder bear. Processes, not threads:
+rendering and encryption hold the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from smt_ws.hub import Hub
+from smt_ws.notices.carry import Carry
+from smt_ws.notices.queue import EMAIL
+from smt_ws.orders.build import Renderers, build_part
+from smt_ws.orders.claim import Claim, claim_part, failed, heartbeat
+from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
+from smt_ws.orders.renderers import RENDERERS
+from smt_ws.store.outbox import deliver_due
+
+__all__ = ["handlers_of", "work", "work_once"]
+
+log = structlog.get_logger("smt_ws.orders")
+
+Handlers = Mapping[str, Callable[[dict[str, Any]], None]]
+
+
+def handlers_of(hub: Hub) -> Handlers:
+    """Return who carries out each kind of outbox row, as the settings say."""
+    return {EMAIL: Carry.of(hub.settings)}
+
+
+def work(
+    hub: Hub,
+    *,
+    stop: Event,
+    renderers: Renderers = RENDERERS,
+    handlers: Handlers | None = None,
+    worker: str | None = None,
+) -> None:
+    """Work until *stop* is set; the part in hand is finished first (SIGTERM drains).
+
+    A store that cannot be reached is waited for. Killed at any moment it does no harm: the lease runs out and another
+    worker builds the part again.
+    """
+    name = worker or f"{socket.gethostname()}:{os.getpid()}"
+    carried = handlers if handlers is not None else handlers_of(hub)
+    pause = hub.settings.work.poll_seconds
+    while not stop.is_set():
+        try:
+            busy = work_once(hub, worker=name, renderers=renderers, handlers=carried)
+        except SQLAlchemyError as error:
+            log.warning("store_unreachable", worker=name, error=type(error).__name__)
+            busy = False
+        if not busy:
+            stop.wait(pause)
+
+
+def work_once(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS, handlers: Handlers) -> bool:
+    """Carry out what is due in the outbox, then build one part; False when there was neither."""
+    settings = hub.settings.work
+    delivered = deliver_due(hub.store, handlers, attempts=settings.attempts)
+    claim = claim_part(
+        hub.store,
+        worker=worker,
+        lease=timedelta(seconds=settings.lease_seconds),
+        attempts=settings.attempts,
+        clock=hub.clock,
+        keep=timedelta(days=hub.settings.limits.keep_files_days),
+    )
+    if claim is not None:
+        _build(hub, claim, renderers)
+    return claim is not None or delivered > 0
+
+
+def _build(hub: Hub, claim: Claim, renderers: Renderers) -> None:
+    told = log.bind(order=claim.order_number, part=claim.part, fence=claim.fence, worker=claim.worker)
+    try:
+        with heartbeat(hub.store, claim, lease=timedelta(seconds=hub.settings.work.lease_seconds)) as lost:
+            state = build_part(hub, claim, renderers=renderers, lost=lost.is_set)
+        told.info("part_done", state=state.value)
+    except ClaimLostError:
+        told.warning("part_lost")
+    except Exception as error:
+        told.exception("part_failed", error=type(error).__name__)
+        over = failed(
+            hub.store,
+            claim,
+            _reason(error),
+            attempts=hub.settings.work.attempts,
+            clock=hub.clock,
+            keep=timedelta(days=hub.settings.limits.keep_files_days),
+            final=isinstance(error, DaysDoNotAddUpError),
+        )
+        if over:
+            told.error("order_failed")
+
+
+def _reason(error: Exception) -> str:
+    # The requester reads it. Our own errors are written for that; a library's may tell of paths and hosts.
+    code = getattr(error, "code", None)
+    if isinstance(code, str) and code.isupper():
+        return f"{code}: {error}"
+    return f"INTERNAL: {type(error).__name__}"
