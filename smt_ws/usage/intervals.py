@@ -39,7 +39,9 @@ def take_in(
     """Validate *records*, put the good ones into the store as this load, count all in its tally.
 
     *sender* is the DUNS number of the TDSP that sent them, *today* the operating day of business time, *severity* of
-    every rule from `rules.severities`. Returns the findings in order of their lines. Raises `TooManyRecordsInFileError`.
+    every rule from `rules.severities`. Returns the findings in order of their lines.
+
+    Raises `TooManyRecordsInFileError`.
     """
     file = _File(sender, today, severity)
     open_staging(opened.connection)
