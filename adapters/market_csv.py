@@ -1,0 +1,366 @@
+"""What a TDSP tells of its premises besides usage, as CSV: the layouts are ours (requirements U6, U8; interfaces.md 2).
+
+Common to all: UTF-8 (a byte-order mark is taken), comma, quotes only where needed, first line the names of the columns
+in any order. A column that is not known is an error of the file, so that a misspelt one cannot be lost; a column that
+is optional may be left out or left empty. Dates are operating days, `YYYY-MM-DD`. First and last day of a range are in
+it; an empty last day means that it goes on. Codes (ESI ID, DUNS) are text: leading zeros matter.
+
+Premises (`PREMISES`): the places that have a meter.
+
+| column            | needed | meaning and format                                              | example                |
+|-------------------|--------|-----------------------------------------------------------------|------------------------|
+| `ESIID`           | yes    | the premise, 1 to 64 letters and digits (today 17 or 22)        | `10443720007574303`    |
+| `TDSP_DUNS`       | yes    | the TDSP whose wires reach it, 9 or 13 digits                   | `1039940674000`        |
+| `SERVICE_ADDRESS` | yes    | street and number, up to 200 characters                         | `100 Example St Apt 2` |
+| `CITY`            | yes    | up to 100 characters                                            | `Dallas`               |
+| `STATE`           | yes    | two capital letters                                             | `TX`                   |
+| `ZIP`             | yes    | five digits, or five, a hyphen and four                         | `75201`                |
+| `PREMISE_TYPE`    | yes    | `RESIDENTIAL`, `SMALL_NON_RESIDENTIAL`, `LARGE_NON_RESIDENTIAL` | `RESIDENTIAL`          |
+| `STATUS`          | yes    | `ACTIVE`, `DE_ENERGIZED` or `INACTIVE`                          | `ACTIVE`               |
+
+Meters (`METERS`): which meter measures a premise, and since when its data is for the market (U8). A meter exchange is
+two rows.
+
+| column             | needed | meaning and format                                       | example             |
+|--------------------|--------|----------------------------------------------------------|---------------------|
+| `ESIID`            | yes    | the premise                                              | `10443720007574303` |
+| `METER_NUMBER`     | yes    | up to 20 letters, digits and hyphens                     | `104137265LG`       |
+| `INSTALLED_ON`     | yes    | the day it was hung                                      | `2026-02-03`        |
+| `PROVISIONED_ON`   | no     | the day from which it is provisioned; empty: not yet     | `2026-03-01`        |
+| `REMOVED_ON`       | no     | the day it was taken down; empty: it hangs               |                     |
+| `MANUFACTURER`     | no     | up to 50 characters                                      | `Landis+Gyr`        |
+| `MODEL`            | no     | up to 50 characters                                      | `FOCUS AX-SD`       |
+| `FIRMWARE_VERSION` | no     | up to 50 characters                                      | `2.08.11`           |
+| `HAN_PROFILE`      | no     | the in-home protocol that it speaks, up to 20 characters | `SEP 1.0`           |
+| `HAN_MAC_ADDRESS`  | no     | its own in-home address (EUI-64), 16 hexadecimal digits  | `000781000001A2B3`  |
+
+REP of record (`REPS_OF_RECORD`): who served a premise when.
+
+| column      | needed | meaning and format                       | example             |
+|-------------|--------|------------------------------------------|---------------------|
+| `ESIID`     | yes    | the premise                              | `10443720007574303` |
+| `REP_DUNS`  | yes    | the retail electric provider             | `111111111`         |
+| `FROM_DATE` | yes    | the first day that it serves             | `2026-04-01`        |
+| `TO_DATE`   | no     | the last day that it serves; empty: open | `2026-09-30`        |
+
+Occupancy (`OCCUPANCIES`): since when the present customer has been there (R5). No name, no person: dates only.
+
+| column          | needed | meaning and format                               | example             |
+|-----------------|--------|--------------------------------------------------|---------------------|
+| `ESIID`         | yes    | the premise                                      | `10443720007574303` |
+| `MOVE_IN_DATE`  | yes    | the first day of the customer                    | `2025-06-15`        |
+| `MOVE_OUT_DATE` | no     | the last day of the customer; empty: still there | `2026-05-31`        |
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_LONGEST_LINE: Final = 16 * 1024
+"""Bytes. The longest row of these layouts has under 1,000."""
+
+
+class MarketCsvError(ValueError):
+    """The file as a whole cannot be read. Correct its first line, or its encoding, and send it again."""
+
+    code: ClassVar[str] = "MARKET_CSV"
+
+
+class HeaderError(MarketCsvError):
+    """The first line does not name the columns of this layout. See the layout for what it must and may name."""
+
+    code: ClassVar[str] = "MARKET_CSV_HEADER"
+
+
+@dataclass(frozen=True, slots=True)
+class RowReject:
+    """A row that cannot be taken; the others can.
+
+    `line` is counted from 1, the header being line 1. `code` is `ROW_LENGTH`, `ROW_TEXT` (not UTF-8, a broken quote,
+    too long), `MISSING_VALUE`, `BAD_VALUE` or `DATE_ORDER`; `column` is the column at fault where there is one.
+    """
+
+    line: int
+    esiid: str | None
+    column: str | None
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PremiseRow:
+    """A premise, as its TDSP describes it."""
+
+    line: int
+    esiid: str
+    tdsp_duns: str
+    service_address: str
+    city: str
+    state: str
+    zip: str
+    premise_type: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRow:
+    """A meter at a premise, from the day it was hung."""
+
+    line: int
+    esiid: str
+    meter_number: str
+    installed_on: date
+    provisioned_on: date | None
+    removed_on: date | None
+    manufacturer: str | None
+    model: str | None
+    firmware_version: str | None
+    han_profile: str | None
+    han_mac_address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepOfRecordRow:
+    """A REP that served a premise from one day to another, both of them served."""
+
+    line: int
+    esiid: str
+    rep_duns: str
+    from_date: date
+    to_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class OccupancyRow:
+    """A customer's time at a premise, first and last day in it."""
+
+    line: int
+    esiid: str
+    move_in_date: date
+    move_out_date: date | None
+
+
+RowT = TypeVar("RowT", PremiseRow, MeterRow, RepOfRecordRow, OccupancyRow)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column: its name in the header, how its text becomes a value, and whether a row must have it."""
+
+    name: str
+    read: Callable[[str], Any]
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Layout(Generic[RowT]):
+    """A kind of file: its columns in the order of the fields of its row, and pairs of dates that must be in order."""
+
+    name: str
+    row: Callable[..., RowT]
+    columns: tuple[_Column, ...]
+    in_order: tuple[tuple[str, str], ...] = ()
+
+
+def _matching(pattern: str, expected: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def read_text(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(f"{expected} expected")
+        return text
+
+    return read_text
+
+
+def _text(longest: int) -> Callable[[str], str]:
+    def read_text(text: str) -> str:
+        if len(text) > longest or not text.isprintable():
+            raise ValueError(f"at most {longest} printable characters expected")
+        return text
+
+    return read_text
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read_word(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"one of {', '.join(words)} expected")
+        return text
+
+    return read_word
+
+
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _date(text: str) -> date:
+    if not _DATE.fullmatch(text):
+        raise ValueError("YYYY-MM-DD expected")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("no such day in the calendar") from None
+
+
+_esiid = _matching(r"[A-Za-z0-9]{1,64}", "1 to 64 letters and digits")
+_duns = _matching(r"[0-9]{9}(?:[0-9]{4})?", "9 or 13 digits")
+
+PREMISES: Final = Layout(
+    "premises",
+    PremiseRow,
+    (
+        _Column("ESIID", _esiid),
+        _Column("TDSP_DUNS", _duns),
+        _Column("SERVICE_ADDRESS", _text(200)),
+        _Column("CITY", _text(100)),
+        _Column("STATE", _matching(r"[A-Z]{2}", "two capital letters")),
+        _Column("ZIP", _matching(r"[0-9]{5}(?:-[0-9]{4})?", "five digits, or five, a hyphen and four")),
+        _Column("PREMISE_TYPE", _one_of("RESIDENTIAL", "SMALL_NON_RESIDENTIAL", "LARGE_NON_RESIDENTIAL")),
+        _Column("STATUS", _one_of("ACTIVE", "DE_ENERGIZED", "INACTIVE")),
+    ),
+)
+METERS: Final = Layout(
+    "meters",
+    MeterRow,
+    (
+        _Column("ESIID", _esiid),
+        _Column("METER_NUMBER", _matching(r"[A-Za-z0-9-]{1,20}", "1 to 20 letters, digits and hyphens")),
+        _Column("INSTALLED_ON", _date),
+        _Column("PROVISIONED_ON", _date, needed=False),
+        _Column("REMOVED_ON", _date, needed=False),
+        _Column("MANUFACTURER", _text(50), needed=False),
+        _Column("MODEL", _text(50), needed=False),
+        _Column("FIRMWARE_VERSION", _text(50), needed=False),
+        _Column("HAN_PROFILE", _text(20), needed=False),
+        _Column("HAN_MAC_ADDRESS", _matching(r"[0-9A-Fa-f]{16}", "16 hexadecimal digits"), needed=False),
+    ),
+    in_order=(
+        ("INSTALLED_ON", "PROVISIONED_ON"),
+        ("INSTALLED_ON", "REMOVED_ON"),
+        ("PROVISIONED_ON", "REMOVED_ON"),
+    ),
+)
+REPS_OF_RECORD: Final = Layout(
+    "REP of record",
+    RepOfRecordRow,
+    (
+        _Column("ESIID", _esiid),
+        _Column("REP_DUNS", _duns),
+        _Column("FROM_DATE", _date),
+        _Column("TO_DATE", _date, needed=False),
+    ),
+    in_order=(("FROM_DATE", "TO_DATE"),),
+)
+OCCUPANCIES: Final = Layout(
+    "occupancy",
+    OccupancyRow,
+    (
+        _Column("ESIID", _esiid),
+        _Column("MOVE_IN_DATE", _date),
+        _Column("MOVE_OUT_DATE", _date, needed=False),
+    ),
+    in_order=(("MOVE_IN_DATE", "MOVE_OUT_DATE"),),
+)
+LAYOUTS: Final = (PREMISES, METERS, REPS_OF_RECORD, OCCUPANCIES)
+
+
+def layout_of(header: str) -> Layout[Any] | None:
+    """Return the layout whose columns a header line names, None when it is none of ours."""
+    for layout in LAYOUTS:
+        try:
+            _positions(_names(header), layout)
+        except HeaderError:
+            continue
+        return layout
+    return None
+
+
+def read(stream: BinaryIO, layout: Layout[RowT]) -> Iterator[RowT | RowReject]:
+    """Yield what each row of the file is, in its order: a row of the layout, or a `RowReject` that says why not.
+
+    Reads as a stream, a row a line: no value holds a line end. Blank lines are nothing. Raises `HeaderError` when the
+    first line does not name the columns of the layout, `MarketCsvError` when it is not text; errors of the stream pass
+    through.
+    """
+    first = stream.readline(_LONGEST_LINE + 1)
+    try:
+        header = first.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError:
+        raise MarketCsvError("line 1: not UTF-8") from None
+    names = _names(header)
+    places = _positions(names, layout)
+    line = 1
+    while raw := stream.readline(_LONGEST_LINE + 1):
+        line += 1
+        if len(raw) > _LONGEST_LINE:
+            _finish_line(stream, raw)
+            yield RowReject(line, None, None, "ROW_TEXT", f"a line of over {_LONGEST_LINE:,} bytes")
+        elif raw.strip():
+            yield _row(raw, line, layout, places, len(names))
+
+
+def _finish_line(stream: BinaryIO, raw: bytes) -> None:
+    while raw and not raw.endswith(b"\n"):
+        raw = stream.readline(_LONGEST_LINE)
+
+
+def _names(header: str) -> list[str]:
+    try:
+        cells = next(csv.reader([header.rstrip("\r\n")], strict=True), [])
+    except csv.Error as error:
+        raise HeaderError(f"line 1: {error}") from None
+    return [cell.strip() for cell in cells]
+
+
+def _positions(names: list[str], layout: Layout[Any]) -> list[int | None]:
+    """Return where each column of the layout stands in a row; None for an optional one that is not there."""
+    known = {column.name for column in layout.columns}
+    lacking = [column.name for column in layout.columns if column.needed and column.name not in names]
+    strange = [name for name in names if name not in known]
+    twice = sorted({name for name in names if names.count(name) > 1 and name in known})
+    if lacking or strange or twice:
+        faults = [
+            f"{what}: {', '.join(repr(name[:40]) for name in some[:10])}"
+            for what, some in (("missing", lacking), ("not known", strange), ("twice", twice))
+            if some
+        ]
+        raise HeaderError(f"line 1, columns of a {layout.name} file: {'; '.join(faults)}")
+    return [names.index(column.name) if column.name in names else None for column in layout.columns]
+
+
+def _row(raw: bytes, line: int, layout: Layout[RowT], places: list[int | None], width: int) -> RowT | RowReject:
+    try:
+        (cells,) = csv.reader([raw.decode("utf-8").rstrip("\r\n")], strict=True)
+    except UnicodeDecodeError:
+        return RowReject(line, None, None, "ROW_TEXT", "not UTF-8")
+    except (csv.Error, ValueError) as error:
+        return RowReject(line, None, None, "ROW_TEXT", str(error))
+    cells = [cell.strip() for cell in cells]
+    esiid: str | None = None
+    if len(cells) != width:
+        return RowReject(line, None, None, "ROW_LENGTH", f"{len(cells)} values; the header has {width} columns")
+    values: dict[str, Any] = {}
+    for column, place in zip(layout.columns, places, strict=True):
+        text = cells[place] if place is not None else ""
+        if not text and column.needed:
+            return RowReject(line, esiid, column.name, "MISSING_VALUE", f"{column.name} is empty")
+        try:
+            values[column.name] = column.read(text) if text else None
+        except ValueError as error:
+            # What was presented is not repeated for text columns: it may be somebody's address.
+            return RowReject(line, esiid, column.name, "BAD_VALUE", f"{column.name}: {error}")
+        esiid = values["ESIID"]
+    for earlier, later in layout.in_order:
+        begin, end = values[earlier], values[later]
+        if begin is not None and end is not None and end < begin:
+            return RowReject(line, esiid, later, "DATE_ORDER", f"{later} {end} is before {earlier} {begin}")
+    return layout.row(line, *values.values())
