@@ -7,16 +7,16 @@ it; an empty last day means that it goes on. Codes (ESI ID, DUNS) are text: lead
 
 Premises (`PREMISES`): the places that have a meter.
 
-| column            | needed | meaning and format                                              | example                |
-|-------------------|--------|-----------------------------------------------------------------|------------------------|
-| `ESIID`           | yes    | the premise, 1 to 64 letters and digits (today 17 or 22)        | `10443720007574303`    |
-| `TDSP_DUNS`       | yes    | the TDSP whose wires reach it, 9 or 13 digits                   | `1039940674000`        |
-| `SERVICE_ADDRESS` | yes    | street and number, up to 200 characters                         | `100 Example St Apt 2` |
-| `CITY`            | yes    | up to 100 characters                                            | `Dallas`               |
-| `STATE`           | yes    | two capital letters                                             | `TX`                   |
-| `ZIP`             | yes    | five digits, or five, a hyphen and four                         | `75201`                |
-| `PREMISE_TYPE`    | yes    | `RESIDENTIAL`, `SMALL_NON_RESIDENTIAL`, `LARGE_NON_RESIDENTIAL` | `RESIDENTIAL`          |
-| `STATUS`          | yes    | `ACTIVE`, `DE_ENERGIZED` or `INACTIVE`                          | `ACTIVE`               |
+| column            | needed | meaning and format                                              | example               |
+|-------------------|--------|-----------------------------------------------------------------|-----------------------|
+| `ESIID`           | yes    | the premise, 1 to 64 letters and digits (today 17 or 22)        | `10443720007574303`   |
+| `TDSP_DUNS`       | yes    | the TDSP whose wires reach it, 9 or 13 digits                   | `1039940674000`       |
+| `SERVICE_ADDRESS` | yes    | street and number, up to 200 characters                         | `12 Example St Apt 2` |
+| `CITY`            | yes    | up to 100 characters                                            | `Dallas`              |
+| `STATE`           | yes    | two capital letters                                             | `TX`                  |
+| `ZIP`             | yes    | five digits, or five, a hyphen and four                         | `75201`               |
+| `PREMISE_TYPE`    | yes    | `RESIDENTIAL`, `SMALL_NON_RESIDENTIAL`, `LARGE_NON_RESIDENTIAL` | `RESIDENTIAL`         |
+| `STATUS`          | yes    | `ACTIVE`, `DE_ENERGIZED` or `INACTIVE`                          | `ACTIVE`              |
 
 Meters (`METERS`): which meter measures a premise, and since when its data is for the market (U8). A meter exchange is
 two rows.
