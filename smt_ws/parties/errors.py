@@ -6,6 +6,7 @@ from smt_ws.errors import HubError
 
 __all__ = [
     "CertificateNotRegisteredError",
+    "CertificateRefusedError",
     "CertificateUnreadableError",
     "CompanyExistsError",
     "CompanySuspendedError",
@@ -32,25 +33,14 @@ __all__ = [
 
 
 class IdentityError(HubError):
-    """The hub could not establish which company is asking."""
+    """The hub could not establish which company is asking.
+
+    What was presented and expected is for callers whose TLS certificate is registered
+    (`identify.is_registered_for_tls`; interfaces.md "Fault detail"); anybody else is told the code and a reference
+    number.
+    """
 
     code = "IDENTITY"
-
-    def __init__(
-        self,
-        message: str | None = None,
-        *,
-        expected: str | None = None,
-        presented: str | None = None,
-        disclose: bool = False,
-    ) -> None:
-        """Carry, besides what `HubError` does, whether the caller may read it.
-
-        *disclose*: the caller's TLS certificate is registered, so message, expected and presented may be told;
-        otherwise a fault carries the code and a reference number only (interfaces.md, "Fault detail").
-        """
-        super().__init__(message, expected=expected, presented=presented)
-        self.disclose = disclose
 
 
 class TlsCertificateUnknownError(IdentityError):
@@ -186,6 +176,12 @@ class CertificateUnreadableError(HubError):
     """The file is not a readable X.509 certificate. Give one certificate, as PEM or DER, without its private key."""
 
     code = "CERTIFICATE_UNREADABLE"
+
+
+class CertificateRefusedError(HubError):
+    """The certificate fails a check that every connection runs. See which with: smt-ws check-certificate FILE."""
+
+    code = "CERTIFICATE_REFUSED"
 
 
 class CertificateNotRegisteredError(HubError):
