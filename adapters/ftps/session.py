@@ -133,6 +133,7 @@ class Session(TLS_FTPHandler):
     idle_timeout: float
     _idler: Any
     _in_buffer: list[bytes]
+    _in_dtp_queue: Any
     _in_buffer_len: int
     _restart_position: int
 
@@ -201,7 +202,15 @@ class Session(TLS_FTPHandler):
             self.respond("501 REST is not accepted for uploads; send the whole file again.")
             return None
         stored: str | None = super().ftp_STOR(file, mode)
+        if self._closed and getattr(self, "_in_dtp_queue", None) is not None:
+            self._in_dtp_queue[0].close()
         return stored
+
+    def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
+        """Queue what a command answers; a client that has gone while its 150 was sent leaves no open file."""
+        super().push_dtp_data(data, isproducer, file, cmd)
+        if self._closed and file is not None:
+            file.close()
 
     def flush_account(self) -> None:
         """Forget the login, and an upload that still waits for its connection."""
