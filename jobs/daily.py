@@ -1,0 +1,58 @@
+"""The daily jobs, each one small function: takes the hub and the date it is for, returns a line for the operator."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from sqlalchemy import delete, select
+
+from adapters import publishing
+from smt_ws.clock import real_now
+from smt_ws.hub import Hub
+from smt_ws.orders.retention import expire_due
+from smt_ws.store import idempotency
+from smt_ws.store.tables import outbox
+from smt_ws.usage.loads import sweep_dead_loads
+
+__all__ = ["forget_answers", "forget_effects", "remove_expired_files", "sweep_files", "sweep_loads"]
+
+#: Temporary files that nobody has written to for so long belong to no living worker.
+ABANDONED_AFTER = timedelta(hours=6)
+#: How long outbox rows that were carried out stay to be looked at.
+KEEP_DONE_EFFECTS = timedelta(days=7)
+_BATCH = 10_000
+
+
+def remove_expired_files(hub: Hub, _for_date: date) -> str:
+    """Remove the files of orders whose time is over (R7)."""
+    return f"{expire_due(hub.store, hub.settings.ftps.root, clock=hub.clock)} orders expired"
+
+
+def forget_answers(hub: Hub, _for_date: date) -> str:
+    """Forget first answers that nobody can repeat any more."""
+    return f"{idempotency.forget_expired(hub.store, hub.clock.now())} first answers forgotten"
+
+
+def forget_effects(hub: Hub, _for_date: date) -> str:
+    """Remove outbox rows that were carried out a while ago; open rows and dead letters stay."""
+    before, removed = real_now() - KEEP_DONE_EFFECTS, 0
+    while True:
+        with hub.store.write() as connection:
+            old = select(outbox.c.id).where(outbox.c.done_at < before).limit(_BATCH)
+            gone = connection.execute(delete(outbox).where(outbox.c.id.in_(old))).rowcount
+        removed += gone
+        if gone < _BATCH:
+            return f"{removed} outbox rows removed"
+
+
+def sweep_loads(hub: Hub, _for_date: date) -> str:
+    """Give up loads whose process is dead."""
+    return f"{len(sweep_dead_loads(hub.store, hub.clock))} dead loads given up"
+
+
+def sweep_files(hub: Hub, _for_date: date) -> str:
+    """Remove temporary files that killed workers left behind."""
+    older_than = real_now() - ABANDONED_AFTER
+    folders = [hub.settings.work_folder, *hub.settings.ftps.root.glob("*/adhoc")]
+    removed = [path for folder in folders if folder.is_dir() for path in publishing.sweep(folder, older_than)]
+    return f"{len(removed)} left-over files removed"

@@ -1,0 +1,39 @@
+"""What happens by the clock: one row a job. Every job is idempotent for its date (reliability: scheduler singleton).
+
+A job is due once an operating day, at a time in US/Central. None is set between 01:00 and 03:00: there daylight
+saving leaves an hour out or has it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, time
+
+from jobs import daily
+from smt_ws.hub import Hub
+
+__all__ = ["TABLE", "TimedJob"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimedJob:
+    """A job: its name in ``job_run``, when it is due each day (US/Central), and what it does for a date.
+
+    *run* returns one line for the operator. *days_back* is how many dates that were missed (the hub was down) are
+    made up for: 1 where the last run does the work of those before it.
+    """
+
+    name: str
+    at: time
+    run: Callable[[Hub, date], str]
+    days_back: int = 1
+
+
+TABLE = (
+    TimedJob("remove-expired-files", time(0, 15), daily.remove_expired_files),
+    TimedJob("forget-answers", time(0, 30), daily.forget_answers),
+    TimedJob("forget-effects", time(0, 35), daily.forget_effects),
+    TimedJob("sweep-loads", time(3, 15), daily.sweep_loads),
+    TimedJob("sweep-files", time(3, 30), daily.sweep_files),
+)

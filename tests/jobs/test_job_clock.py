@@ -1,0 +1,158 @@
+"""Timed jobs: each once for every date, whatever happens to the process that runs them."""
+
+from __future__ import annotations
+
+import threading
+import time as real_time
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from jobs.clock import Election, due_dates, run_clock, run_due
+from jobs.table import TABLE, TimedJob
+from smt_ws.clock import FixedClock
+from smt_ws.hub import Hub
+from smt_ws.settings import Settings
+from smt_ws.store.engine import Store
+from smt_ws.store.tables import job_run
+
+
+@pytest.fixture
+def hub(store: Store, store_url: str, tmp_path: Path, clock: FixedClock) -> Hub:
+    settings = Settings.model_validate(
+        {"database": store_url, "work_folder": tmp_path / "work", "ftps": {"root": tmp_path / "ftps"}}
+    )
+    return Hub(settings=settings, store=store, clock=clock)
+
+
+def counting(days_back: int = 1) -> tuple[TimedJob, list[date]]:
+    seen: list[date] = []
+
+    def run(_hub: Hub, for_date: date) -> str:
+        seen.append(for_date)
+        return f"run {len(seen)}"
+
+    return TimedJob("count", time(6, 0), run, days_back), seen
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (datetime(2026, 11, 20, 11, 59, tzinfo=UTC), date(2026, 11, 19)),  # 05:59 in Texas
+        (datetime(2026, 11, 20, 12, 0, tzinfo=UTC), date(2026, 11, 20)),
+        (datetime(2026, 11, 21, 5, 59, tzinfo=UTC), date(2026, 11, 20)),  # 23:59
+        (datetime(2026, 7, 1, 11, 0, tzinfo=UTC), date(2026, 7, 1)),  # 06:00 in summer
+        (datetime(2026, 7, 1, 10, 59, tzinfo=UTC), date(2026, 6, 30)),
+    ],
+)
+def test_a_job_is_due_by_the_clock_of_texas(now: datetime, expected: date) -> None:
+    job, _ = counting()
+    assert list(due_dates(job, now)) == [expected]
+
+
+def test_no_job_is_set_in_the_hours_that_daylight_saving_moves() -> None:
+    assert all(not time(1, 0) <= job.at < time(3, 0) for job in TABLE)
+    assert len({job.name for job in TABLE}) == len(TABLE)
+
+
+def test_a_date_is_done_once(hub: Hub) -> None:
+    job, seen = counting()
+    assert run_due(hub, table=[job]) == [("count", date(2026, 11, 20))]
+    assert run_due(hub, table=[job]) == []
+    hub.clock.advance(timedelta(days=1))  # type: ignore[attr-defined]
+    run_due(hub, table=[job])
+    assert seen == [date(2026, 11, 20), date(2026, 11, 21)]
+
+
+def test_missed_dates_are_made_up_for_oldest_first(hub: Hub) -> None:
+    job, seen = counting(days_back=3)
+    run_due(hub, table=[job])
+    hub.clock.advance(timedelta(days=5))  # type: ignore[attr-defined]
+    run_due(hub, table=[job])
+    assert [day.day for day in seen] == [18, 19, 20, 23, 24, 25]
+
+
+def test_a_job_that_was_killed_in_the_middle_runs_again(hub: Hub) -> None:
+    job, seen = counting()
+    with hub.store.write() as connection:
+        connection.execute(
+            job_run.insert().values(job="count", for_date=date(2026, 11, 20), started_at=hub.clock.now())
+        )
+    run_due(hub, table=[job])
+    assert seen == [date(2026, 11, 20)]
+
+
+def test_a_job_that_fails_is_noted_and_tried_again_and_holds_up_no_other(hub: Hub) -> None:
+    tries: list[date] = []
+
+    def fails_once(_hub: Hub, for_date: date) -> str:
+        tries.append(for_date)
+        if len(tries) == 1:
+            raise OSError("disk")
+        return "done"
+
+    job, seen = counting()
+    table = [TimedJob("fails", time(6, 0), fails_once), job]
+    assert run_due(hub, table=table) == [("count", date(2026, 11, 20))]
+    with hub.store.read() as connection:
+        assert connection.scalar(select(job_run.c.outcome).where(job_run.c.job == "fails")) == "failed: OSError"
+    assert run_due(hub, table=table) == []
+    hub.clock.advance(timedelta(minutes=10))  # type: ignore[attr-defined]
+    assert run_due(hub, table=table) == [("fails", date(2026, 11, 20))]
+    assert len(seen) == 1
+
+
+def test_two_clocks_one_date(hub: Hub) -> None:
+    """Even without the election: the row of the date is the claim."""
+    job, seen = counting()
+    threads = [threading.Thread(target=run_due, args=(hub,), kwargs={"table": [job]}) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run_due(hub, table=[job])
+    assert len(set(seen)) == 1
+    with hub.store.read() as connection:
+        assert connection.scalar(select(job_run.c.finished_at)) is not None
+
+
+def test_one_process_is_elected_and_another_when_it_is_gone(hub: Hub) -> None:
+    if hub.store.is_sqlite:
+        assert Election(hub.store).won()
+        return
+    first, second = Election(hub.store), Election(hub.store)
+    assert first.won()
+    assert not second.won()
+    assert first.won()
+    first.resign()
+    assert second.won()
+    assert not first.won()
+    second.resign()
+
+
+def test_the_whole_table_runs_on_an_empty_hub(hub: Hub) -> None:
+    done = run_due(hub)
+    assert [name for name, _ in done] == [job.name for job in TABLE]
+    with hub.store.read() as connection:
+        outcomes = connection.scalars(select(job_run.c.outcome)).all()
+    assert all(outcome and not outcome.startswith("failed") for outcome in outcomes)
+
+
+def test_the_running_clock_ticks_until_it_is_told_to_stop(hub: Hub) -> None:
+    job, seen = counting()
+    stop = threading.Event()
+    thread = threading.Thread(target=run_clock, args=(hub,), kwargs={"stop": stop, "table": [job], "tick": 0.1})
+    thread.start()
+    try:
+        for expected in (1, 2):
+            deadline = real_time.monotonic() + 20
+            while len(seen) < expected and real_time.monotonic() < deadline:
+                real_time.sleep(0.02)
+            assert len(seen) == expected
+            hub.clock.advance(timedelta(days=1))  # type: ignore[attr-defined]
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
