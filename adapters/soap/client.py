@@ -172,4 +172,4 @@ class _CarefulTransport(Transport):
 
 
 def _name(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string()[:120]
+    return repr(certificate.subject.rfc4514_string()[:120])

@@ -7,7 +7,6 @@ not cover. So a message must first have exactly the shape that the profile names
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
 
@@ -34,6 +33,9 @@ MAX_NAMESPACES: Final = 64
 
 MAX_PREFIX_SEARCHES: Final = 1_000_000
 """Elements times prefixes in a PrefixList, each a search through the declarations: 50,000 ESI IDs and 16 prefixes."""
+
+MAX_SIBLINGS: Final = 64
+"""Children of Envelope, Header, Body, Security and Signature each: honest messages have some ten header entries."""
 
 MAX_IDS: Final = 64
 """Elements with an Id in one message: an honest one names Body, Timestamp, token and a few parts of its signature."""
@@ -76,8 +78,11 @@ def check_shape(envelope: etree._Element) -> None:
         DuplicateId: two elements share an Id, in whichever attribute (``wsu:Id``, ``Id``, ``xml:id``).
 
     """
-    _no_markup_tricks(envelope)
+    # one fast pass for both; it ends at the first find, and honest messages have none
+    unusual = next(envelope.iter(*cast("Any", _NOT_CONTENT), "{}*"), None)
+    _no_markup_tricks(envelope, unusual)
     _within_limits(envelope)
+    _few_namespaces(envelope, plain_elements=unusual is not None)
     _envelope_shape(envelope)
 
 
@@ -140,19 +145,17 @@ def find_parts(envelope: etree._Element) -> SecurityParts:
     )
 
 
-def _no_markup_tricks(envelope: etree._Element) -> None:
+def _no_markup_tricks(envelope: etree._Element, unusual: etree._Element | None) -> None:
     if envelope.getparent() is not None:
         raise BadShape("the envelope is not the root of its document; expected the whole message")
     if envelope.getroottree().docinfo.internalDTD is not None:
         raise BadShape("the message has a DOCTYPE; expected none")
     # A comment or entity reference cuts .text short while C14N reads on; a PI outside the root is signed by nobody.
-    for node in (envelope.getprevious(), envelope.getnext(), next(_nodes_that_are_not_content(envelope), None)):
+    if unusual is not None:
+        unusual = next(envelope.iter(*cast("Any", _NOT_CONTENT)), None)
+    for node in (envelope.getprevious(), envelope.getnext(), unusual):
         if node is not None:
             raise BadShape("the message has a comment, processing instruction or entity reference; expected none")
-
-
-def _nodes_that_are_not_content(envelope: etree._Element) -> Iterator[etree._Element]:
-    return envelope.iter(*cast("Any", _NOT_CONTENT))
 
 
 def _within_limits(envelope: etree._Element) -> None:
@@ -174,7 +177,6 @@ def _within_limits(envelope: etree._Element) -> None:
             ids.add(str(value))
             if len(ids) > MAX_IDS:
                 raise LimitExceeded(f"the message has more than {MAX_IDS} Ids; expected at most {MAX_IDS}")
-    _few_namespaces(envelope)
 
 
 def _too_many_attributes(element: etree._Element | None) -> NoReturn:
@@ -182,7 +184,7 @@ def _too_many_attributes(element: etree._Element | None) -> NoReturn:
     raise LimitExceeded(f"{name} has more than {MAX_ATTRIBUTES} attributes; expected at most {MAX_ATTRIBUTES}")
 
 
-def _few_namespaces(envelope: etree._Element) -> None:
+def _few_namespaces(envelope: etree._Element, *, plain_elements: bool) -> None:
     """Bound what C14N has to look through, at the price of one fast pass for an honest message.
 
     Declarations above a canonicalised element are copied in quadratic time, and those above an element without a
@@ -190,14 +192,16 @@ def _few_namespaces(envelope: etree._Element) -> None:
     full count, half as dear as C14N itself, is made only where there are elements without a namespace (or a
     PrefixList: ``check_prefixes``).
     """
-    outer = [envelope, *envelope]
-    outer += [child for part in tuple(envelope) for child in part]
-    outer += [child for part in outer[1 + len(envelope) :] if part.tag == SECURITY for child in part]
-    outer += [part[0] for part in outer if part.tag == SIGNATURE and len(part)]
-    found = max(len(element.nsmap) for element in outer)
-    if found > MAX_NAMESPACES:
-        _too_many_namespaces()
-    if next(envelope.iter("{}*"), None) is not None:
+    outer = [envelope]
+    for level in outer:
+        if len(level.nsmap) > MAX_NAMESPACES:
+            _too_many_namespaces()
+        # down to the header entries, SignedInfo and the Body's child: above these C14N copies declarations
+        if level is envelope or level.getparent() is envelope or level.tag in (SECURITY, SIGNATURE):
+            if len(level) > MAX_SIBLINGS:
+                raise LimitExceeded(f"{_short(level.tag)} has {len(level)} children; expected at most {MAX_SIBLINGS}")
+            outer.extend(level)
+    if plain_elements:
         _count_namespaces(envelope)
 
 

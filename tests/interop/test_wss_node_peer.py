@@ -40,11 +40,12 @@ def call(client, folder, address, *more):
     )  # fmt: skip
 
 
-def test_npm_soap_is_verified_and_verifies_our_answer(house, client):
+@pytest.mark.parametrize("soap12", ["no", "yes"])
+def test_npm_soap_is_verified_and_verifies_our_answer(house, client, soap12):
     """With the options that the guide publishes: exc-c14n only and wsu:Id; its lifetime is fixed at 600 s."""
     folder, certificates = house
     with serving(folder, lambda text: (200, "text/xml; charset=utf-8", reply(text, certificates))) as (address, seen):
-        done = call(client, folder, address)
+        done = call(client, folder, address, "--soap12", soap12)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == "hello"
     assert seen == [(certificates["rep"], "hello")]

@@ -33,7 +33,7 @@ from wss_messages import (
 from adapters.soap.wss_names import DS, EXC_C14N, SHA512, SOAP11, SOAP12, WSSE, WSU, WSU_ID, X509V3
 from adapters.soap.wssecurity import Policy, SecurityFailure, check_bytes, check_shape, verify
 
-SECONDS = 1.0
+SECONDS = 1.0  # of processor time, so that a busy machine does not count
 EVIL = (
     f'<s:Body xmlns:s="{SOAP11}"><m:Request xmlns:m="urn:example:meter">'
     "<m:TransId>EVIL</m:TransId></m:Request></s:Body>"
@@ -47,10 +47,10 @@ XOP = '<x:Include xmlns:x="http://www.w3.org/2004/08/xop/include" href="cid:1"/>
 
 def refused(message, code, *, policy=None, rule=None, now=NOW):
     tree = message if isinstance(message, etree._Element) else parse(message)
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(SecurityFailure) as caught:
         verify(tree, now=now, **({"policy": policy} if policy else {}))
-    assert time.perf_counter() - start < SECONDS
+    assert time.thread_time() - start < SECONDS
     assert caught.value.code == code, str(caught.value)
     if rule:
         assert caught.value.rule == rule
@@ -679,6 +679,10 @@ _FLOODS = {
     "attributes on the Body's child": lambda m: m.replace(
         b"<m:Request", b"<m:Request" + b"".join(b' a%d=""' % i for i in range(200_000)), 1
     ),
+    "header entries": lambda m: m.replace(b"<s:Header>", b"<s:Header>" + b"<x/>" * 500_000, 1),
+    "children of the Body": lambda m: m.replace(b"<m:Request", b"<x/>" * 500_000 + b"<m:Request", 1),
+    "children of the Security header": lambda m: m.replace(b"<wsu:Timestamp", b"<x/>" * 500_000 + b"<wsu:Timestamp", 1),
+    "references": lambda m: m.replace(b"<ds:Reference ", b"<ds:Reference/>" * 100_000 + b"<ds:Reference ", 1),
     "Ids": lambda m: m.replace(
         b"<m:TransId>", b"".join(b'<m:x Id="i%d"/>' % i for i in range(50_000)) + b"<m:TransId>", 1
     ),
@@ -700,9 +704,9 @@ def test_deep_namespaces_that_cost_c14n_nothing_are_counted_in_the_bytes_only():
     """Exclusive C14N leaves unused declarations out, so they change neither the digest nor what the service reads."""
     message = signed().replace(b"<m:Esiid>", b"<m:Esiid" + _namespaces(50_000) + b">", 1)
     tree = parse(message)
-    start = time.perf_counter()
+    start = time.thread_time()
     verify(tree, now=NOW)
-    assert time.perf_counter() - start < SECONDS
+    assert time.thread_time() - start < SECONDS
     with pytest.raises(SecurityFailure):
         check_bytes(message)
 

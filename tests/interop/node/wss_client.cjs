@@ -5,7 +5,7 @@
  *
  * node wss_client.cjs --wsdl FILE --operation NAME --arguments FILE.json --endpoint URL
  *      --signing-key PEM --signing-certificate PEM --tls-key PEM --tls-certificate PEM --ca PEM --hub-certificate PEM
- *      [--port NAME] [--request-out FILE] [--answer-out FILE] [--defaults yes]
+ *      [--port NAME] [--soap12 yes] [--request-out FILE] [--answer-out FILE] [--defaults yes]
  *
  * --port names a port of the WSDL (its first one otherwise). --defaults yes leaves soap's own defaults: a bare Id and
  * the enveloped-signature transform. Prints the answer as JSON. Exit code 0: answered, and the answer's signature over
@@ -61,12 +61,14 @@ function verify(xml, certificate) {
 async function main() {
   const options = readOptions(process.argv.slice(2));
   const hub = fs.readFileSync(options["hub-certificate"], "utf8");
-  const client = await soap.createClientAsync(options.wsdl, {}, options.endpoint);
+  const settings = { forceSoap12Headers: options.soap12 === "yes" };
+  const client = await soap.createClientAsync(options.wsdl, settings, options.endpoint);
   client.setSecurity(new SignedOverMutualTls(options));
   const values = JSON.parse(fs.readFileSync(options.arguments, "utf8"));
-  const services = Object.values(client.describe());
-  const port = options.port ? services.map((s) => s[options.port]).find(Boolean) && options.port : Object.keys(services[0])[0];
-  const service = Object.keys(client.describe()).find((name) => client[name][port]);
+  const services = client.describe();
+  const port = options.port || Object.keys(Object.values(services)[0])[0];
+  const service = Object.keys(services).find((name) => services[name][port]);
+  if (!service) throw new Error(`the WSDL has no port ${port}`);
   let answer = null;
   let fault = null;
   try {
