@@ -28,7 +28,7 @@ from adapters.lse_record import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
+    from datetime import date, datetime
 
 Words = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.intp]
@@ -150,12 +150,14 @@ class _Lines:
         self.words: Words = np.ndarray((len(padded) - 8,), "<u8", padded, 0, (1,))  # eight bytes, at every place
         here = self.bytes[: self.size]
         self.stops: Places = np.flatnonzero((here == ord(",")) | (here == ord("\n")))
-        last = np.flatnonzero(here[self.stops] == ord("\n"))
+        last = np.flatnonzero(self.bytes.take(self.stops, mode="clip") == ord("\n"))
         self.first_stop: Places = np.concatenate([[0], last[:-1] + 1])
         self.elements: Places = last - self.first_stop + 1
         self.begin: Places = np.concatenate([[0], self.stops[last[:-1]] + 1])
         code_ends = self.stops[self.first_stop] - self.begin == 8
         self.codes: Words = np.where(code_ends, self.words[self.begin], np.uint64(0))
+        # From each stop back to the one before; 255 for any distance from there on.
+        self.gaps = np.minimum(np.diff(self.stops, prepend=-1), 255).astype(np.uint8)
 
     def place(self, line: int) -> int:
         return int(self.begin[line]) if line < len(self.begin) else self.size
@@ -193,8 +195,7 @@ def _read_published(lines: _Lines, text: str, starts: Places, first_line: int) -
         if not len(indices):
             continue
         detail_line = starts[indices] + 5
-        stops = lines.stops[lines.first_stop[detail_line][:, np.newaxis] + np.arange(14 * details)]
-        block = _numbers(lines, stops.reshape(len(indices), details, 14))
+        block = _numbers(lines, lines.first_stop[detail_line], details)
         heads = zip(
             indices.tolist(),
             starts[indices].tolist(),
@@ -219,15 +220,37 @@ def _read_published(lines: _Lines, text: str, starts: Places, first_line: int) -
                     yield index, record
 
 
+# Most of a header repeats from record to record; each of these parts is judged once and then remembered.
+
+
 @lru_cache(maxsize=4096)
-def _known_day(start: str, stop: str) -> tuple[date | None, int]:
+def _day_part(part: str) -> tuple[date, int] | None:
+    """Return the day, and how many intervals it has, of row one from start to flags."""
+    start, stop, local, invalid = part.split(",")
     day = operating_day(start, stop)
-    return day, intervals_in(day) if day else 0
+    return (day, intervals_in(day)) if day and (local, invalid) == ("Y", "N") else None
+
+
+@lru_cache(maxsize=4096)
+def _is_usual_meter(part: str) -> bool:
+    """Say whether row two, after the readings, has quarter hours of kWh in Central time."""
+    _, _, _, _, seconds, unit, _, _, _, _, zone = part.split(",")
+    return seconds == "900" and unit == "01" and zone in CENTRAL_NAMES
+
+
+@lru_cache(maxsize=4096)
+def _creation(row: str) -> tuple[datetime | None, str] | None:
+    """Return time and origin of row four."""
+    _, stamp, origin = row.split(",")
+    try:
+        return (creation_time(stamp), origin) if len(origin) == 1 and origin.isalpha() else None
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=4096)
 def _companies(row: str) -> tuple[str | None, str | None, str | None, str | None]:
-    """Return MRE, sender, receiver and REP of row thirty; few rows thirty differ within a file."""
+    """Return MRE, sender, receiver and REP of row thirty."""
     pairs = attributes(row.split(",")[2:])
     return pairs.get("mre"), pairs.get("sender"), pairs.get("receiver"), pairs.get("rep")
 
@@ -235,44 +258,41 @@ def _companies(row: str) -> tuple[str | None, str | None, str | None, str | None
 def _record(
     head: str, line: int, values: npt.NDArray[np.int32], statuses: bytes | None, rounded: tuple[int, ...]
 ) -> LseRecord | None:
-    """Return the record of these five header rows and these intervals; None when anything in the header is unusual."""
+    """Return the record of these five header rows and these intervals; None when anything in the header is unusual.
+
+    The rows have 7, 14, 2, 3 and two or more elements.
+    """
     first, second, third, fourth, thirty = head.split("\n")
-    _, esiid, channel, start, stop, local, invalid = first.split(",")
-    _, start_reading, stop_reading, _, _, _, _, seconds, unit, _, _, _, _, zone = second.split(",")
-    _, stamp, origin = fourth.split(",")
-    day, intervals = _known_day(start, stop)
+    _, esiid, channel, day_part = first.split(",", 3)
+    _, start_reading, stop_reading, meter = second.split(",", 3)
+    day = _day_part(day_part)
+    creation = _creation(fourth)
     if (
         day is None
-        or intervals != len(values)
+        or creation is None
+        or day[1] != len(values)
         or channel not in ("1", "4")
-        or local != "Y"
-        or invalid != "N"
-        or seconds != "900"
-        or unit != "01"
-        or zone not in CENTRAL_NAMES
+        or not _is_usual_meter(meter)
         or not esiid.isalnum()
         or len(esiid) > 64
-        or len(origin) != 1
-        or not origin.isalpha()
     ):
         return None
     try:
-        created = creation_time(stamp)
-        started, stopped = register_reading(start_reading), register_reading(stop_reading)
+        start, stop = register_reading(start_reading), register_reading(stop_reading)
     except ValueError:
         return None
     return LseRecord(
         line,
         esiid,
         4 if channel == "4" else 1,
-        day,
+        day[0],
         values,
         statuses,
-        started,
-        stopped,
+        start,
+        stop,
         third[9:].strip(),
-        created,
-        origin,
+        creation[0],
+        creation[1],
         *_companies(thirty),
         rounded,
     )
@@ -293,71 +313,71 @@ def _each(byte: int) -> np.uint64:
     return np.uint64(byte * 0x0101010101010101)
 
 
-def _low(count: int) -> int:
-    """Return a word whose lowest `count` bytes are ones."""
-    return (1 << 8 * count) - 1
-
-
-_ALL: Final = _low(8)
-# By the width of a value, 0 to 8: which of the eight bytes before its comma belong to it, and zeros for the others.
-_OWN: Final = np.array([_ALL ^ _low(8 - width) for width in range(9)], np.uint64)
-_FILL: Final = np.array([int(_each(0x30)) & _low(8 - width) for width in range(9)], np.uint64)
-# By the number of decimals, 0 to 7 (0: no point): the bytes after the point, those before it, the zero that fills up.
-_AFTER: Final = np.array([_ALL] + [_ALL ^ _low(8 - decimals) for decimals in range(1, 8)], np.uint64)
-_BEFORE: Final = np.array([0] + [_low(7 - decimals) for decimals in range(1, 8)], np.uint64)
-_FIRST: Final = np.array([0] + [0x30] * 7, np.uint64)
-_TO_WH: Final = np.array([1000, 100, 10, 1, 1, 1, 1, 1], np.uint64)
+# By the width of a value, 0 to 8: which of the eight bytes before its comma belong to it.
+_OWN: Final = np.array([(1 << 64) - (1 << 8 * (8 - width)) for width in range(9)], np.uint64)
+_TO_WH: Final = np.array([1000, 100, 10, 1, 1, 1, 1, 1], np.uint64)  # by the number of decimals, 0 to 7
 _PARTS: Final = np.array([1, 1, 1, 1, 10, 100, 1000, 10_000], np.uint64)
-_POINT, _TOP, _REST = _each(ord(".")), _each(0x80), _each(0x7F)
-_ZEROS, _SIX, _NIBBLE, _THREES = _each(0x30), _each(0x06), _each(0xF0), _each(0x33)
+_ZEROS, _TEN_AND_UP, _TOP = _each(ord("0")), _each(0x80 - 10), _each(0x80)
+_ONE, _BYTE, _POINT = np.uint64(1), np.uint64(0xFF), np.uint64(ord(".") ^ ord("0"))
+_LAST: Final = np.uint64(1 << 56)
 _PLACE: Final = np.uint64(0x0706050403020100)
 _PAIRS: Final = np.uint64(0x000000FF000000FF)
 _HUNDREDS: Final = np.uint64(100 + (1_000_000 << 32))
 _ONES: Final = np.uint64(1 + (10_000 << 32))
+_7, _8, _16, _32, _56 = (np.uint64(bits) for bits in (7, 8, 16, 32, 56))
 
 
-def _numbers(lines: _Lines, stops: Places) -> _Block:
-    """Read the detail rows between these stops (record, row, 14 stops), all values at once.
+def _numbers(lines: _Lines, first_stops: Places, rows: int) -> _Block:
+    """Read the detail rows of records, all values at once: so many rows each, 14 stops a row, from these stops on.
 
-    A value of up to eight characters is one 64-bit word: the bytes before its comma. The point is found and closed up,
-    the digits are checked and added together by multiplication, eight at a time. A value that cannot be read so makes
-    its record not good.
+    A value of up to eight characters is one 64-bit word: the bytes before its comma. With `0` taken off each byte,
+    digits are 0 to 9, and a byte of ten or more must be the one point, which is closed up. The digits are added
+    together by multiplication, eight at a time. A value that cannot be read so makes its record not good. The text must
+    be ASCII.
     """
-    records = len(stops)
-    before, after, status_end, close = (
-        stops[:, :, column : column + 10 : 3].reshape(records, -1) for column in range(4)
-    )
-    width = after - before - 1
-    shape_ok = (close - status_end == 1).all(axis=1) & (stops[:, :, 13] - stops[:, :, 12] == 1).all(axis=1)
-    short = width <= 8
-    width = np.minimum(width, 8)
+    records = len(first_stops)
+    gaps = lines.gaps[first_stops[:, np.newaxis] + np.arange(14 * rows)].reshape(records, rows, 14)
+    width = gaps[:, :, 1:13:3].reshape(records, -1) - np.uint8(1)
+    status = gaps[:, :, 2:13:3].reshape(records, -1)  # 2: one letter
+    good = (gaps[:, :, 3:13:3] == 1).all(axis=(1, 2)) & (gaps[:, :, 13] == 1).all(axis=1) & (width <= 8).all(axis=1)
+    ends = first_stops[:, np.newaxis] + (np.arange(0, 14 * rows, 14)[:, np.newaxis] + np.arange(1, 13, 3)).ravel()
+    after = lines.stops[ends]
 
-    word = (lines.words[after - 8] & _OWN[width]) | _FILL[width]
-    differs = word ^ _POINT
-    point = ~(((differs & _REST) + _REST) | differs | _REST) & _TOP
-    # Its place as a number, by multiplication: 1 << 8i times bytes that count brings byte 7 - i to the top.
-    decimals = (((point >> np.uint64(7)) * _PLACE) >> np.uint64(56)).astype(np.intp) & 7
-    digits = (word & _AFTER[decimals]) | ((word & _BEFORE[decimals]) << np.uint64(8)) | _FIRST[decimals]
-    are_digits = ((digits & _NIBBLE) | (((digits + _SIX) & _NIBBLE) >> np.uint64(4))) == _THREES
-    digits -= _ZEROS
-    digits = digits * np.uint64(10) + (digits >> np.uint64(8))
-    number = ((digits & _PAIRS) * _HUNDREDS + ((digits >> np.uint64(16)) & _PAIRS) * _ONES) >> np.uint64(32)
+    word = lines.words[after - 8]
+    word ^= _ZEROS
+    word &= _OWN.take(width, mode="clip")
+    point = ((word + _TEN_AND_UP) & _TOP) >> _7  # 1 << 8i where byte i is no digit
+    # i as a number, by multiplication: bytes that count, moved up by 8i, have 7 - i on top.
+    decimals = (point * _PLACE) >> _56
+    before = word & (point - _ONE)
+    digits = (word ^ before) & ~(point * _BYTE) | (before << _8)
+    whole = point == 0
+    if whole.any():
+        digits = np.where(whole, word, digits)
+    understood = ((digits + _TEN_AND_UP) & _TOP) == 0
+    understood &= (word & (point * _BYTE)) == point * _POINT
+    understood &= ((point & (point - _ONE)) == 0) & (point < _LAST)  # one point at most, and not at the end
+    number = digits * np.uint64(10) + (digits >> _8)
+    number = ((number & _PAIRS) * _HUNDREDS + ((number >> _16) & _PAIRS) * _ONES) >> _32
 
     rounded: dict[int, tuple[int, ...]] = {}
-    if (decimals > 3).any():
-        number, inexact = _round_half_even(number, decimals)
-        for row in np.flatnonzero(inexact.any(axis=1)).tolist():
-            rounded[row] = tuple(np.flatnonzero(inexact[row]).tolist())
-    wh = number * _TO_WH[decimals]
+    if (decimals != 3).any():
+        places = np.minimum(decimals, 7).astype(np.intp)
+        if places.max() > 3:
+            number, inexact = _round_half_even(number, places)
+            for row in np.flatnonzero(inexact.any(axis=1)).tolist():
+                rounded[row] = tuple(np.flatnonzero(inexact[row]).tolist())
+        number *= _TO_WH[places]
+        understood &= number <= np.uint64(LARGEST_WH)
 
-    letters = lines.bytes[after + 1]
-    either = (letters == ord("A")) | (letters == ord("E"))
-    one_letter = status_end - after == 2
+    letters = lines.bytes.take(after + 1, mode="clip")
+    either = ((letters == ord("A")) | (letters == ord("E"))) & (status == 2)
     missing = width == 0
-    status_ok = np.where(missing, (one_letter & either) | (status_end - after == 1), one_letter & either)
-    letters = np.where(missing, np.uint8(ord("M")), letters)
-    good = shape_ok & (short & are_digits & status_ok & (wh <= np.uint64(LARGEST_WH))).all(axis=1)
-    values = wh.astype(np.int32)
+    if missing.any():
+        either |= missing & (status == 1)
+        letters = np.where(missing, np.uint8(ord("M")), letters)
+    good &= (understood & either).all(axis=1)
+    values = number.astype(np.int32)
     values.flags.writeable = False
     return _Block(good, values, letters, (letters == ord("A")).all(axis=1), rounded)
 

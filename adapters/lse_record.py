@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -64,7 +63,6 @@ def operating_day(start: str, stop: str) -> date | None:
     return day if start == f"{named}000000" and stop in (f"{named}235900", f"{named}235959") else None
 
 
-@lru_cache(maxsize=65536)
 def creation_time(stamp: str) -> datetime | None:
     """Return row four's time stamp, `YYYYMMDDHHMMSS`; None when empty. Raises ValueError."""
     if not stamp:

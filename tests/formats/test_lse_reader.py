@@ -353,7 +353,7 @@ VALUE = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     st.lists(VALUE, min_size=96, max_size=96),
     st.lists(st.sampled_from("AAAAAAAAE-"), min_size=96, max_size=96),
@@ -364,7 +364,7 @@ def test_the_fast_way_and_the_plain_way_agree(values: list[str], letters: list[s
     assert facts(read_all(text)[0]) == facts(parse_record(text.encode(), 1))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_damage_in_one_record_stays_in_it(data: st.DataObject) -> None:
     good = record_text().encode()
