@@ -7,8 +7,10 @@ form and not because its cryptography is wrong.
 import base64
 import functools
 import hashlib
+import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -30,8 +32,9 @@ from adapters.soap.wss_names import (
     WSU_ID,
     X509V3,
 )
-from adapters.soap.wssecurity import sign
+from adapters.soap.wssecurity import SecurityFailure, sign, verify
 
+SECONDS = 1.0  # of processor time, so that a busy machine does not count
 NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 PARSER = {
     "resolve_entities": False,
@@ -211,3 +214,17 @@ def parts(tree):
         "body": tree[-1],
         "body_id": tree[-1].get(WSU_ID),
     }
+
+
+def refused(message, code, *, policy=None, rule=None, now=NOW):
+    """The message is refused with this code (and BSP rule), within SECONDS, and its content is not repeated."""
+    tree = message if isinstance(message, etree._Element) else parse(message)
+    start = time.thread_time()
+    with pytest.raises(SecurityFailure) as caught:
+        verify(tree, now=now, **({"policy": policy} if policy else {}))
+    assert time.thread_time() - start < SECONDS
+    assert caught.value.code == code, str(caught.value)
+    if rule:
+        assert caught.value.rule == rule
+    assert "EVIL" not in str(caught.value)
+    return caught.value
