@@ -65,6 +65,13 @@ class Tls(_Section):
     signing_certificate: Location = Path("certs/hub-signing.crt")
     signing_key: Location = Path("certs/hub-signing.key")
 
+    def require_files(self) -> None:
+        """Raise `SettingsError` naming every certificate or key file that cannot be read."""
+        files = {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
+        missing = [f"tls.{name}: {path}" for name, path in files.items() if not os.access(path, os.R_OK)]
+        if missing:
+            raise SettingsError(f"these files cannot be read: {'; '.join(missing)}")
+
 
 class Ftps(_Section):
     """The FTPS site."""
@@ -131,12 +138,12 @@ class Settings(BaseSettings):
     support_contact: str = Field("support@hub.example", description="in every fault, mail and page (P11)")
     work_folder: Location = Path("work")
     allow_test_esiids: bool = Field(False, description="a sandbox may take ESI IDs of 1-64 letters and digits")
-    soap: Soap = Soap()
-    tls: Tls = Tls()
-    ftps: Ftps = Ftps()
-    mail: Mail = Mail()
-    limits: Limits = Limits()
-    work: Work = Work()
+    soap: Soap = Field(default_factory=Soap)
+    tls: Tls = Field(default_factory=Tls)
+    ftps: Ftps = Field(default_factory=Ftps)
+    mail: Mail = Field(default_factory=Mail)
+    limits: Limits = Field(default_factory=Limits)
+    work: Work = Field(default_factory=Work)
 
     @classmethod
     def settings_customise_sources(

@@ -70,6 +70,7 @@ def serve(hub: Hub, no_ftps: bool, drain: float, ready_folder: Path | None) -> N
     from smt_ws.store import migrate
 
     migrate.require_current(hub.store)
+    hub.settings.tls.require_files()
     hub.store.close()
 
     def ready(name: str) -> tuple[str, ...]:

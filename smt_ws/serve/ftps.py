@@ -63,6 +63,7 @@ def site_of(hub: Hub) -> FtpsSite:
 def run_ftps(hub: Hub, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM; running transfers are let finish. *ready_file* gets the bound address as JSON."""
     migrate.require_current(hub.store)
+    hub.settings.tls.require_files()
     site = site_of(hub)
 
     def stop(_signal: int, _frame: object) -> None:

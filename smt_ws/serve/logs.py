@@ -40,5 +40,6 @@ def start_logging(process: str, *, level: int = logging.INFO) -> None:
     root.setLevel(level)
     # Spyne logs whole malformed messages at ERROR; the gate says what was wrong, without the message.
     logging.getLogger("spyne").setLevel(logging.CRITICAL)
-    logging.getLogger("pyftpdlib").setLevel(logging.WARNING)
+    for quiet in ("alembic", "pyftpdlib", "apscheduler"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(process=process)

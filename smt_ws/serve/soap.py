@@ -22,6 +22,7 @@ log = structlog.get_logger("smt_ws.soap")
 def run_soap(hub: Hub, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM. *ready_file* gets the bound addresses as JSON once connections are taken."""
     migrate.require_current(hub.store)
+    hub.settings.tls.require_files()
     hub.store.close()  # connections must not cross the fork; each worker opens its own
     settings = hub.settings
     tls: TlsFiles | None = None

@@ -1,0 +1,230 @@
+"""Making a sandbox: a folder with everything a hub and its market need on one machine.
+
+Nothing in it is secret from its owner, and nothing in it is good for production: every certificate is a sample.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final
+
+from adapters import openpgp
+from smt_ws.clock import real_now
+from smt_ws.errors import HubError
+from smt_ws.hub import Hub
+from smt_ws.parties import companies
+from smt_ws.parties.certificates import read_certificates
+from smt_ws.sandbox.certificates import file_stem, make_sample_certificates
+from smt_ws.sandbox.market import Market, build_market
+from smt_ws.serve.ftps import make_folders
+from smt_ws.settings import read_settings
+from smt_ws.store import migrate
+from smt_ws.usage.activity import Activity, write_report
+from smt_ws.usage.load import load_file
+
+__all__ = ["COMPANIES", "AlreadyThereError", "Player", "Sandbox", "load_market", "make_sandbox"]
+
+ACTOR: Final = "operator:sandbox"
+#: The sandbox lives on this day: a few days after the last usage, with the end of daylight saving inside its window.
+NOW: Final = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+FIRST_DAY: Final = date(2026, 9, 20)
+DAYS: Final = 60
+_MARKER: Final = "smt-ws.toml"
+
+
+class AlreadyThereError(HubError):
+    """The folder holds something already. Name a new folder, or let an old sandbox be replaced with --replace."""
+
+    code = "SANDBOX_EXISTS"
+
+
+@dataclass(frozen=True)
+class Player:
+    """One company of the sandbox, with what its own people would hold."""
+
+    name: str
+    kind: str
+    duns: str
+    folder: Path
+
+    @property
+    def stem(self) -> str:
+        """The beginning of its certificates' file names."""
+        return file_stem(self.name)
+
+    @property
+    def ftps_password(self) -> str:
+        """The password of its FTPS account."""
+        return (self.folder / "ftps-password").read_text().strip()
+
+    @property
+    def openpgp_secret(self) -> str:
+        """The key that decrypts its reports."""
+        return (self.folder / "openpgp-secret.asc").read_text()
+
+
+#: Two REPs, a third party and a TDSP.
+COMPANIES: Final = (
+    ("Pecan Energy", "REP", "111111111"),
+    ("Bluebonnet Power", "REP", "222222222"),
+    ("Lantern Analytics", "CSP", "333333333"),
+    ("Lone Star Wires", "TDSP", "4444444440000"),
+)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A sandbox that is there."""
+
+    folder: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """Its settings."""
+        return self.folder / _MARKER
+
+    @property
+    def certificates(self) -> Path:
+        """The folder of all certificates and keys."""
+        return self.folder / "certs"
+
+    def hub(self) -> Hub:
+        """Its hub, as any process of it would open it."""
+        return Hub.of(read_settings(self.settings_file))
+
+    def player(self, duns: str) -> Player:
+        """The company with this DUNS number."""
+        name, kind = next((name, kind) for name, kind, number in COMPANIES if number == duns)
+        return Player(name, kind, duns, self.folder / "companies" / file_stem(name))
+
+
+def make_sandbox(folder: Path, *, database: str | None = None, replace: bool = False) -> Sandbox:
+    """Make certificates, settings, database and companies in *folder*.
+
+    *database* defaults to SQLite in the folder. Raises `AlreadyThereError` where the folder is not empty, unless it
+    is a sandbox and *replace* is set.
+    """
+    folder = folder.absolute()
+    if folder.exists() and any(folder.iterdir()):
+        if not (replace and (folder / _MARKER).exists()):
+            raise AlreadyThereError(f"{folder}: {AlreadyThereError.sentence()}")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    sandbox = Sandbox(folder)
+    make_sample_certificates(sandbox.certificates, {name: duns for name, _kind, duns in COMPANIES}, now=real_now())
+    sandbox.settings_file.write_text(_settings(database))
+    hub = sandbox.hub()
+    migrate.upgrade(hub.store)
+    for name, kind, duns in COMPANIES:
+        _register(hub, sandbox, Player(name, kind, duns, folder / "companies" / file_stem(name)))
+    hub.store.close()
+    return sandbox
+
+
+def load_market(
+    sandbox: Sandbox,
+    *,
+    premises: int = 200,
+    seed: int = 7,
+    loaded: Callable[[Activity, int, int], None] = lambda _activity, _done, _of: None,
+) -> Market:
+    """Make a market's files under ``market/`` as the TDSP would send them, and load them all.
+
+    *loaded* hears of each file: its activity, how many are done, of how many.
+    """
+    reps = [duns for _name, kind, duns in COMPANIES if kind == "REP"]
+    tdsp = next(duns for _name, kind, duns in COMPANIES if kind == "TDSP")
+    market = build_market(
+        sandbox.folder / "market",
+        tdsp_duns=tdsp,
+        rep_duns=(reps[0], reps[1]),
+        seed=seed,
+        premises=premises,
+        first_day=FIRST_DAY,
+        days=DAYS,
+    )
+    hub = sandbox.hub()
+    reports = hub.settings.ftps.root / tdsp / "reports"
+    files = [market.premises, market.meters, market.rep_of_record, *(file.path for file in market.lse_files)]
+    for done, path in enumerate(files, 1):
+        activity = load_file(hub.store, path, clock=hub.clock, tdsp_duns=tdsp, actor=ACTOR)
+        write_report(activity, reports)
+        loaded(activity, done, len(files))
+    hub.store.close()
+    return market
+
+
+def _settings(database: str | None) -> str:
+    shift = (NOW - real_now()).total_seconds()
+    lines = [
+        "# A sandbox, made by `smt-ws sandbox`. Paths are relative to this file.",
+        'environment = "sandbox"',
+        f"# The clock is moved so that it was {NOW.isoformat()} when this was made.",
+        f"clock_shift_seconds = {shift:.0f}",
+    ]
+    if database:
+        lines.append(f"database = {json.dumps(database)}")
+    lines += [
+        "[soap]",
+        f"port = {_free_port(5200)}",
+        "[ftps]",
+        f"port = {_free_port(5990)}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")
+
+
+def _register(hub: Hub, sandbox: Sandbox, player: Player) -> None:
+    player.folder.mkdir(parents=True, mode=0o700)
+    secret, public = openpgp.make_key(f"{player.name} (sample) <it@{player.stem}.example>")
+    password = secrets.token_urlsafe(12)
+    for name, content in (
+        ("openpgp-secret.asc", secret),
+        ("openpgp-public.asc", public),
+        ("ftps-password", password + "\n"),
+    ):
+        with os.fdopen(os.open(player.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(content)
+    common = {"store": hub.store, "actor": ACTOR, "clock": hub.clock}
+    companies.add_company(
+        **common,
+        legal_name=player.name,
+        kind=player.kind,
+        email=f"reports@{player.stem}.example",
+        duns=[player.duns],
+    )
+    authorities = read_certificates((sandbox.certificates / "ca.crt").read_bytes())
+    for use in ("tls", "signing"):
+        companies.register_certificate(
+            **common,
+            duns=player.duns,
+            content=(sandbox.certificates / f"{player.stem}-{use}.crt").read_bytes(),
+            for_tls=use == "tls",
+            for_signing=use == "signing",
+            authorities=authorities,
+            environment="sandbox",
+        )
+    companies.set_openpgp_certificate(**common, duns=player.duns, armored=public)
+    companies.set_ftps_password(**common, duns=player.duns, password=password)
+    make_folders(hub.settings.ftps.root, player.duns, player.kind)
