@@ -24,12 +24,14 @@ __all__ = [
     "Kind",
     "Reason",
     "Refusal",
+    "Spell",
     "acting_kind",
     "is_duns",
     "is_esiid",
     "malformed_esiids",
     "repeated_esiids",
     "served",
+    "with_spell",
 ]
 
 _ONE_DAY: Final = timedelta(days=1)
@@ -225,3 +227,33 @@ def acting_kind(company_kind: str, requester_type: str | None) -> str | None:
     if requester_type is None:
         return company_kind
     return KINDS[company_kind].requester_types.get(requester_type)
+
+
+class Spell(NamedTuple):
+    """Days from *first* to *last*, both included, that *who* has a premise: a REP's DUNS number, or an occupant."""
+
+    first: date
+    last: date | None
+    who: str = ""
+
+
+def with_spell(spells: Sequence[Spell], new: Spell) -> list[Spell] | None:
+    """*spells* of one premise (ordered, disjoint) with *new* among them, or None where it cannot be placed (P10).
+
+    A spell that begins inside an open one closes that one the day before. One that begins on the same day for the
+    same *who* is another version of the same spell: only its end may differ, and the open version that was closed by
+    its successor stays closed. Any other overlap has no place.
+    """
+    before = [one for one in spells if one.first < new.first]
+    after = [one for one in spells if one.first > new.first]
+    same = next((one for one in spells if one.first == new.first), None)
+    if same is not None and same.who != new.who:
+        return None
+    if after and (new.last is None or new.last >= after[0].first):
+        closed_by_successor = same is not None and new.last is None and same.last == after[0].first - _ONE_DAY
+        return list(spells) if closed_by_successor else None
+    if before and before[-1].last is None:
+        before[-1] = before[-1]._replace(last=new.first - _ONE_DAY)
+    elif before and before[-1].last is not None and before[-1].last >= new.first:
+        return None
+    return [*before, new, *after]

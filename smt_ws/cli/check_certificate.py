@@ -1,0 +1,67 @@
+"""``smt-ws check-certificate``: every check that a connection would run on a certificate, each with its result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from cryptography import x509
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy.exc import DBAPIError
+
+from smt_ws.clock import real_now
+from smt_ws.hub import Hub
+from smt_ws.parties import certificates
+from smt_ws.parties.certificates import read_certificates
+
+__all__ = ["check_certificate"]
+
+_COLOURS = {"passed": "green", "failed": "bold red", "warning": "yellow", "not_applicable": "dim"}
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--no-database", is_flag=True, help="Do not look up whose the certificate is.")
+@click.pass_obj
+def check_certificate(hub: Hub, file: Path, no_database: bool) -> None:
+    """Run every check that a connection would run on the certificate in FILE (PEM or DER).
+
+    The exit code is 1 if one of them fails.
+
+    \b
+    Examples:
+      smt-ws check-certificate pecan-tls.crt
+      smt-ws check-certificate --no-database before-it-is-registered.crt
+    """
+    tls = hub.settings.tls
+    authorities = read_certificates(tls.client_authorities.read_bytes()) if tls.client_authorities.is_file() else []
+    crl = None if tls.crl is None else _revocation_list(tls.crl)
+    try:
+        checks = certificates.check_certificate(
+            file.read_bytes(), store=None if no_database else hub.store, authorities=authorities, crl=crl,
+            now=real_now(), environment=hub.settings.environment,
+        )  # fmt: skip
+    except DBAPIError as error:
+        raise click.ClickException(
+            "The database could not be asked (smt-ws db check). Without it: --no-database"
+        ) from error
+    table = Table("Check", "Result", "Detail")
+    for check in checks:
+        colour = _COLOURS[check.result]
+        table.add_row(check.name, f"[{colour}]{check.result.replace('_', ' ')}[/]", escape(check.detail))
+    Console().print(table)
+    failed = sum(check.result == "failed" for check in checks)
+    if failed:
+        click.echo(f"{failed} failed: a connection with this certificate would be refused.")
+        raise click.exceptions.Exit(1)
+    click.echo("A connection with this certificate would pass.")
+
+
+def _revocation_list(file: Path) -> x509.CertificateRevocationList:
+    content = file.read_bytes()
+    try:
+        return x509.load_pem_x509_crl(content) if b"-----BEGIN" in content else x509.load_der_x509_crl(content)
+    except ValueError as error:
+        raise click.ClickException(f"{file} is not a revocation list: {error}") from error

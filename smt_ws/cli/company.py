@@ -1,0 +1,233 @@
+"""``smt-ws company``: companies, their DUNS numbers, certificates and keys."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from adapters import openpgp
+from smt_ws.clock import real_now
+from smt_ws.hub import Hub
+from smt_ws.parties import companies, rules
+from smt_ws.parties.certificates import read_certificates
+from smt_ws.parties.companies import CompanyView
+
+__all__ = ["company"]
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _actor() -> str:
+    return f"operator:{getpass.getuser()}"[:80]
+
+
+@click.group()
+def company() -> None:
+    """Companies, their DUNS numbers, certificates and keys. A company is named by any of its DUNS numbers.
+
+    \b
+    Examples:
+      smt-ws company add "Pecan Energy" --kind REP --duns 111111111 --email it@pecan.example
+      smt-ws company certificate add 111111111 pecan-tls.crt --tls
+      smt-ws company certificate add 111111111 pecan-signing.crt --signing
+      smt-ws company key 111111111 pecan-openpgp.asc
+      smt-ws company password 111111111
+      smt-ws company show 111111111
+    """
+
+
+@company.command()
+@click.argument("legal_name")
+@click.option("--kind", type=click.Choice(list(rules.KINDS)), required=True, help="CSP: third party; REG: regulator.")
+@click.option("--duns", multiple=True, required=True, help="9 or 13 digits; as often as needed.")
+@click.option("--email", required=True, help="Where notices go.")
+@click.option("--csv", "profile", type=click.Choice(rules.CSV_PROFILES), default="standard", show_default=True,
+              help="How it has its interval CSV; smt: exactly as Smart Meter Texas.")  # fmt: skip
+@click.pass_obj
+def add(hub: Hub, legal_name: str, kind: str, duns: tuple[str, ...], email: str, profile: str) -> None:
+    """Register a company.
+
+    \b
+    Example:
+      smt-ws company add "Gulf Insights" --kind CSP --duns 222222222 --email it@gulf.example --csv smt
+    """
+    companies.add_company(
+        hub.store, legal_name=legal_name, kind=kind, email=email, duns=duns, csv_profile=profile, actor=_actor(),
+        clock=hub.clock,
+    )  # fmt: skip
+    click.echo(f"{legal_name} is registered as {kind} with DUNS {', '.join(duns)}.")
+
+
+@company.command("list")
+@click.pass_obj
+def list_companies(hub: Hub) -> None:
+    """List all companies."""
+    table = Table("Name", "Kind", "DUNS", "Certificates", "OpenPGP key", "State")
+    for one in companies.companies(hub.store):
+        good = sum(c.withdrawn_at is None and c.not_after > real_now() for c in one.certificates)
+        key = "yes" if one.openpgp_certificate else "no"
+        state = "suspended" if one.suspended_at else "active"
+        table.add_row(escape(one.legal_name), one.kind, "\n".join(one.duns), str(good), key, state)
+    Console().print(table)
+
+
+@company.command()
+@click.argument("duns")
+@click.pass_obj
+def show(hub: Hub, duns: str) -> None:
+    """Show a company with its certificates and keys.
+
+    \b
+    Example:
+      smt-ws company show 111111111
+    """
+    console = Console()
+    one = companies.find_company(hub.store, duns)
+    console.print(_particulars(one))
+    # Fingerprints are given whole, to be compared and copied.
+    for number, certificate in enumerate(one.certificates, 1):
+        uses = [use for use, on in (("TLS", certificate.for_tls), ("signing", certificate.for_signing)) if on]
+        table = Table(show_header=False, box=None)
+        table.add_row(f"certificate {number}", f"{' and '.join(uses)}, {_state(certificate)}")
+        table.add_row("  subject", escape(certificate.subject))
+        table.add_row("  issuer", escape(certificate.issuer))
+        table.add_row("  SHA-256", certificate.sha256)
+        table.add_row("  valid", f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}")
+        console.print(table)
+
+
+def _particulars(one: CompanyView) -> Table:
+    table = Table(show_header=False, box=None)
+    table.add_row("company", escape(one.legal_name))
+    table.add_row("kind", f"{one.kind} ({rules.KINDS[one.kind].meaning})")
+    table.add_row("state", f"suspended since {one.suspended_at:%Y-%m-%d %H:%M} UTC" if one.suspended_at else "active")
+    for duns, has_password in one.duns.items():
+        table.add_row("DUNS", f"{duns}, FTPS password {'set' if has_password else 'not set'}")
+    table.add_row("e-mail", escape(one.email))
+    table.add_row("interval CSV", one.csv_profile)
+    if one.openpgp_certificate is None:
+        table.add_row("OpenPGP key", "none: no report can be delivered")
+    else:
+        info = openpgp.describe_certificate(one.openpgp_certificate, now=real_now())
+        until = f", until {info.expires:%Y-%m-%d}" if info.expires else ""
+        table.add_row("OpenPGP key", f"{info.fingerprint}{until}{'' if info.can_encrypt else ', cannot be used'}")
+    return table
+
+
+def _state(certificate: companies.CertificateView) -> str:
+    now = datetime.now(UTC)
+    if certificate.withdrawn_at is not None:
+        return f"withdrawn on {certificate.withdrawn_at:%Y-%m-%d}"
+    if now > certificate.not_after:
+        return "expired"
+    return "not yet valid" if now < certificate.not_before else "good"
+
+
+@company.command("duns")
+@click.argument("duns")
+@click.argument("new_duns")
+@click.pass_obj
+def add_duns(hub: Hub, duns: str, new_duns: str) -> None:
+    """Give the company with DUNS another one, NEW_DUNS."""
+    companies.add_duns(hub.store, company_duns_number=duns, duns=new_duns, actor=_actor(), clock=hub.clock)
+    click.echo(f"DUNS {new_duns} is registered beside {duns}.")
+
+
+@company.command()
+@click.argument("duns")
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="SMT_WS_NEW_PASSWORD",
+              help="Asked for when not given; 12 to 128 characters.")  # fmt: skip
+@click.pass_obj
+def password(hub: Hub, duns: str, password: str) -> None:
+    """Set the FTPS password of one DUNS number."""
+    companies.set_ftps_password(hub.store, duns=duns, password=password, actor=_actor(), clock=hub.clock)
+    click.echo(f"The FTPS account {duns} has a new password.")
+
+
+@company.command()
+@click.argument("duns")
+@click.argument("file", type=_FILE)
+@click.pass_obj
+def key(hub: Hub, duns: str, file: Path) -> None:
+    """Set the OpenPGP public key in FILE (armoured), to which the company's results are encrypted."""
+    try:
+        armored = file.read_text(encoding="ascii")
+        info = companies.set_openpgp_certificate(hub.store, duns=duns, armored=armored, actor=_actor(), clock=hub.clock)
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{file} is not an armoured key: gpg --armor --export KEYID") from error
+    except openpgp.OpenPGPError as error:
+        raise click.ClickException(f"{error.code}: {error}") from error
+    click.echo(f"Results are encrypted to {', '.join(info.user_ids) or 'a key without a name'}, {info.fingerprint}.")
+
+
+@company.command("csv")
+@click.argument("duns")
+@click.argument("profile", type=click.Choice(rules.CSV_PROFILES))
+@click.pass_obj
+def csv_profile(hub: Hub, duns: str, profile: str) -> None:
+    """Choose how the company has its interval CSV, from its next order on."""
+    companies.set_csv_profile(hub.store, duns=duns, csv_profile=profile, actor=_actor(), clock=hub.clock)
+    click.echo(f"From the next order on: {profile}.")
+
+
+@company.command()
+@click.argument("duns")
+@click.pass_obj
+def suspend(hub: Hub, duns: str) -> None:
+    """Do nothing more for a company, at once and everywhere."""
+    companies.suspend(hub.store, duns=duns, actor=_actor(), clock=hub.clock)
+    click.echo("Suspended.")
+
+
+@company.command()
+@click.argument("duns")
+@click.pass_obj
+def resume(hub: Hub, duns: str) -> None:
+    """Lift a suspension."""
+    companies.resume(hub.store, duns=duns, actor=_actor(), clock=hub.clock)
+    click.echo("Active.")
+
+
+@company.group()
+def certificate() -> None:
+    """Register and withdraw certificates for connecting (TLS) and for signing."""
+
+
+@certificate.command("add")
+@click.argument("duns")
+@click.argument("file", type=_FILE)
+@click.option("--tls", "for_tls", is_flag=True, help="For connecting to SOAP and FTPS.")
+@click.option("--signing", "for_signing", is_flag=True, help="For signing messages.")
+@click.pass_obj
+def add_certificate(hub: Hub, duns: str, file: Path, for_tls: bool, for_signing: bool) -> None:
+    """Register the certificate in FILE (PEM or DER); several may be good at once.
+
+    \b
+    Example:
+      smt-ws company certificate add 111111111 pecan-tls.crt --tls --signing
+    """
+    if not (for_tls or for_signing):
+        raise click.UsageError("Say what it is for: --tls, --signing, or both.")
+    configured = hub.settings.tls.client_authorities
+    sha256 = companies.register_certificate(
+        hub.store, duns=duns, content=file.read_bytes(), for_tls=for_tls, for_signing=for_signing,
+        authorities=read_certificates(configured.read_bytes()) if configured.is_file() else [],
+        environment=hub.settings.environment, actor=_actor(), clock=hub.clock,
+    )  # fmt: skip
+    click.echo(f"Registered: SHA-256 {sha256}")
+
+
+@certificate.command("withdraw")
+@click.argument("duns")
+@click.argument("sha256")
+@click.pass_obj
+def withdraw_certificate(hub: Hub, duns: str, sha256: str) -> None:
+    """Refuse the company's certificate with this fingerprint from the next request on."""
+    companies.withdraw_certificate(hub.store, duns=duns, sha256=sha256, actor=_actor(), clock=hub.clock)
+    click.echo("Withdrawn.")
