@@ -11,23 +11,15 @@ from datetime import date, datetime
 from email.utils import parseaddr
 from functools import cache
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from adapters.mail import FolderCarrier, Message, SmtpCarrier
+from adapters.mail import Carrier, FolderCarrier, Message, SmtpCarrier
 from smt_ws.clock import CENTRAL
 from smt_ws.settings import Settings
 
-__all__ = ["Carrier", "Carry", "letter"]
-
-
-class Carrier(Protocol):
-    """What takes letters: `adapters.mail` has an SMTP server and a folder."""
-
-    def send(self, message: Message) -> None:
-        """Take one letter, or raise."""
-        ...
+__all__ = ["Carry", "letter"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +69,7 @@ def letter(payload: dict[str, Any], *, sender: str, support_contact: str) -> Mes
         html=filled("html"),
         from_=sender,
         message_id=f"<{sha256(payload['key'].encode()).hexdigest()[:32]}@{domain}>",
+        date=datetime.fromisoformat(payload["date"]),
     )
 
 

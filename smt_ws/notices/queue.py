@@ -29,5 +29,12 @@ def notify(
 
     *facts* fill the templates: plain JSON, nothing secret, no full personal data.
     """
-    payload = {"message": message, "language": language, "to": to, "key": key, "facts": facts}
+    payload = {
+        "message": message,
+        "language": language,
+        "to": to,
+        "key": key,
+        "date": now.isoformat(),
+        "facts": facts,
+    }
     enqueue(connection, kind=EMAIL, key=key, payload=payload, now=now)
