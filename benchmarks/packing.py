@@ -3,9 +3,9 @@
     python benchmarks/packing.py [--full]     # 100 MB (10 %), or 1 GB
 
 The plain bytes look like the interval CSV. The bare run is ISA-L's raw deflate at level 1 over chunks in memory,
-written to a file, and pysequoia on that file. Ours is ``ZipWriter`` and ``encrypt_file``. The figure: at most 1.3 times. The
-SHA-256 of the plain content that ``pack`` takes for the manifest is shown by itself: on a processor without SHA
-instructions it costs more than zip and OpenPGP together. Runs are interleaved; each figure is the median of three.
+written to a file, and pysequoia on that file. Ours is ``ZipWriter`` and ``encrypt_file``: at most 1.3 times.
+The SHA-256 of the plain content that ``pack`` takes for the manifest is shown by itself: on a processor without
+SHA instructions it costs about as much as zip and OpenPGP. Runs are interleaved; figures are medians of three.
 """
 
 import argparse
