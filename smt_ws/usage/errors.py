@@ -6,11 +6,13 @@ from smt_ws.errors import HubError
 
 __all__ = [
     "FileKindUnknownError",
+    "FileLayoutError",
     "FileRefusedError",
     "FileUnreadableError",
     "LoadLostError",
     "SenderUnknownError",
     "TooManyRecordsInFileError",
+    "TooManyRowsError",
 ]
 
 
@@ -24,6 +26,12 @@ class FileKindUnknownError(FileRefusedError):
     """The hub cannot tell what this file is. Send LSE files named .lse, and CSV files with a documented header."""
 
     code = "FILE_KIND_UNKNOWN"
+
+
+class FileLayoutError(FileRefusedError):
+    """The first line does not name the columns of the layout. Correct it as the message says; see the documentation."""
+
+    code = "FILE_LAYOUT"
 
 
 class FileUnreadableError(FileRefusedError):
@@ -42,6 +50,12 @@ class TooManyRecordsInFileError(FileRefusedError):
     """The file has more than 50,000 records. Split it and send the parts."""
 
     code = "TOO_MANY_RECORDS"
+
+
+class TooManyRowsError(FileRefusedError):
+    """The CSV file has more rows than are taken at once. Split it and send the parts."""
+
+    code = "TOO_MANY_ROWS"
 
 
 class LoadLostError(HubError):

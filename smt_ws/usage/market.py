@@ -1,37 +1,109 @@
-"""Loading the TDSP's market CSV files: premises, meters, REP of record, occupancy (U6).
+"""Taking in a TDSP's market CSV files as loads: premises, meters, REP of record, occupancy (U6, U8, P10).
 
-No layout is known yet, so that every CSV file is refused by name.
+The layouts are in `adapters.market_csv`, what the rows do in `smt_ws.parties.premises`; here a file becomes one load
+with the same guarantees as usage.
 """
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, BinaryIO, Final
 
 from sqlalchemy import Connection
 
+from adapters.market_csv import (
+    METERS,
+    OCCUPANCIES,
+    PREMISES,
+    REPS_OF_RECORD,
+    Layout,
+    MarketCsvError,
+    RowReject,
+    read,
+)
+from smt_ws.parties import premises
 from smt_ws.usage.activity import Finding
-from smt_ws.usage.errors import FileKindUnknownError
+from smt_ws.usage.errors import FileLayoutError, TooManyRowsError
 from smt_ws.usage.intervals import Progress
+from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
+from smt_ws.usage.rules import Severity
 
-__all__ = ["kind_of", "sender_in", "take_in"]
+__all__ = ["MOST_ROWS", "kind_of", "sender_in", "take_in"]
+
+#: Rows a file may have: its rows are weighed against each other, so all are in memory at once (about 0.3 kB each).
+MOST_ROWS: Final = 500_000
+#: Rows looked at to find out whose file it is.
+_FIRST_ROWS: Final = 100
+_STEP: Final = 10_000
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of file: the column that no other kind has, its layout, and what its rows do."""
+
+    column: str
+    layout: Layout[Any]
+    apply: Callable[..., premises.Applied]
+
+
+_KINDS: Final = {
+    "premises": _Kind("TDSP_DUNS", PREMISES, premises.apply_premises),
+    "meters": _Kind("METER_NUMBER", METERS, premises.apply_meters),
+    "rep_of_record": _Kind("REP_DUNS", REPS_OF_RECORD, premises.apply_reps_of_record),
+    "occupancy": _Kind("MOVE_IN_DATE", OCCUPANCIES, premises.apply_occupancies),
+}
 
 
 def kind_of(header: bytes) -> str | None:
-    """What a CSV file with this header line holds; None: nothing the hub knows."""
-    del header
-    return None
+    """What a CSV file with this first line holds, by the one column that only it has; None: nothing the hub knows."""
+    names = {name.strip().strip('"') for name in header.decode("utf-8", "replace").split(",")}
+    return next((kind for kind, known in _KINDS.items() if known.column in names), None)
 
 
 def sender_in(connection: Connection, kind: str, stream: BinaryIO) -> str | None:
-    """The TDSP of the first premise in a CSV file."""
-    del connection, kind, stream
-    return None
+    """The TDSP that a file speaks for: of its first row's premise, as the row or the store says. Reads *stream*."""
+    rows = _rows(stream, kind)
+    first = [row for row in islice(rows, _FIRST_ROWS) if not isinstance(row, RowReject)]
+    if kind == "premises":
+        return first[0].tdsp_duns if first else None
+    known = known_premises(connection, (row.esiid for row in first))
+    return next((known[row.esiid].tdsp_duns for row in first if row.esiid in known), None)
 
 
 def take_in(
     opened: OpenLoad, kind: str, stream: BinaryIO, *, sender: str, progress: Progress | None = None
 ) -> list[Finding]:
-    """Apply a CSV file as this load."""
-    del opened, stream, sender, progress
-    raise FileKindUnknownError(f"no CSV layout {kind!r}")
+    """Apply the rows of a file of *kind*, sent by the TDSP *sender*, as this load; count them in its tally.
+
+    Returns the findings in order of their lines. Raises `FileLayoutError`, `TooManyRowsError`.
+    """
+    good: list[Any] = []
+    findings: list[Finding] = []
+    for count, row in enumerate(_rows(stream, kind), start=1):
+        if count > MOST_ROWS:
+            raise TooManyRowsError(f"more than {MOST_ROWS:,} rows")
+        if isinstance(row, RowReject):
+            findings.append(Finding(row.line, row.esiid, None, None, row.code, Severity.REJECT, row.reason))
+        else:
+            good.append(row)
+        if progress and count % _STEP == 0:
+            progress(count)
+    applied = _KINDS[kind].apply(opened.connection, good, load_number=opened.number, tdsp_duns=sender)
+    findings += [
+        Finding(reject.line, reject.esiid, None, None, reject.code, Severity.REJECT, reject.reason)
+        for reject in applied.rejects
+    ]
+    tally = opened.tally
+    tally.loaded, tally.replaced, tally.unchanged = applied.loaded, applied.replaced, applied.unchanged
+    tally.rejected = len(findings)
+    return sorted(findings, key=lambda finding: finding.line)
+
+
+def _rows(stream: BinaryIO, kind: str) -> Iterator[Any]:
+    try:
+        yield from read(stream, _KINDS[kind].layout)
+    except MarketCsvError as error:
+        raise FileLayoutError(str(error)) from error
