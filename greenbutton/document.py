@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
     from greenbutton.publisher import Publisher
 
-_PIECES_AT_ONCE: Final = 6_000
-"""About 0.4 MB of text: large enough to write, small enough to stay in the processor's cache."""
+_BYTES_AT_ONCE: Final = 256 * 1024
+"""Large enough to write, small enough to stay in the processor's cache."""
 _TIME_PATH: Final = "LocalTimeParameters/US-Central"
 
 
 class Block(NamedTuple):
     """One `IntervalBlock`: `name` is unique in its series and the same in every download.
 
-    `start` and `duration` are seconds; `readings` are whole `IntervalReading` elements in any cut; `updated` is when
-    this version of the usage became known.
+    `start` and `duration` are seconds; `readings` are `IntervalReading` elements, cut into pieces of some kilobytes;
+    `updated` is when this version of the usage became known.
     """
 
     name: str
@@ -90,7 +90,7 @@ class UsagePoint:
 
 
 def render(usage_points: Iterable[UsagePoint], *, publisher: Publisher, updated: datetime) -> Iterator[bytes]:
-    """Yield the document in chunks of about 0.4 MB; equal input gives equal bytes.
+    """Yield the document in chunks of about 0.25 MB; equal input gives equal bytes.
 
     A usage point with neither series nor summaries is left out: it would be an empty promise. `updated` is the moment
     of publication. Raises `NoReadingsError` before the first chunk if nothing remains, `DisorderedUsageError` when a
@@ -98,6 +98,7 @@ def render(usage_points: Iterable[UsagePoint], *, publisher: Publisher, updated:
     """
     feed = _Feed(publisher, updated)
     pieces: list[bytes] = []
+    size = 0
     seen: set[str] = set()
     for point in usage_points:
         if not (point.series or point.summaries):
@@ -110,9 +111,11 @@ def render(usage_points: Iterable[UsagePoint], *, publisher: Publisher, updated:
         seen.add(token)
         for piece in feed.usage_point(point, token):
             pieces.append(piece)
-            if len(pieces) >= _PIECES_AT_ONCE:
+            size += len(piece)
+            if size >= _BYTES_AT_ONCE:
                 yield b"".join(pieces)
                 pieces.clear()
+                size = 0
     if not seen:
         raise NoReadingsError("no usage point has a reading or a summary")
     pieces.append(b"</feed>\n")

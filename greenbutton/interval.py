@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from itertools import chain, groupby, pairwise
+from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -109,7 +109,7 @@ def series(days: Sequence[IntervalDay], *, one_block: bool = False) -> list[Seri
 def _block(day: IntervalDay) -> Block:
     """Return the block of one local day."""
     start = _first_start(day)
-    return Block(day.day.isoformat(), start, central.next_midnight(day.day) - start, _readings(day), day.revised)
+    return Block(day.day.isoformat(), start, central.next_midnight(day.day) - start, [_readings(day)], day.revised)
 
 
 def _whole(days: Sequence[IntervalDay]) -> Block:
@@ -120,7 +120,7 @@ def _whole(days: Sequence[IntervalDay]) -> Block:
         f"{first.day.isoformat()}--{last.day.isoformat()}",
         start,
         central.next_midnight(last.day) - start,
-        chain.from_iterable(map(_readings, days)),
+        map(_readings, days),
         max(day.revised for day in days),
     )
 
@@ -131,8 +131,8 @@ def _first_start(day: IntervalDay) -> int:
     return central.midnight(day.day) + missing * central.INTERVAL
 
 
-def _readings(day: IntervalDay) -> list[bytes]:
-    """Return the readings of the day, in pieces: two an interval, empty where it is missing."""
+def _readings(day: IntervalDay) -> bytes:
+    """Return the readings of the day, joined of two pieces an interval, both empty where it is missing."""
     before = _before_values(day.day)
     pieces = [b""] * (2 * len(before))
     pieces[::2] = before
@@ -145,7 +145,7 @@ def _readings(day: IntervalDay) -> list[bytes]:
         _check_values(day, values)
     if day.statuses is not None:
         _mark(day, day.statuses, pieces)
-    return pieces
+    return b"".join(pieces)
 
 
 def _check_shape(day: IntervalDay) -> None:

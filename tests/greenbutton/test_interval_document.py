@@ -1,6 +1,8 @@
 """The interval document (R1, R2, R12, U9): valid, complete, and saying nothing that it should not."""
 
+import hmac
 import re
+import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -207,6 +209,13 @@ def test_ids_are_unique_and_lower_case_uuids(mixed: list[Any], publisher: Publis
     assert all(
         re.fullmatch(r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", i) for i in ids
     )
+
+
+@given(secret=st.binary(min_size=16, max_size=64), path=st.text(max_size=40))
+def test_ids_are_uuids_of_version_5_as_the_standard_library_makes_them(secret: bytes, path: str) -> None:
+    publisher = Publisher("https://hub", secret)
+    namespace = uuid.UUID(bytes=hmac.digest(secret, b"Namespace\0", "sha256")[:16])
+    assert publisher.urn(path) == uuid.uuid5(namespace, path).urn
 
 
 def test_nothing_tells_the_esi_id_gb007(mixed: list[Any], publisher: Publisher) -> None:
