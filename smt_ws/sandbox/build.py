@@ -107,10 +107,12 @@ class Sandbox:
         return Player(name, kind, duns, self.folder / "companies" / file_stem(name))
 
 
-def make_sandbox(folder: Path, *, database: str | None = None, replace: bool = False) -> Sandbox:
+def make_sandbox(
+    folder: Path, *, database: str | None = None, replace: bool = False, ports: tuple[int, int] = (5200, 5990)
+) -> Sandbox:
     """Make certificates, settings, database and companies in *folder*.
 
-    *database* defaults to SQLite in the folder. Raises `AlreadyThereError` where the folder is not empty, unless it
+    *database* defaults to SQLite in the folder; *ports* are those of SOAP and FTPS, where they are free (0: any). Raises `AlreadyThereError` where the folder is not empty, unless it
     is a sandbox and *replace* is set.
     """
     folder = folder.absolute()
@@ -121,7 +123,7 @@ def make_sandbox(folder: Path, *, database: str | None = None, replace: bool = F
     folder.mkdir(parents=True, exist_ok=True)
     sandbox = Sandbox(folder)
     make_sample_certificates(sandbox.certificates, {name: duns for name, _kind, duns in COMPANIES}, now=real_now())
-    sandbox.settings_file.write_text(_settings(database))
+    sandbox.settings_file.write_text(_settings(database, ports))
     hub = sandbox.hub()
     migrate.upgrade(hub.store)
     for name, kind, duns in COMPANIES:
@@ -163,7 +165,7 @@ def load_market(
     return market
 
 
-def _settings(database: str | None) -> str:
+def _settings(database: str | None, ports: tuple[int, int]) -> str:
     shift = (NOW - real_now()).total_seconds()
     lines = [
         "# A sandbox, made by `smt-ws sandbox`. Paths are relative to this file.",
@@ -175,9 +177,9 @@ def _settings(database: str | None) -> str:
         lines.append(f"database = {json.dumps(database)}")
     lines += [
         "[soap]",
-        f"port = {_free_port(5200)}",
+        f"port = {_free_port(ports[0])}",
         "[ftps]",
-        f"port = {_free_port(5990)}",
+        f"port = {_free_port(ports[1])}",
         "",
     ]
     return "\n".join(lines)

@@ -1,0 +1,54 @@
+"""A whole hub, started as an operator starts it, over each store; tests talk to it over the wire only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import fresh_schema
+
+from smt_ws.sandbox.build import COMPANIES, Sandbox, load_market, make_sandbox
+from smt_ws.sandbox.demo import running_hub
+from smt_ws.sandbox.market import Market
+from smt_ws.sandbox.requester import Requester
+
+PECAN, BLUEBONNET, LANTERN, TDSP = (duns for _name, _kind, duns in COMPANIES)
+
+
+class RunningHub:
+    """A running hub, its market, and programs of its companies."""
+
+    def __init__(self, sandbox: Sandbox, market: Market, pid: int) -> None:
+        self.sandbox = sandbox
+        self.market = market
+        self.pid = pid
+        self.settings = sandbox.hub().settings
+
+    def requester(self, duns: str = PECAN) -> Requester:
+        return Requester(self.sandbox, self.sandbox.player(duns), self.settings)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def sandbox_with_market(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Sandbox, Market]]:
+    """Certificates, companies and 20 premises with 60 days of usage, loaded, over each kind of store."""
+    folder: Path = tmp_path_factory.mktemp("hub") / "sandbox"
+    if request.param == "sqlite":
+        sandbox = make_sandbox(folder, ports=(0, 0))
+        yield sandbox, load_market(sandbox, premises=20)
+        return
+    with fresh_schema(request.getfixturevalue("postgresql_server")) as url:
+        sandbox = make_sandbox(folder, database=url, ports=(0, 0))
+        yield sandbox, load_market(sandbox, premises=20)
+
+
+@pytest.fixture(scope="module")
+def hub(sandbox_with_market: tuple[Sandbox, Market]) -> Iterator[RunningHub]:
+    """``smt-ws serve``, running."""
+    sandbox, market = sandbox_with_market
+    os.environ.pop("SMT_WS_FILE", None)
+    with running_hub(sandbox) as process:
+        yield RunningHub(sandbox, market, process.pid)
