@@ -16,6 +16,7 @@ Three figures of one run, taken in turn so that a machine's drift hits all alike
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import hashlib
 import json
@@ -29,7 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,10 @@ from adapters.soap.wssecurity import sign
 from smt_ws.orders.place import IntervalRequest, place_interval_order
 from smt_ws.parties import access
 from smt_ws.parties.identify import Caller
+from smt_ws.parties.tables import premise
 from smt_ws.sandbox.build import Sandbox, make_sandbox
 from smt_ws.soap.app import CONTRACTS
 from smt_ws.store.dialect import copy_rows
-from smt_ws.parties.tables import premise, rep_of_record
 
 NAMESPACE = "urn:smt-ws:MeterUsage:1"
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -189,15 +190,21 @@ class Floor:
         digest = hashlib.sha256(etree.tostring(body, method="c14n", exclusive=True)).digest()
         info = root.find(f".//{signature_of}SignedInfo")
         value = root.find(f".//{signature_of}SignatureValue")
-        assert info is not None and value is not None and value.text and digest
+        assert info is not None
+        assert value is not None
+        assert value.text
+        assert digest
         canonical = etree.tostring(info, method="c14n", exclusive=True)
-        import base64
-
         key.verify(base64.b64decode(value.text), canonical, padding.PKCS1v15(), SHA256())
         esiids = [e.text or "" for e in body[0][8:]]
         with self.hub.store.write() as connection:
             found = access._found(
-                connection, esiids, company_id=self.company_id, kind="REP", duns_numbers=(DUNS,), now=self.hub.clock.now()
+                connection,
+                esiids,
+                company_id=self.company_id,
+                kind="REP",
+                duns_numbers=(DUNS,),
+                now=self.hub.clock.now(),
             )
             assert len(found) == len(esiids)
             self._insert(connection.connection.driver_connection)
@@ -221,7 +228,7 @@ def hub_process(sandbox: Sandbox) -> Iterator[int]:
     ready = sandbox.folder / "soap.json"
     with (sandbox.folder / "soap.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "smt_ws.cli", "--settings", str(sandbox.settings_file), "soap", "--ready-file", ready],
+            [sys.executable, "-m", "smt_ws.cli", "--settings", sandbox.settings_file, "soap", "--ready-file", ready],
             stdout=log, stderr=log, env={**os.environ, "SMT_WS_SOAP__WORKERS": "1"},
         )  # fmt: skip
         try:

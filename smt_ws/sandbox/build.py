@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from adapters import openpgp
 from smt_ws.clock import real_now
@@ -112,8 +112,8 @@ def make_sandbox(
 ) -> Sandbox:
     """Make certificates, settings, database and companies in *folder*.
 
-    *database* defaults to SQLite in the folder; *ports* are those of SOAP and FTPS, where they are free (0: any). Raises `AlreadyThereError` where the folder is not empty, unless it
-    is a sandbox and *replace* is set.
+    *database* defaults to SQLite in the folder; *ports* are those of SOAP and FTPS, where they are free (0: any).
+    Raises `AlreadyThereError` where the folder is not empty, unless it is a sandbox and *replace* is set.
     """
     folder = folder.absolute()
     if folder.exists() and any(folder.iterdir()):
@@ -208,7 +208,7 @@ def _register(hub: Hub, sandbox: Sandbox, player: Player) -> None:
     ):
         with os.fdopen(os.open(player.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(content)
-    common = {"store": hub.store, "actor": ACTOR, "clock": hub.clock}
+    common: dict[str, Any] = {"store": hub.store, "actor": ACTOR, "clock": hub.clock}
     companies.add_company(
         **common,
         legal_name=player.name,
