@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -95,63 +95,129 @@ class Contract:
         if big is None:
             self._validate(body)
             return Judged(body)
-        tag = f"{{{self.namespace}}}{big.element}"
-        count = sum(1 for _ in body.iterchildren(tag))
-        if count > big.limit:
-            raise big.refusal(
-                f"{big.refusal.__doc__} This one names {count:,}; at most {big.limit:,} may be named.",
-                findings=[Finding(big.element, f"{count}", f"1 to {big.limit}")],
-            )
-        skeleton, samples = self._skeleton(body, tag, big)
+        entries = self._reader(operation, big).read(body)
+        skeleton, samples = entries.skeleton()
         self._validate(skeleton)
-        entries = self._entries(body, tag, big)
+        texts = entries.texts()
         for sample in samples:
             skeleton.remove(sample)
-        return Judged(skeleton, {big.element: entries})
+        return Judged(skeleton, {big.element: texts})
 
-    def _skeleton(self, body: etree._Element, tag: str, big: BigList) -> tuple[etree._Element, list[etree._Element]]:
-        # of the namespaces, only those that an attribute's value may use; lxml's types know no default namespace
-        nsmap = {prefix: uri for prefix, uri in body.nsmap.items() if prefix}
-        skeleton = etree.Element(str(body.tag), {str(k): str(v) for k, v in body.attrib.items()}, nsmap=nsmap)
-        skeleton.text = body.text
-        samples: list[etree._Element] = []
-        others, in_run = 0, False
-        for child in body:
-            if child.tag == tag:
-                if not in_run:  # a second run of them is out of place, and the schema says so
-                    samples.append(etree.SubElement(skeleton, tag))
-                    samples[-1].text = big.sample
-                in_run = True
-                continue
-            in_run = False
-            others += 1
-            if others > _MOST_MEMBERS or len(samples) > _MOST_MEMBERS:
-                raise SchemaViolation(findings=[Finding(str(etree.QName(body).localname), "too many elements", None)])
-            skeleton.append(deepcopy(child))
-        return skeleton, samples
-
-    @staticmethod
-    def _entries(body: etree._Element, tag: str, big: BigList) -> list[str]:
-        entries = []
-        for index, child in enumerate(body.iterchildren(tag), 1):
-            text = child.text or ""
-            if len(child) or child.attrib or len(text) > big.longest:
-                raise SchemaViolation(
-                    findings=[
-                        Finding(f"{big.element}[{index}]", text[:64], f"text of at most {big.longest} characters")
-                    ]
-                )
-            if child.tail is not None and child.tail.strip():
-                raise SchemaViolation(
-                    findings=[Finding(f"{big.element}[{index}]", child.tail[:64], "no text after it")]
-                )
-            entries.append(text)
-        return entries
+    def _reader(self, operation: str, big: BigList) -> _Reader:
+        """Return this thread's reader of a big list: compiled XPath expressions lock while they run."""
+        readers: dict[str, _Reader] = self._of_thread.__dict__.setdefault("readers", {})
+        if operation not in readers:
+            readers[operation] = _Reader(self.namespace, big)
+        return readers[operation]
 
     def _validate(self, document: etree._Element) -> None:
         schema = self._schema()
         if not schema.validate(document):
             raise SchemaViolation(findings=findings(schema.error_log))
+
+
+class _Reader:
+    """Reads one kind of big list by XPath: 50,000 visits from Python would cost more than the parse."""
+
+    def __init__(self, namespace: str, big: BigList) -> None:
+        self.big = big
+        self.tag = f"{{{namespace}}}{big.element}"
+
+        def xpath(expression: str) -> Any:
+            return etree.XPath(
+                expression.replace("ENTRY", f"m:{big.element}"), namespaces={"m": namespace}, smart_strings=False
+            )
+
+        self.count = xpath("count(ENTRY)")
+        # no preceding-sibling axis over all entries: libxml2 walks it to its end for each, 50,000 times 50,000
+        self.others = xpath("*[not(self::ENTRY)]")
+        self.loose_text = xpath("text()[normalize-space(.)][1]")
+        # plain steps only: a predicate evaluated for each of 50,000 entries costs several times as much
+        self.marked = xpath("boolean(ENTRY/@* | ENTRY/*)")
+        self.texts = xpath("ENTRY/text()")
+        self.split = xpath("boolean(ENTRY/text()/following-sibling::text())")
+        self.first_marked = xpath("ENTRY[@* or *][1]")
+        self.before = xpath("count(preceding-sibling::ENTRY)")
+
+    def read(self, body: etree._Element) -> _Entries:
+        """Count the entries of *body* and refuse too many before any is looked at."""
+        count = int(self.count(body))
+        if count > self.big.limit:
+            raise self.big.refusal(
+                f"{' '.join((self.big.refusal.__doc__ or '').split())} "
+                f"This one names {count:,}; at most {self.big.limit:,} may be named.",
+                findings=[Finding(self.big.element, f"{count}", f"1 to {self.big.limit}")],
+            )
+        return _Entries(self, body, count)
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """The big list of one request."""
+
+    reader: _Reader
+    body: etree._Element
+    count: int
+
+    def skeleton(self) -> tuple[etree._Element, list[etree._Element]]:
+        """Copy the request with one good entry for each run of them; return it and those entries."""
+        others = self._others()
+        name = str(etree.QName(self.body).localname)
+        if len(others) > _MOST_MEMBERS:
+            raise SchemaViolation(findings=[Finding(name, "too many elements")])
+        if loose := self.reader.loose_text(self.body):
+            raise SchemaViolation(findings=[Finding(name, str(loose[0]).strip()[:64], "no text between elements")])
+        # of the namespaces, only those that an attribute's value may use; lxml's types know no default namespace
+        nsmap = {prefix: uri for prefix, uri in self.body.nsmap.items() if prefix}
+        attributes = {str(key): str(value) for key, value in self.body.attrib.items()}
+        skeleton = etree.Element(str(self.body.tag), attributes, nsmap=nsmap)
+        samples: list[etree._Element] = []
+
+        def sample_before(child: etree._Element | None) -> None:
+            if child is not None and child.tag == self.reader.tag:  # a run begins; of a second the schema says so
+                samples.append(etree.SubElement(skeleton, self.reader.tag))
+                samples[-1].text = self.reader.big.sample
+
+        sample_before(self.body[0] if len(self.body) else None)
+        for child in others:
+            skeleton.append(deepcopy(child))
+            sample_before(child.getnext())
+        return skeleton, samples
+
+    def _others(self) -> list[etree._Element]:
+        """Return the children that are no entries, walking past the one run of entries from both of its ends."""
+        ends: list[list[etree._Element]] = []
+        for walk in (self.body.iterchildren(), self.body.iterchildren(reversed=True)):
+            ends.append([])
+            for child in walk:
+                if child.tag == self.reader.tag or len(ends[-1]) > _MOST_MEMBERS:
+                    break
+                ends[-1].append(child)
+        front, back = ends
+        if self.count and len(front) + self.count + len(back) == len(self.body):
+            return front + back[::-1]
+        others: list[etree._Element] = self.reader.others(self.body)
+        return others
+
+    def texts(self) -> list[str]:
+        """Return the entries as they were sent. Raises SchemaViolation for one that is not plain, short text."""
+        big = self.reader.big
+        reader, tag = self.reader, self.reader.tag
+        if reader.marked(self.body):
+            entry = reader.first_marked(self.body)[0]
+            raise self._not_plain(int(reader.before(entry)) + 1, entry.text or "")
+        texts: list[str] = reader.texts(self.body)
+        if len(texts) != self.count or reader.split(self.body):  # some are empty: they must keep their places
+            texts = [entry.text or "" for entry in self.body.iterchildren(tag)]
+        if max(map(len, texts), default=0) > big.longest:
+            index = next(at for at, text in enumerate(texts, 1) if len(text) > big.longest)
+            raise self._not_plain(index, texts[index - 1])
+        return texts
+
+    def _not_plain(self, index: int, text: str) -> SchemaViolation:
+        big = self.reader.big
+        expected = f"text of at most {big.longest} characters, without attributes"
+        return SchemaViolation(findings=[Finding(f"{big.element}[{index}]", text[:64], expected)])
 
 
 _ELEMENT: Final = re.compile(r"Element '(?:\{[^}']*\})?([^']*)'(?:, attribute '(?:\{[^}']*\})?([^']*)')?")

@@ -1,8 +1,8 @@
 """What a SOAP peer is told when its message is refused, and the classes for what this layer itself refuses.
 
-Any exception with a string attribute ``code`` is a refusal that may be told to the caller: ``str(exc)`` is the sentence;
-``callers_fault``, ``expected``, ``presented``, ``rule`` and ``findings`` are read when they exist. Every other exception
-is an internal error, of which only the reference number leaves the hub.
+Any exception with a string attribute ``code`` is a refusal that may be told to the caller: ``str(exc)`` is the
+sentence; ``callers_fault``, ``expected``, ``presented``, ``rule`` and ``findings`` are read when they exist. Every
+other exception is an internal error, of which only the reference number leaves the hub.
 
 SOAP 1.1 section 4.4, SOAP 1.2 part 1 section 5.4; the detail entry is ``HubFault`` of ``xsd/common.xsd``.
 """
@@ -29,6 +29,7 @@ __all__ = [
     "MustUnderstandRefused",
     "SchemaViolation",
     "Telling",
+    "TooManyElements",
     "TooManyEsiids",
     "UnknownOperation",
     "VersionMismatch",
@@ -73,6 +74,12 @@ class MalformedXml(Fault):
     """The message is not well-formed XML in UTF-8, or has a document type, which SOAP forbids. Send plain UTF-8 XML."""
 
     code = "XML_MALFORMED"
+
+
+class TooManyElements(Fault):
+    """The message has more elements than any request may. Split it into several requests."""
+
+    code = "TOO_MANY_ELEMENTS"
 
 
 class EnvelopeRefused(Fault):

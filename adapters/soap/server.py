@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 __all__ = ["TlsFiles", "peer_certificate", "serve", "server_context"]
 
@@ -108,6 +108,28 @@ class _Worker(ThreadWorker):
         conn.timeout = time.monotonic() + self.cfg.keepalive
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def handle(self, conn: TConn) -> Any:
+        """Shake hands, then wait for the request in the event loop; gunicorn would wait for it in this thread."""
+        if not conn.initialized:
+            try:
+                conn.sock.setblocking(True)
+                conn.init()
+            except OSError as exc:  # refused by TLS, gone, or out of patience: ssl.SSLError is an OSError too
+                self.log.debug("no handshake: %s", exc)
+                return False
+            except Exception:
+                self.log.exception("a connection could not be set up")
+                return False
+            if isinstance(conn.sock, ssl.SSLSocket) and not conn.sock.pending():
+                return _DEFER
+        return super().handle(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """When stopping, let go of connections that have sent nothing as soon as of idle ones."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
 
 
 class _Server(BaseApplication):
