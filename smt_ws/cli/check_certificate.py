@@ -8,7 +8,7 @@ import click
 from cryptography import x509
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy.exc import DBAPIError
 
 from smt_ws.clock import real_now
@@ -47,7 +47,7 @@ def check_certificate(hub: Hub, file: Path, no_database: bool) -> None:
         raise click.ClickException(
             "The database could not be asked (smt-ws db check). Without it: --no-database"
         ) from error
-    table = Table("Check", "Result", "Detail")
+    table = Table("Check", "Result", Column("Detail", overflow="fold"))
     for check in checks:
         colour = _COLOURS[check.result]
         table.add_row(check.name, f"[{colour}]{check.result.replace('_', ' ')}[/]", escape(check.detail))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -87,41 +86,42 @@ def show(hub: Hub, duns: str) -> None:
     Example:
       smt-ws company show 111111111
     """
-    console = Console()
     one = companies.find_company(hub.store, duns)
-    console.print(_particulars(one))
-    # Fingerprints are given whole, to be compared and copied.
+    facts = _particulars(one)
     for number, certificate in enumerate(one.certificates, 1):
         uses = [use for use, on in (("TLS", certificate.for_tls), ("signing", certificate.for_signing)) if on]
-        table = Table(show_header=False, box=None)
-        table.add_row(f"certificate {number}", f"{' and '.join(uses)}, {_state(certificate)}")
-        table.add_row("  subject", escape(certificate.subject))
-        table.add_row("  issuer", escape(certificate.issuer))
-        table.add_row("  SHA-256", certificate.sha256)
-        table.add_row("  valid", f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}")
-        console.print(table)
+        facts += [
+            (f"certificate {number}", f"{' and '.join(uses)}, {_state(certificate)}"),
+            ("  subject", certificate.subject),
+            ("  issuer", certificate.issuer),
+            ("  SHA-256", certificate.sha256),
+            ("  valid", f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"),
+        ]
+    for name, fact in facts:
+        # Plain lines, however long: fingerprints are here to be compared and copied.
+        click.echo(f"{name:<16}{fact}")
 
 
-def _particulars(one: CompanyView) -> Table:
-    table = Table(show_header=False, box=None)
-    table.add_row("company", escape(one.legal_name))
-    table.add_row("kind", f"{one.kind} ({rules.KINDS[one.kind].meaning})")
-    table.add_row("state", f"suspended since {one.suspended_at:%Y-%m-%d %H:%M} UTC" if one.suspended_at else "active")
-    for duns, has_password in one.duns.items():
-        table.add_row("DUNS", f"{duns}, FTPS password {'set' if has_password else 'not set'}")
-    table.add_row("e-mail", escape(one.email))
-    table.add_row("interval CSV", one.csv_profile)
+def _particulars(one: CompanyView) -> list[tuple[str, str]]:
     if one.openpgp_certificate is None:
-        table.add_row("OpenPGP key", "none: no report can be delivered")
+        key = "none: no report can be delivered"
     else:
         info = openpgp.describe_certificate(one.openpgp_certificate, now=real_now())
         until = f", until {info.expires:%Y-%m-%d}" if info.expires else ""
-        table.add_row("OpenPGP key", f"{info.fingerprint}{until}{'' if info.can_encrypt else ', cannot be used'}")
-    return table
+        key = f"{info.fingerprint}{until}{'' if info.can_encrypt else ', cannot be used'}"
+    return [
+        ("company", one.legal_name),
+        ("kind", f"{one.kind} ({rules.KINDS[one.kind].meaning})"),
+        ("state", f"suspended since {one.suspended_at:%Y-%m-%d %H:%M} UTC" if one.suspended_at else "active"),
+        *(("DUNS", f"{duns}, FTPS password {'set' if password else 'not set'}") for duns, password in one.duns.items()),
+        ("e-mail", one.email),
+        ("interval CSV", one.csv_profile),
+        ("OpenPGP key", key),
+    ]
 
 
 def _state(certificate: companies.CertificateView) -> str:
-    now = datetime.now(UTC)
+    now = real_now()
     if certificate.withdrawn_at is not None:
         return f"withdrawn on {certificate.withdrawn_at:%Y-%m-%d}"
     if now > certificate.not_after:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -61,8 +61,8 @@ REFUSED = {
     "empty DUNS": ({"duns": ""}, errors.DunsUnknownError),
     "another company's DUNS": ({"duns": GULF}, errors.DunsNotYoursError),
     "another kind": ({"requester_type": "TDSP"}, errors.RequesterTypeMismatchError),
-    "expired TLS": ({"now": datetime(2029, 1, 1, tzinfo=UTC)}, errors.TlsCertificateExpiredError),
-    "TLS not yet valid": ({"now": datetime(2026, 1, 1, tzinfo=UTC)}, errors.TlsCertificateNotYetValidError),
+    "expired TLS": ({"now": REAL_NOW + timedelta(days=800)}, errors.TlsCertificateExpiredError),
+    "TLS not yet valid": ({"now": REAL_NOW - timedelta(days=300)}, errors.TlsCertificateNotYetValidError),
     "sample in production": ({"environment": "production"}, errors.SampleCertificateError),
 }
 
@@ -95,7 +95,7 @@ def test_presented_and_expected_name_subject_and_fingerprint(who, made):
     ],
 )
 def test_a_signing_certificate_outside_its_validity_is_refused(who, made, store, starts, refusal):
-    stem = f"dated-{starts:%m%d}"
+    stem = f"dated-{starts:%Y%m%d}"
     made.by_stem.setdefault(stem, made.authority.issue(stem, stem, starts=starts, lasts=timedelta(days=30)))
     # Registered while it was good; only its dates are another's.
     certificate = made[stem].certificate

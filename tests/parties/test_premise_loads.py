@@ -17,7 +17,7 @@ from smt_ws.parties.tables import meter, occupancy, premise, rep_of_record
 
 TDSP, OTHER_TDSP = "1039940674000", "957877905"
 REP_1, REP_2 = "111111111", "222222222"
-PREMISE_COUNT = 20_000
+PREMISE_COUNT = 3_000
 
 
 def esiid(n: int) -> str:

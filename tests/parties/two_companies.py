@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from smt_ws.clock import real_now
 
-#: Security time in these tests: the certificates are made to fit it.
-REAL_NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+#: Security time in these tests: real, because registering looks at the real clock.
+REAL_NOW = real_now().replace(microsecond=0)
 PECAN, PECAN_2, GULF = "111111111", "1111111110001", "222222222"
