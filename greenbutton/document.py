@@ -30,7 +30,7 @@ _TIME_PATH: Final = "LocalTimeParameters/US-Central"
 
 
 class Block(NamedTuple):
-    """One `IntervalBlock`: `name` is unique in its series and the same in every download.
+    """One `IntervalBlock`: `name` is unique in its series and the same in every download (digits, letters, hyphens).
 
     `start` and `duration` are seconds; `readings` are `IntervalReading` elements, cut into pieces of some kilobytes;
     `updated` is when this version of the usage became known.
@@ -55,7 +55,8 @@ class Series:
 class Summary:
     """One `UsageSummary`: the energy of one billing period.
 
-    `name` as in `Block`; `start` and `duration` in seconds; `wh` delivered; `known` is when it was billed.
+    `name` as in `Block`, `title` without markup; `start` and `duration` in seconds; `wh` delivered; `known` is when it
+    was billed.
     """
 
     name: str
@@ -82,11 +83,22 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class UsagePoint:
-    """One ESI ID's service with what is published of it: at most one series of a reading type, and summaries."""
+    """One ESI ID's service with what is published of it.
+
+    Raises `DisorderedUsageError` for two series of one reading type or two summaries of one name: they would have one
+    address.
+    """
 
     esiid: str
     series: Sequence[Series] = ()
     summaries: Sequence[Summary] = ()
+
+    def __post_init__(self) -> None:
+        numbers = [series.reading_type.number for series in self.series]
+        names = [summary.name for summary in self.summaries]
+        for addresses in (numbers, names):
+            if len(set(addresses)) < len(addresses):
+                raise DisorderedUsageError(f"ESI ID …{self.esiid[-7:]}: two of one kind among {addresses}")
 
 
 def render(usage_points: Iterable[UsagePoint], *, publisher: Publisher, updated: datetime) -> Iterator[bytes]:

@@ -79,6 +79,14 @@ def test_usage_summary_tells_energy_period_quality_and_when_billed_and_no_money_
     )
 
 
+def test_two_series_or_summaries_of_one_address_are_refused_d021_d086() -> None:
+    reads = daily(date(2026, 2, 1), 2)
+    with pytest.raises(DisorderedUsageError, match="two of one kind"):
+        document.UsagePoint("1", [*totals.daily_series(reads), *totals.daily_series(reads)])
+    with pytest.raises(DisorderedUsageError, match="two of one kind"):
+        document.UsagePoint("1", (), totals.summaries(reads) * 2)
+
+
 def test_a_usage_point_with_nothing_is_left_out(publisher: Publisher) -> None:
     assert totals.daily_series([]) == totals.monthly_series([]) == totals.summaries([]) == []
     with pytest.raises(NoReadingsError):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from adapters.interval_csv import IntervalDay
 from greenbutton import central, interval
 from greenbutton.errors import DamagedUsageError, DisorderedUsageError, NoReadingsError, UnusablePublisherError
 from greenbutton.publisher import Publisher
@@ -183,6 +184,12 @@ def test_one_block_option_gives_one_block_a_series(make_day: Days, publisher: Pu
     assert numbers(root, "//e:interval/e:duration") == [86_400 + 82_800 + 86_400]
     assert numbers(root, "//e:IntervalReading/e:value") == [*range(96), *range(92), *range(96)]
     assert texts(root, "//a:entry[a:content/e:IntervalBlock]/a:title") == ["2026-03-07--2026-03-09"]
+
+
+def test_the_days_of_the_interval_csv_can_be_handed_over_unchanged(make_day: Days, publisher: Publisher) -> None:
+    day = make_day(SPRING, statuses="E" * 92)
+    same = IntervalDay(day.esiid, day.channel, day.day, day.revised, day.values, day.statuses)
+    assert b"".join(interval.render([same], publisher=publisher, updated=NOW)) == document([day], publisher)
 
 
 def test_equal_input_gives_equal_bytes(mixed: list[Any], publisher: Publisher) -> None:
