@@ -23,6 +23,8 @@ __all__ = ["CHANNELS", "StoredDays", "read_days"]
 
 Version = Literal["L", "A"]
 Slices = NDArray[Any]
+#: (position in the chunk, days since 1970, channel, load number, values, statuses)
+_Row = tuple[int, int, int, int, bytes, bytes | None]
 
 #: The channels of a ``readingType``: 4 is consumption, 1 is generation (U9).
 CHANNELS: Final[dict[str, tuple[int, ...]]] = {"C": (4,), "G": (1,), "A": (1, 4)}
@@ -106,36 +108,44 @@ class StoredDays:
             yield from self._days(chunk, rows)
         self._finished = True
 
-    def _rows(self, chunk: Slices) -> list[tuple[int, int, int, int, bytes, bytes | None]]:
-        """(position in the chunk, day since 1970, channel, load number, values, statuses), in order."""
+    def _rows(self, chunk: Slices) -> list[_Row]:
         read = _read_postgresql if is_postgresql(self._connection) else _read_sqlite
         rows = read(self._connection, chunk, self._channels, self._as_of, self._version)
-        rows.sort(key=lambda row: row[:4])
+        # the first four are different in every row, so values are never compared
+        rows.sort()
         return rows
 
-    def _note_missing(self, chunk: Slices, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _note_missing(self, chunk: Slices, rows: Sequence[_Row]) -> None:
         lengths = (chunk["last_day"] - chunk["first_day"]).astype(np.int64) + 1
         ends = np.cumsum(lengths)
         starts = ends - lengths
         found = np.zeros(int(ends[-1]), bool)
         if rows:
-            position = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-            day = np.fromiter((row[1] for row in rows), np.int64, len(rows))
+            position = np.array([row[0] for row in rows], np.int64)
+            day = np.array([row[1] for row in rows], np.int64)
             found[starts[position] + day - chunk["first_day"].astype(np.int64)[position]] = True
         self.delivered += int(found.sum())
         if not found.all():
             self._missing.append(_runs(chunk, lengths, starts, ~found))
 
-    def _days(self, chunk: Slices, rows: Sequence[tuple[int, int, int, int, bytes, bytes | None]]) -> list[IntervalDay]:
-        revised = self._revisions({row[3] for row in rows})
+    def _days(self, chunk: Slices, rows: Sequence[_Row]) -> Iterator[IntervalDay]:
+        if not rows:
+            return iter(())
+        positions, days, channels, numbers, values, statuses = zip(*rows, strict=True)
         premises = chunk["premise_id"].tolist()
-        names = self._names(sorted({premises[row[0]] for row in rows}))
+        names = self._names(sorted({premises[position] for position in set(positions)}))
         esiids = [names.get(key, "") for key in premises]
-        calendar = {number: date.fromordinal(number + _EPOCH) for number in {row[1] for row in rows}}
-        return [
-            IntervalDay(esiids[position], channel, calendar[day], revised[number], wh, statuses)
-            for position, day, channel, number, wh, statuses in rows
-        ]
+        calendar = {number: date.fromordinal(number + _EPOCH) for number in set(days)}
+        revised = self._revisions(set(numbers))
+        return map(
+            IntervalDay,
+            map(esiids.__getitem__, positions),
+            channels,
+            map(calendar.__getitem__, days),
+            map(revised.__getitem__, numbers),
+            values,
+            statuses,
+        )
 
     def _names(self, premise_ids: Sequence[int]) -> dict[int, str]:
         if is_postgresql(self._connection):

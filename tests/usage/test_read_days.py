@@ -11,7 +11,7 @@ import pytest
 from small_market import add_premises, day_of, esiid
 from sqlalchemy import insert
 
-from adapters.interval_csv import IntervalDay
+from adapters.interval_csv import IntervalDay, render
 from smt_ws.clock import FixedClock
 from smt_ws.parties.access import REFUSAL, SLICE
 from smt_ws.parties.rules import REASON_CODES, Reason
@@ -200,3 +200,14 @@ def test_u8_between_two_meters_the_reason_is_that_no_meter_was_there(store: Stor
         (2, 5, Reason.NOT_PROVISIONED),
         (6, 7, Reason.GAP),
     ]
+
+
+def test_r12_the_days_read_are_what_the_renderer_takes(store: Store, clock: FixedClock, lse_file: LseFile) -> None:
+    (one,) = add_premises(store, 1)
+    spring, autumn = date(2026, 3, 8), date(2026, 11, 1)
+    number = load_file(store, lse_file("a", day_of(1, spring), day_of(1, autumn)), clock=clock).load_number
+    days, _ = read(store, slices((0, one, spring, spring), (0, one, autumn, autumn)), as_of=number)
+    lines = b"".join(render(days, "standard")).splitlines()
+    assert len(lines) == 92 + 100
+    assert lines[0].startswith(f"{esiid(1)},03/08/2026,11/20/2026 09:00:00,00:00,00:15,0.250,A,".encode())
+    assert len({line.rsplit(b",", 1)[1] for line in lines}) == 192, "no two intervals share an instant"
