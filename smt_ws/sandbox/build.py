@@ -13,12 +13,12 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, Final
 
 from adapters import openpgp
-from smt_ws.clock import real_now
+from smt_ws.clock import FixedClock, real_now
 from smt_ws.errors import HubError
 from smt_ws.hub import Hub
 from smt_ws.parties import companies
@@ -156,9 +156,12 @@ def load_market(
     )
     hub = sandbox.hub()
     reports = hub.settings.ftps.root / tdsp / "reports"
-    files = [market.premises, market.meters, market.rep_of_record, *(file.path for file in market.lse_files)]
-    for done, path in enumerate(files, 1):
-        activity = load_file(hub.store, path, clock=hub.clock, tdsp_duns=tdsp, actor=ACTOR)
+    begin = datetime.combine(market.first_day, time(), UTC)
+    files = [(path, begin) for path in (market.premises, market.meters, market.rep_of_record)]
+    files += [(file.path, file.delivered) for file in market.lse_files]
+    for done, (path, delivered) in enumerate(files, 1):
+        # Loaded when the TDSP delivered it, so that revision times are those of a market.
+        activity = load_file(hub.store, path, clock=FixedClock(delivered), tdsp_duns=tdsp, actor=ACTOR)
         write_report(activity, reports)
         loaded(activity, done, len(files))
     hub.store.close()

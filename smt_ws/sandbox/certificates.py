@@ -70,18 +70,18 @@ class Authority:
         server: bool = False,
         lasts: timedelta = _CERTIFICATE_LASTS,
         starts: datetime | None = None,
-        organization_id: str | None = None,
+        duns: str | None = None,
     ) -> KeyPair:
         """Write ``STEM.crt``, ``STEM.key`` and ``STEM.p12``; what is there already is replaced.
 
         *hosts* are DNS names and IP addresses; *server* allows it to serve TLS as well as to connect; *starts* is the
-        first moment of validity (UTC), *organization_id* a DUNS number for the subject.
+        first moment of validity (UTC), *duns* a DUNS number for the subject.
         """
         key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if server else [])]
         begin = starts or self.now - _BACKDATED
         builder = (
-            _builder(_name(common_name, organization_id), self.own.certificate.subject, key, begin, begin + lasts)
+            _builder(_name(common_name, duns), self.own.certificate.subject, key, begin, begin + lasts)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(for_authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
@@ -143,8 +143,8 @@ def make_sample_certificates(
         authority.issue("hub-signing", "Sample hub, signing")
     return {
         name: (
-            authority.issue(f"{file_stem(name)}-tls", f"{name}, TLS", organization_id=duns),
-            authority.issue(f"{file_stem(name)}-signing", f"{name}, signing", organization_id=duns),
+            authority.issue(f"{file_stem(name)}-tls", f"{name}, TLS", duns=duns),
+            authority.issue(f"{file_stem(name)}-signing", f"{name}, signing", duns=duns),
         )
         for name, duns in companies.items()
     }
@@ -155,14 +155,14 @@ def file_stem(company_name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", company_name.lower()).strip("-") or "company"
 
 
-def _name(common_name: str, organization_id: str | None) -> x509.Name:
+def _name(common_name: str, duns: str | None) -> x509.Name:
     attributes = [
         x509.NameAttribute(NameOID.COUNTRY_NAME, "US"),
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, SAMPLE_ORGANIZATION),
         x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64]),
     ]
-    if organization_id:
-        attributes.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, organization_id))
+    if duns:
+        attributes.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"DUNS {duns}"))
     return x509.Name(attributes)
 
 

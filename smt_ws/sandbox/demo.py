@@ -106,8 +106,7 @@ class Demo:
 
     def _load(self, sandbox: Sandbox) -> Market:
         total = Tally()
-        columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with self._progress() as progress:
             task = progress.add_task("loading", total=None)
 
             def loaded(activity: Activity, done: int, of: int) -> None:
@@ -159,8 +158,7 @@ class Demo:
         self._show_mail(requester)
 
     def _wait(self, requester: Requester, correlation_id: str) -> Any:
-        columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with self._progress() as progress:
             task = progress.add_task("building", total=None)
 
             def told(status: Any) -> None:
@@ -224,6 +222,10 @@ class Demo:
             process.wait()
         except KeyboardInterrupt:
             self.console.print("stopping")
+
+    def _progress(self) -> Progress:
+        columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
+        return Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
 
     @contextmanager
     def _step(self, title: str) -> Iterator[None]:
