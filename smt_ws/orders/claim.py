@@ -16,13 +16,13 @@ from threading import Event, Thread
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from smt_ws.clock import Clock, real_now
 from smt_ws.orders.errors import ClaimLostError
 from smt_ws.orders.finish import fail_order
-from smt_ws.orders.rules import PartState, Status
+from smt_ws.orders.rules import PartState, Stage, Status, turns
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.tables import company
 from smt_ws.store.engine import Store
@@ -66,17 +66,16 @@ class Claim:
 def claim_part(
     store: Store, *, worker: str, lease: timedelta, attempts: int, clock: Clock, keep: timedelta
 ) -> Claim | None:
-    """Claim the part whose turn it is, or None where nothing can be done now.
+    """Claim the part whose turn it is (`smt_ws.orders.rules.turns`), or None where nothing can be done now.
 
     A part can be claimed when it is planned and due, or when the lease on it has run out; when its order has no
-    unfinished part of a lower stage; and when its company is not suspended (P10). Turns: the company served least
-    recently first; within a company the smallest order first, then the oldest. A part whose workers died *attempts*
+    unfinished part of a lower stage; and when its company is not suspended (P10). A part whose workers died *attempts*
     times is not tried again: its order fails (its files are kept for *keep*).
     """
     while True:
         with store.write() as connection:
             now = real_now()
-            row = connection.execute(_next(now)).first()
+            row = _next(connection, now)
             if row is None:
                 return None
             if row.attempts < attempts:
@@ -94,37 +93,39 @@ def claim_part(
             )
 
 
-def _next(now: datetime) -> Select[Any]:
-    part, lower, open_part, sibling = (
-        order_part,
-        order_part.alias("lower"),
-        order_part.alias("open_part"),
-        order_part.alias("sibling"),
-    )
-    # When each company with something open was last served: every claim and every heartbeat moves a lease.
-    served = (
-        select(sibling.c.company_id, func.max(sibling.c.lease_until).label("at"))
-        .where(sibling.c.order_number.in_(select(open_part.c.order_number).where(open_part.c.state.in_(_OPEN))))
-        .group_by(sibling.c.company_id)
-        .subquery("served")
-    )
-    waits = (
-        select(lower.c.part)
-        .where(lower.c.order_number == part.c.order_number, lower.c.stage < part.c.stage, lower.c.state.in_(_OPEN))
-        .exists()
-    )
-    return (
-        select(part.c.order_number, part.c.part, part.c.fence, part.c.attempts)
-        .select_from(
-            part.join(report_order, report_order.c.number == part.c.order_number)
-            .join(company, company.c.id == part.c.company_id)
-            .outerjoin(served, served.c.company_id == part.c.company_id)
+def _next(connection: Connection, now: datetime) -> Any:
+    # Which order comes next is asked without locks; then the first of its parts that nobody else is just taking. In
+    # between, a lower stage can only become more finished.
+    part = order_part.c
+    stages = connection.execute(
+        select(
+            part.order_number,
+            part.stage,
+            report_order.c.company_id,
+            report_order.c.days_asked,
+            func.max(part.lease_until).label("served"),
+            func.count().filter(part.state.in_(_OPEN)).label("open"),
+            func.count().filter(_claimable(now)).label("claimable"),
         )
-        .where(_claimable(now), ~waits, company.c.suspended_at.is_(None))
-        .order_by(served.c.at.nulls_first(), report_order.c.days_asked, part.c.order_number, part.c.stage, part.c.part)
-        .limit(1)
-        .with_for_update(of=part, skip_locked=True)
-    )
+        .join(report_order, report_order.c.number == part.order_number)
+        .join(company, company.c.id == report_order.c.company_id)
+        .where(
+            report_order.c.status.in_((Status.PENDING.value, Status.IN_PROGRESS.value)),
+            company.c.suspended_at.is_(None),
+        )
+        .group_by(part.order_number, part.stage, report_order.c.company_id, report_order.c.days_asked)
+    ).all()
+    for order_number, stage in turns(Stage(*row) for row in stages):
+        row = connection.execute(
+            select(part.order_number, part.part, part.fence, part.attempts)
+            .where(part.order_number == order_number, part.stage == stage, _claimable(now))
+            .order_by(part.part)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).first()
+        if row is not None:
+            return row
+    return None
 
 
 def _claimable(now: datetime) -> ColumnElement[bool]:

@@ -8,7 +8,6 @@ the order of the request.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from smt_ws.orders.errors import PackedUnreadableError
@@ -98,8 +98,10 @@ def _days(rows: Rows) -> int:
 # How the lists are packed: version, number of ESI IDs, of rows, of codes; then everything else deflated.
 _VERSION = 1
 _HEAD = struct.Struct("<BIIH")
-#: Level 1: the lists shrink to about a quarter, and the store writes and logs that much less.
+#: Level 1: the lists shrink to about a quarter, and the store writes and logs that much less. ISA-L does it in a fifth
+#: of zlib's time; what it writes is plain zlib.
 _LEVEL = 1
+_DAMAGED: tuple[type[Exception], ...] = (struct.error, isal_zlib.error, ValueError)  # type: ignore[assignment]
 
 
 def pack_slices(slices: Slices) -> bytes:
@@ -135,7 +137,7 @@ def _pack(esiids: Sequence[str], positions: NDArray[np.uint32], rows: Rows, code
     # A field at a time deflates much better than a row at a time.
     fields = [rows[name].tobytes() for name in rows.dtype.names or ()]
     body = b"".join([np.asarray(positions, dtype="<u4").tobytes(), lengths.tobytes(), *fields, encoded])
-    return _HEAD.pack(_VERSION, len(esiids), len(rows), len(codes)) + zlib.compress(body, _LEVEL)
+    return _HEAD.pack(_VERSION, len(esiids), len(rows), len(codes)) + isal_zlib.compress(body, _LEVEL)
 
 
 def _unpack(packed: bytes, dtype: np.dtype[Any]) -> tuple[list[str], NDArray[np.uint32], Rows, list[str]]:
@@ -145,7 +147,7 @@ def _unpack(packed: bytes, dtype: np.dtype[Any]) -> tuple[list[str], NDArray[np.
         )
     try:
         _version, esiid_count, row_count, code_count = _HEAD.unpack_from(packed)
-        body = zlib.decompress(packed[_HEAD.size :])
+        body = isal_zlib.decompress(packed[_HEAD.size :])
         positions = np.frombuffer(body, "<u4", esiid_count)
         at = positions.nbytes
         lengths = np.frombuffer(body, "<u4", esiid_count + code_count, at)
@@ -156,7 +158,7 @@ def _unpack(packed: bytes, dtype: np.dtype[Any]) -> tuple[list[str], NDArray[np.
             rows[name] = field
             at += field.nbytes
         texts = list(_texts(body[at:], lengths))
-    except (struct.error, zlib.error, ValueError) as error:
+    except _DAMAGED as error:
         raise PackedUnreadableError(str(error)) from error
     return texts[:esiid_count], positions, rows, texts[esiid_count:]
 

@@ -6,11 +6,12 @@ interfaces, section 2 (names, parts).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "READING_TYPES",
     "PartState",
     "Refusal",
+    "Stage",
     "Status",
     "check_interval_request",
     "completed_status",
@@ -31,6 +33,7 @@ __all__ = [
     "member_name",
     "member_of",
     "read_date",
+    "turns",
 ]
 
 _CENTRAL = ZoneInfo("America/Chicago")
@@ -120,6 +123,43 @@ def may_move(before: Status | PartState, after: Status | PartState) -> bool:
 def completed_status(days_excepted: int) -> Status:
     """Return the status of an order all of whose parts are done."""
     return Status.COMPLETE_WITH_EXCEPTIONS if days_excepted else Status.COMPLETE
+
+
+class Stage(NamedTuple):
+    """One stage of an open order, as a worker that looks for something to do sees it."""
+
+    order_number: int
+    stage: int
+    company_id: int
+    days_asked: int
+    #: The latest lease on any of its parts; none: it has never been served.
+    served: datetime | None
+    #: Parts not finished, and how many of them nobody is working on.
+    open: int
+    claimable: int
+
+
+def turns(stages: Iterable[Stage]) -> list[tuple[int, int]]:
+    """Return which order is to be served next, as (order, stage), the first first; a stage waits for those below it.
+
+    The company served least recently comes first, so that nobody's large order makes another company wait; within a
+    company the smallest order, then the oldest.
+    """
+    of_order: dict[int, Stage] = {}
+    served: dict[int, datetime] = {}
+    for stage in stages:
+        if stage.served is not None:
+            served[stage.company_id] = max(stage.served, served.get(stage.company_id, stage.served))
+        known = of_order.get(stage.order_number)
+        if stage.open and (known is None or stage.stage < known.stage):
+            of_order[stage.order_number] = stage
+    never = datetime.min.replace(tzinfo=UTC)
+    ready = sorted(
+        (served.get(stage.company_id, never), stage.days_asked, stage.order_number, stage.stage)
+        for stage in of_order.values()
+        if stage.claimable
+    )
+    return [(order_number, stage) for _, _, order_number, stage in ready]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smt_ws.orders import errors, rules
-from smt_ws.orders.rules import PartState, Refusal, Status
+from smt_ws.orders.rules import PartState, Refusal, Stage, Status
 
 TODAY = date(2026, 11, 20)
 GOOD = {
@@ -152,3 +152,23 @@ def test_a_file_is_named_as_the_market_names_it() -> None:
 def test_an_order_with_exceptions_says_so() -> None:
     assert rules.completed_status(0) is Status.COMPLETE
     assert rules.completed_status(1) is Status.COMPLETE_WITH_EXCEPTIONS
+
+
+def test_a_stage_waits_for_those_below_it_and_a_company_for_its_turn() -> None:
+    long_ago, just_now = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    stages = [
+        # one company: a large order under way, a small one that has all its data in work, and a third
+        Stage(1, 0, 1, 900, just_now, 5, 3),
+        Stage(1, 1, 1, 900, None, 1, 1),
+        Stage(2, 0, 1, 10, long_ago, 2, 0),
+        Stage(2, 1, 1, 10, None, 1, 1),
+        Stage(3, 0, 1, 10, long_ago, 0, 0),
+        Stage(3, 1, 1, 10, None, 1, 1),
+        # one served a while ago, one never
+        Stage(4, 0, 2, 5000, long_ago, 1, 1),
+        Stage(5, 0, 3, 9000, None, 1, 1),
+        Stage(6, 0, 3, 9000, None, 1, 1),
+    ]
+    assert rules.turns(stages) == [(5, 0), (6, 0), (4, 0), (3, 1), (1, 0)]
+    assert rules.turns(reversed(stages)) == rules.turns(stages)
+    assert rules.turns([]) == []
