@@ -84,7 +84,7 @@ RULES: Final[dict[str, Rule]] = dict(
             "D001": Rule("FB_01", "the feed has an id"),
             "D002": Rule("FB_01", "the feed has a title"),
             "D003": Rule("FB_01", "the feed has updated"),
-            "D004": Rule("FB_01", "no two entries have the same id"),
+            "D004": Rule("FB_01", "each entry has an id of its own"),
             "D136": Rule("FB_01", "the feed has LocalTimeParameters"),
             "D006": Rule("FB_01", "the feed has a UsagePoint"),
             "D135": Rule("FB_01", "LocalTimeParameters are related to by a UsagePoint"),
@@ -246,7 +246,8 @@ def _findings(feed: _Feed) -> Iterator[Finding]:
             yield Finding(rule, "the feed")
     ids = Counter(entry.element.findtext(f"{_ATOM}id") for entry in feed.entries)
     for entry in feed.entries:
-        if ids[entry.element.findtext(f"{_ATOM}id")] > 1:
+        own = entry.element.findtext(f"{_ATOM}id")
+        if not own or ids[own] > 1:
             yield Finding("D004", entry.where)
     for entry in feed.entries:
         for rule in (*_entry_breaks(feed, entry), *_value_breaks(entry), *_link_breaks(feed, entry)):

@@ -39,8 +39,9 @@ _BEFORE_START: Final = "<timePeriod><duration>900</duration><start>"
 _BEFORE_VALUE: Final = "</start></timePeriod><value>"
 _AFTER_VALUE: Final = "</value></IntervalReading>\n"
 _ESTIMATED_MARK: Final = f"<ReadingQuality><quality>{Quality.ESTIMATED}</quality></ReadingQuality>"
-_VALUES: Final = [f"{wh}{_AFTER_VALUE}".encode() for wh in range(10_000)]
-"""A reading from its value on, by the value: nearly every interval of a household is below 10 kWh."""
+_VALUES: Final = np.array([f"{wh}{_AFTER_VALUE}".encode() for wh in range(10_000)], object)
+"""A reading from its value on, by the value: nearly every interval of a household is below 10 kWh.
+An array, since it looks up a whole day at once, at twice the speed of a list."""
 
 
 class IntervalDay(Protocol):
@@ -137,12 +138,12 @@ def _readings(day: IntervalDay) -> bytes:
     pieces = [b""] * (2 * len(before))
     pieces[::2] = before
     # Unsigned, so that a negative value is seen as too large.
-    values: list[int] = np.frombuffer(day.values, "<u4").tolist()
+    values = np.frombuffer(day.values, "<u4")
     try:
-        pieces[1::2] = [_VALUES[wh] for wh in values]
+        pieces[1::2] = _VALUES.take(values).tolist()
     except IndexError:
-        pieces[1::2] = [f"{wh}{_AFTER_VALUE}".encode() for wh in values]
-        _check_values(day, values)
+        _check_values(day, values.tolist())
+        pieces[1::2] = [f"{wh}{_AFTER_VALUE}".encode() for wh in values.tolist()]
     if day.statuses is not None:
         _mark(day, day.statuses, pieces)
     return b"".join(pieces)
@@ -170,10 +171,8 @@ def _check_values(day: IntervalDay, values: Sequence[int]) -> None:
 def _mark(day: IntervalDay, statuses: bytes, pieces: list[bytes]) -> None:
     """Put the quality before each estimated reading, and take the missing ones out."""
     start = central.midnight(day.day)
-    for index, status in enumerate(statuses):
-        if status == _ACTUAL:
-            continue
-        if status == _MISSING:
+    for index in np.flatnonzero(np.frombuffer(statuses, np.uint8) != _ACTUAL).tolist():
+        if statuses[index] == _MISSING:
             pieces[2 * index] = pieces[2 * index + 1] = b""
         else:
             pieces[2 * index] = _before_value(start + index * central.INTERVAL, _ESTIMATED_MARK)
