@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from running_gate import ROOT, Authority, cancel, hub, start_hub, stop_hub  # noqa: F401
+from running_gate import ROOT, cancel, hub, start_hub, stop_hub  # noqa: F401
+from throwaway_ca import Authority
 
 from adapters.soap.server import TlsFiles, peer_certificate, server_context
 
