@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from lxml import etree
 
 from adapters.soap import spyne_compat  # noqa: F401
-from spyne import Application
+from spyne import Application, const
 from spyne.model.fault import Fault as SpyneFault
 from spyne.protocol.soap import Soap11, Soap12
 from spyne.server.wsgi import WsgiApplication
@@ -35,6 +35,10 @@ from adapters.soap.parsing import check_understood, parse, trans_id_of
 __all__ = ["MESSAGE", "NOTES", "Call", "Environ", "Hooks", "build_service"]
 
 log = logging.getLogger(__name__)
+
+# Spyne collects garbage after a request, at most once a second, for the sake of open files. There are none here, and
+# what a large request leaves is cleared by name (_Wsgi): the collection would cost a third of accepting an order.
+const.MIN_GC_INTERVAL = float("inf")
 
 Environ = dict[str, Any]
 

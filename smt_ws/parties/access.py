@@ -147,10 +147,8 @@ def _found(
     question = _question(connection, esiids, company_id=company_id, kind=kind, duns_numbers=duns_numbers, now=now)
     if not is_postgresql(connection):
         return np.array([tuple(row) for row in connection.execute(question)], np.int64).reshape(-1, 7)
-    # For the rest of this transaction: a plan prepared without the list expects ten ESI IDs and takes three times as
-    # long for 50,000, and in the usual 4 MB a hash of the premises is written out and read again.
-    settings = {"plan_cache_mode": "force_custom_plan", "work_mem": "32MB"}
-    connection.execute(select(*(func.set_config(name, value, literal(True)) for name, value in settings.items())))
+    # For the rest of this transaction: in the usual 4 MB a hash of the premises is written out and read again.
+    connection.execute(select(func.set_config("work_mem", "32MB", literal(True))))
     # All rows as one value, eight bytes a number: a third of the time of fetching them.
     found = question.subquery("found")
     numbers: list[ColumnElement[bytes]] = [

@@ -31,12 +31,14 @@ def unnested(connection: Connection, strings: Sequence[str]) -> FromClause:
     50,000 ESI IDs are joined in one statement this way, however few parameters a store allows.
     """
     if is_postgresql(connection):
-        values = bindparam("unnested", list(strings), type_=postgresql.ARRAY(String), unique=True)
-        rows = (
-            func.unnest(values)
-            .table_valued(column("value", String), with_ordinality="ordinal", name="asked")
-            .render_derived()
-        )
+        # One text instead of a list: the driver would write a list out item by item, 50,000 of them in 190 ms.
+        if all(text and "\n" not in text for text in strings):
+            joined = bindparam("unnested", "\n".join(strings), type_=String, unique=True)
+            values: Any = func.string_to_array(joined, "\n", type_=postgresql.ARRAY(String))
+        else:
+            values = bindparam("unnested", list(strings), type_=postgresql.ARRAY(String), unique=True)
+        rows = func.unnest(values).table_valued(column("value", String), with_ordinality="ordinal", name="asked")
+        rows = rows.render_derived()
         # ordinality counts from 1
         return select(rows.c.value, (rows.c.ordinal - 1).label("position")).subquery("asked_strings")
     each = func.json_each(bindparam("unnested", json.dumps(list(strings)), type_=String, unique=True))

@@ -43,6 +43,7 @@ class Store:
             event.listen(self.engine, "begin", _sqlite_begin)
         else:
             self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+            event.listen(self.engine, "connect", _postgresql_connect)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -75,6 +76,13 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _postgresql_connect(connection: Any, _record: Any) -> None:
+    # A list of 50,000 ESI IDs comes as one parameter; a plan made without seeing it expects ten of them.
+    previous, connection.autocommit = connection.autocommit, True
+    connection.execute("SET plan_cache_mode = force_custom_plan")
+    connection.autocommit = previous
 
 
 def _sqlite_begin(connection: Connection) -> None:

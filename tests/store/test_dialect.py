@@ -101,3 +101,11 @@ def test_a_snapshot_cannot_write_on_postgresql(store):
 def _add_premise(store):
     with store.write() as connection:
         copy_rows(connection, premise, ["esiid", "tdsp_duns", "load_number"], [("1", "1", 1)])
+
+
+@pytest.mark.parametrize("odd", [[""], ["", "a"], ["a\nb", "c"], ["a", ""], []])
+def test_odd_strings_are_joined_too(store, odd):
+    with store.read() as connection:
+        strings = unnested(connection, odd)
+        rows = connection.execute(select(strings.c.value).order_by(strings.c.position)).scalars().all()
+    assert rows == odd
