@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from smt_ws.clock import Clock
 from smt_ws.orders.errors import OrderFinishedError, OrderUnknownError
 from smt_ws.orders.finish import close
-from smt_ws.orders.rules import ORDER_MOVES, PartState, Status
+from smt_ws.orders.rules import LARGEST_NUMBER, ORDER_MOVES, PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.store import audit
 
@@ -36,7 +36,7 @@ def cancel_order(
     `OrderFinishedError`.
     """
     mine = (report_order.c.number == order_number, report_order.c.company_id == caller.company_id)
-    if connection.execute(select(report_order.c.number).where(*mine)).first() is None:
+    if order_number > LARGEST_NUMBER or connection.execute(select(report_order.c.number).where(*mine)).first() is None:
         raise OrderUnknownError(presented=str(order_number))
     # Parts before the order, as everywhere: a worker that is publishing this moment goes first.
     of_order = order_part.c.order_number == order_number

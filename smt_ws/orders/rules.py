@@ -18,6 +18,7 @@ __all__ = [
     "COMPLETED",
     "DELIVERY_MODES",
     "FINISHED_PARTS",
+    "LARGEST_NUMBER",
     "ORDER_MOVES",
     "PART_MOVES",
     "READING_TYPES",
@@ -103,6 +104,9 @@ PART_MOVES: Mapping[PartState, frozenset[PartState]] = MappingProxyType(
 
 COMPLETED = frozenset({Status.COMPLETE, Status.COMPLETE_WITH_EXCEPTIONS})
 FINISHED_PARTS = frozenset({PartState.PUBLISHED, PartState.EMPTY, PartState.EXPIRED})
+
+#: The largest order number that a store can hold; whatever is beyond it is nobody's order.
+LARGEST_NUMBER = 2**63 - 1
 
 #: Consumption, surplus generation, both (U9).
 READING_TYPES = ("C", "G", "A")

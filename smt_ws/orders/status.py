@@ -14,7 +14,7 @@ from smt_ws.orders.errors import OrderUnknownError
 from smt_ws.orders.finish import all_exceptions
 from smt_ws.orders.place import DATA
 from smt_ws.orders.renderers import RENDERERS
-from smt_ws.orders.rules import FINISHED_PARTS, PartState, Status
+from smt_ws.orders.rules import FINISHED_PARTS, LARGEST_NUMBER, PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.rules import REASONS, Reason
 
@@ -106,12 +106,11 @@ def get_status(connection: Connection, caller: Caller, order_number: int) -> Ord
 
     Raises `OrderUnknownError`, for an order that does not exist and for another company's alike.
     """
-    found = connection.execute(
-        select(report_order).where(
-            report_order.c.number == order_number, report_order.c.company_id == caller.company_id
-        )
-    ).first()
-    if found is None:
+    mine = (report_order.c.number == order_number, report_order.c.company_id == caller.company_id)
+    if (
+        order_number > LARGEST_NUMBER
+        or (found := connection.execute(select(report_order).where(*mine)).first()) is None
+    ):
         raise OrderUnknownError(presented=str(order_number))
     parts = connection.execute(
         select(order_part).where(order_part.c.order_number == order_number).order_by(order_part.c.part)

@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import structlog
@@ -25,7 +25,7 @@ from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
 from smt_ws.orders.renderers import RENDERERS
 from smt_ws.store.outbox import deliver_due
 
-__all__ = ["handlers_of", "work", "work_once"]
+__all__ = ["build_next", "handlers_of", "work", "work_once"]
 
 log = structlog.get_logger("smt_ws.orders")
 
@@ -45,28 +45,48 @@ def work(
     handlers: Handlers | None = None,
     worker: str | None = None,
 ) -> None:
-    """Work until *stop* is set; the part in hand is finished first (SIGTERM drains).
+    """Work until *stop* is set; the part and the effect in hand are finished first (SIGTERM drains).
 
-    A store that cannot be reached is waited for. Killed at any moment it does no harm: the lease runs out and another
-    worker builds the part again.
+    The outbox has a thread of its own: a mail server that hangs must not hold up a file. A store that cannot be
+    reached is waited for. Killed at any moment the worker does no harm: the lease runs out and another one builds the
+    part again.
     """
     name = worker or f"{socket.gethostname()}:{os.getpid()}"
     carried = handlers if handlers is not None else handlers_of(hub)
-    pause = hub.settings.work.poll_seconds
+    attempts = hub.settings.work.attempts
+    effects = Thread(
+        target=_until,
+        args=(stop, hub, lambda: deliver_due(hub.store, carried, limit=1, attempts=attempts) > 0),
+        name="outbox",
+    )
+    effects.start()
+    try:
+        _until(stop, hub, lambda: build_next(hub, worker=name, renderers=renderers))
+    finally:
+        stop.set()
+        effects.join()
+
+
+def _until(stop: Event, hub: Hub, do_one: Callable[[], bool]) -> None:
     while not stop.is_set():
         try:
-            busy = work_once(hub, worker=name, renderers=renderers, handlers=carried)
+            busy = do_one()
         except SQLAlchemyError as error:
-            log.warning("store_unreachable", worker=name, error=type(error).__name__)
+            log.warning("store_unreachable", error=type(error).__name__)
             busy = False
         if not busy:
-            stop.wait(pause)
+            stop.wait(hub.settings.work.poll_seconds)
 
 
 def work_once(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS, handlers: Handlers) -> bool:
     """Carry out what is due in the outbox, then build one part; False when there was neither."""
+    delivered = deliver_due(hub.store, handlers, attempts=hub.settings.work.attempts)
+    return build_next(hub, worker=worker, renderers=renderers) or delivered > 0
+
+
+def build_next(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS) -> bool:
+    """Claim the part whose turn it is and build it; False when there is none."""
     settings = hub.settings.work
-    delivered = deliver_due(hub.store, handlers, attempts=settings.attempts)
     claim = claim_part(
         hub.store,
         worker=worker,
@@ -75,9 +95,10 @@ def work_once(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS, handle
         clock=hub.clock,
         keep=timedelta(days=hub.settings.limits.keep_files_days),
     )
-    if claim is not None:
-        _build(hub, claim, renderers)
-    return claim is not None or delivered > 0
+    if claim is None:
+        return False
+    _build(hub, claim, renderers)
+    return True
 
 
 def _build(hub: Hub, claim: Claim, renderers: Renderers) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time as real_time
 from datetime import UTC, date, datetime, time, timedelta
@@ -130,6 +133,40 @@ def test_one_process_is_elected_and_another_when_it_is_gone(hub: Hub) -> None:
     assert second.won()
     assert not first.won()
     second.resign()
+
+
+KILLED = """
+import os, signal, sys, threading
+from datetime import time
+from jobs.clock import run_clock
+from jobs.table import TimedJob
+from smt_ws.clock import FixedClock
+from smt_ws.hub import Hub
+from smt_ws.settings import Settings
+from smt_ws.store.engine import Store
+
+def dies(_hub, _for_date):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+settings = Settings.model_validate({"database": sys.argv[1]})
+hub = Hub(settings=settings, store=Store(settings.database), clock=FixedClock())
+run_clock(hub, stop=threading.Event(), table=[TimedJob("count", time(6, 0), dies)])
+"""
+
+
+@pytest.mark.slow
+def test_the_clock_killed_in_the_middle_of_a_job_is_made_up_for_by_the_next(hub: Hub, store_url: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", KILLED, store_url]) as killed:
+        assert killed.wait(60) == -signal.SIGKILL
+    job, seen = counting()
+    election = Election(hub.store)
+    deadline = real_time.monotonic() + 10  # the server notices the dead session
+    while not election.won() and real_time.monotonic() < deadline:
+        real_time.sleep(0.05)
+    assert election.won()
+    assert run_due(hub, table=[job]) == [("count", date(2026, 11, 20))]
+    assert seen == [date(2026, 11, 20)]
+    election.resign()
 
 
 def test_the_whole_table_runs_on_an_empty_hub(hub: Hub) -> None:

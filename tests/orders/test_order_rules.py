@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smt_ws.orders import errors, rules
@@ -130,11 +130,13 @@ def test_a_history_that_would_begin_on_no_day_begins_on_the_months_last() -> Non
 
 
 @given(st.dates(min_value=date(1000, 1, 1)))
+@settings(deadline=None)
 def test_every_day_is_read_as_it_is_written(day: date) -> None:
     assert rules.read_date(f"{day.month:02}/{day.day:02}/{day.year:04}") == day
 
 
 @given(st.text(max_size=12))
+@settings(deadline=None)
 def test_nothing_else_is_read_as_a_day(text: str) -> None:
     day = rules.read_date(text)
     assert day is None or f"{day.month:02}/{day.day:02}/{day.year:04}" == text

@@ -197,6 +197,29 @@ def test_half_a_file_is_never_visible(market: Market) -> None:
     assert list(market.hub.settings.work_folder.iterdir()) == []
 
 
+def test_a_mail_server_that_hangs_holds_up_no_file(market: Market) -> None:
+    market.add_premises(range(2))
+    answered, stop = threading.Event(), threading.Event()
+
+    def hangs(_payload: dict[str, object]) -> None:
+        answered.wait(60)
+
+    thread = threading.Thread(target=work, args=(market.hub,), kwargs={"stop": stop, "handlers": {"email": hangs}})
+    thread.start()
+    try:
+        for number in range(2):
+            order = market.order([esiid(number)]).order_number
+            deadline = time.monotonic() + 30
+            while not market.row(order).status.startswith("Complete") and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert market.row(order).status.startswith("Complete")
+    finally:
+        answered.set()
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
 def test_a_part_that_cannot_be_built_fails_its_order_with_a_reason(market: Market) -> None:
     market.add_premises(range(1))
     number = market.order([esiid(0)]).order_number
