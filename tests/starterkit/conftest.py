@@ -1,0 +1,41 @@
+"""The sandbox that the guide starts from, and its hub, running; the starter kit's programs are run against it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from smt_ws.sandbox.build import Sandbox, load_market, make_sandbox
+from smt_ws.sandbox.demo import running_hub
+from smt_ws.sandbox.market import Market
+from smt_ws.settings import Settings
+
+
+@dataclass(frozen=True)
+class GuidedHub:
+    """A running hub in ``home/sandbox``, as ``smt-ws sandbox`` makes it and ``smt-ws serve`` runs it."""
+
+    home: Path
+    sandbox: Sandbox
+    market: Market
+    settings: Settings
+
+    @property
+    def address(self) -> str:
+        """Of its SOAP services."""
+        return f"https://127.0.0.1:{self.settings.soap.port}/soap"
+
+
+@pytest.fixture(scope="session")
+def guided_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuidedHub]:
+    """The default sandbox, 200 premises over 60 days; only its ports are others."""
+    home = tmp_path_factory.mktemp("home")
+    sandbox = make_sandbox(home / "sandbox", ports=(0, 0))
+    market = load_market(sandbox)
+    os.environ.pop("SMT_WS_FILE", None)
+    with running_hub(sandbox):
+        yield GuidedHub(home, sandbox, market, sandbox.hub().settings)
