@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import fresh_schema
+from fresh_schema import fresh_schema
 
 from smt_ws.sandbox.build import COMPANIES, Sandbox, load_market, make_sandbox
 from smt_ws.sandbox.demo import running_hub
