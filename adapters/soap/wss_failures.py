@@ -1,8 +1,8 @@
 """Every way in which a signed message can fail, one class each.
 
 ``code`` is stable and may be searched for; ``rule`` names the WS-I Basic Security Profile 1.1 rule that was broken,
-where there is one; ``str(error)`` says what was presented and what was expected. Who may be told the sentence is
-decided by the caller: a stranger gets the code alone.
+where there is one; ``str(error)`` says what to do (the class's docstring), what was presented and what was expected.
+Who may be told the sentence is decided by the caller: a stranger gets the code alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class SecurityFailure(Exception):  # noqa: N818 - the name of the thing in WS-Se
     code: ClassVar[str] = "WSS_FAILURE"
 
     def __init__(self, message: str, *, rule: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(f"{' '.join((self.__doc__ or '').split())} Found: {message}.")
         self.rule = rule
 
 
