@@ -76,6 +76,14 @@ def identify(
                 )
 
     duns_numbers = tuple(dict.fromkeys(row.duns for row in tls_rows if row.duns is not None))
+    if signing_certificate is not None and duns is not None and duns not in duns_numbers:
+        signer_rows = [row for row in rows if row.sha256 == signing_sha256 and row.for_signing]
+        if any(row.duns == duns for row in signer_rows):
+            # Signature and DUNS number agree and only the connection does not: a whole message of another company's.
+            raise errors.SigningCertificateOfAnotherCompanyError(
+                presented=shown(signing_certificate),
+                expected=_signing_certificates(connection, tls_rows[0].company_id),
+            )
     ours = _company_named(connection, tls_rows, duns_numbers, duns)
     _usable_for_tls(ours, now)
     if ours.suspended_at is not None:
