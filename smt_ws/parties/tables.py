@@ -60,7 +60,7 @@ premise = Table(
     Column("esiid", String(64), nullable=False, unique=True),
     Column("tdsp_duns", String(13), nullable=False, index=True, comment="whose wires"),
     Column("service_address", String(200)),
-    Column("city", String(80)),
+    Column("city", String(100)),
     Column("state", String(2)),
     Column("zip", String(10)),
     Column("premise_type", String(30)),

@@ -23,7 +23,7 @@ from smt_ws.store.engine import Store
 
 __all__ = ["SchemaMismatchError", "check", "downgrade", "head", "require_current", "upgrade", "version"]
 
-_PARTITION = re.compile(r"^interval_day(_history)?_y\d{4}m\d{2}$")
+_PARTITION = re.compile(r"^(interval_day|register_read)(_history)?_y\d{4}m\d{2}$")
 
 
 class SchemaMismatchError(HubError):
@@ -81,7 +81,13 @@ def check(store: Store, metadata: MetaData) -> list[str]:
             connection, opts={"include_object": ours, "compare_type": True, "target_metadata": metadata}
         )
         differences = compare_metadata(context, metadata)
-    return [_readable(difference) for difference in differences]
+    # A comment is documentation, and may be reworded without a migration.
+    return [_readable(one) for one in differences if not _only_words(one)]
+
+
+def _only_words(difference: Any) -> bool:
+    changes = difference if isinstance(difference, list) else [difference]
+    return all(change[0] == "modify_comment" for change in changes)
 
 
 def _readable(difference: Any) -> str:

@@ -1,4 +1,4 @@
-"""Monthly partitions of the interval tables on PostgreSQL, made by the load that first needs them.
+"""Monthly partitions of the interval and register-read tables on PostgreSQL, made by the load that first needs them.
 
 A partition is created as a table of its own and then attached: attaching, unlike ``CREATE TABLE … PARTITION OF``,
 waits neither for readers nor for loads of other months that are under way. SQLite has no partitions.
@@ -12,12 +12,15 @@ from datetime import date
 from sqlalchemy import Connection, text
 
 from smt_ws.store.engine import Store
-from smt_ws.usage.tables import interval_day, interval_day_history
+from smt_ws.usage.tables import interval_day, interval_day_history, register_read, register_read_history
 
 __all__ = ["ensure_months", "month_after", "partition_name"]
 
 #: Serialises the making of partitions; kept to the end of the transaction that makes them.
 _LOCK = 0x736D_7477_7370_6172
+
+
+_PARTITIONED = (interval_day, interval_day_history, register_read, register_read_history)
 
 
 def partition_name(table: str, month: date) -> str:
@@ -39,11 +42,7 @@ def ensure_months(store: Store, days: Iterable[date]) -> list[str]:
     months = sorted({day.replace(day=1) for day in days})
     if store.is_sqlite or not months:
         return []
-    wanted = {
-        partition_name(table.name, month): (table.name, month)
-        for table in (interval_day, interval_day_history)
-        for month in months
-    }
+    wanted = {partition_name(table.name, month): (table.name, month) for table in _PARTITIONED for month in months}
     with store.read() as connection:
         if not wanted.keys() - _existing(connection):
             return []
@@ -64,13 +63,12 @@ def ensure_months(store: Store, days: Iterable[date]) -> list[str]:
 
 
 def _existing(connection: Connection) -> set[str]:
-    parents = [interval_day.name, interval_day_history.name]
     rows = connection.execute(
         text(
             "SELECT child.relname FROM pg_inherits"
-            " JOIN pg_class child ON child.oid = inhrelid"
-            " WHERE inhparent = ANY (ARRAY[to_regclass(:current), to_regclass(:history)]::oid[])"
+            " JOIN pg_class child ON child.oid = inhrelid JOIN pg_class parent ON parent.oid = inhparent"
+            " WHERE parent.oid IN (SELECT to_regclass(name) FROM unnest(CAST(:parents AS text[])) name)"
         ),
-        {"current": parents[0], "history": parents[1]},
+        {"parents": [table.name for table in _PARTITIONED]},
     )
     return set(rows.scalars())

@@ -1,4 +1,4 @@
-"""Loads and interval days.
+"""Loads, interval days, register reads and bills.
 
 One row is one ESI ID, channel and operating day: what arrives, is replaced and is reported. Values are packed as
 little-endian int32 watt-hours (thousandths of a kWh), 92, 96 or 100 of them; ``statuses`` holds one letter an
@@ -7,11 +7,32 @@ interval (A actual, E estimated, M missing) and is NULL where all are actual.
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Date, Index, Integer, LargeBinary, SmallInteger, String, Table, Text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
-__all__ = ["interval_day", "interval_day_history", "load", "load_counter"]
+__all__ = [
+    "interval_day",
+    "interval_day_history",
+    "load",
+    "load_counter",
+    "monthly_bill",
+    "monthly_bill_history",
+    "register_read",
+    "register_read_history",
+]
 
 #: One row: the last load number given out. Its lock makes load numbers visible in their order.
 load_counter = Table(
@@ -27,7 +48,12 @@ load = Table(
     "load",
     metadata,
     Column("number", BigId, primary_key=True, autoincrement=False),
-    Column("kind", String(20), nullable=False, comment="lse, premises, meters, rep_of_record or occupancy"),
+    Column(
+        "kind",
+        String(20),
+        nullable=False,
+        comment="lse, or the layout of a market CSV",
+    ),
     Column("tdsp_duns", String(13), nullable=False),
     Column("file_name", String(255), nullable=False),
     Column("sha256", String(64), nullable=False, comment="of the file as it came"),
@@ -57,6 +83,7 @@ interval_day = Table(
     Column("load_number", BigId, nullable=False),
     Column("wh", LargeBinary, nullable=False, comment="int32 little-endian watt-hours"),
     Column("statuses", LargeBinary, comment="A, E or M an interval; NULL: all A"),
+    Column("flags", BigId, nullable=False, server_default="0", comment="a bit for each rule that flagged it"),
     postgresql_partition_by="RANGE (operating_day)",
 )
 
@@ -71,5 +98,68 @@ interval_day_history = Table(
     Column("replaced_by", BigId, nullable=False, comment="the load number of the version after it"),
     Column("wh", LargeBinary, nullable=False),
     Column("statuses", LargeBinary),
+    Column("flags", BigId, nullable=False, server_default="0"),
     postgresql_partition_by="RANGE (operating_day)",
+)
+
+#: Midnight register reads: what the meter's register said when the day began and when it ended (U6).
+register_read = Table(
+    "register_read",
+    metadata,
+    Column("premise_id", BigId, primary_key=True, autoincrement=False),
+    Column("channel", SmallInteger, primary_key=True, autoincrement=False, comment="4 consumption, 1 generation"),
+    Column("operating_day", Date, primary_key=True),
+    Column("load_number", BigId, nullable=False),
+    Column("start_wh", BigId, comment="NULL: not read"),
+    Column("stop_wh", BigId, comment="NULL: not read"),
+    Column("usage_wh", BigId, comment="as the TDSP says; may differ from stop - start after an exchange"),
+    Column("status", String(1), nullable=False, comment="A actual or E estimated"),
+    postgresql_partition_by="RANGE (operating_day)",
+)
+
+register_read_history = Table(
+    "register_read_history",
+    metadata,
+    Column("premise_id", BigId, primary_key=True, autoincrement=False),
+    Column("channel", SmallInteger, primary_key=True, autoincrement=False),
+    Column("operating_day", Date, primary_key=True),
+    Column("load_number", BigId, primary_key=True, autoincrement=False),
+    Column("replaced_by", BigId, nullable=False, comment="the load number of the version after it"),
+    Column("start_wh", BigId),
+    Column("stop_wh", BigId),
+    Column("usage_wh", BigId),
+    Column("status", String(1), nullable=False),
+    postgresql_partition_by="RANGE (operating_day)",
+)
+
+#: Monthly billed usage by billing period, both its days included; a rebill is a new version (U6, U10).
+monthly_bill = Table(
+    "monthly_bill",
+    metadata,
+    Column("premise_id", BigId, primary_key=True, autoincrement=False),
+    Column("first_day", Date, primary_key=True),
+    Column("last_day", Date, nullable=False),
+    Column("load_number", BigId, nullable=False),
+    Column("cancelled", Boolean, nullable=False, comment="cancelled and not billed again"),
+    Column("actual_wh", BigId),
+    Column("metered_w", BigId),
+    Column("billed_w", BigId),
+    Column("metered_va", BigId),
+    Column("billed_va", BigId),
+)
+
+monthly_bill_history = Table(
+    "monthly_bill_history",
+    metadata,
+    Column("premise_id", BigId, primary_key=True, autoincrement=False),
+    Column("first_day", Date, primary_key=True),
+    Column("load_number", BigId, primary_key=True, autoincrement=False),
+    Column("last_day", Date, nullable=False),
+    Column("replaced_by", BigId, nullable=False, comment="the load number of the version after it"),
+    Column("cancelled", Boolean, nullable=False),
+    Column("actual_wh", BigId),
+    Column("metered_w", BigId),
+    Column("billed_w", BigId),
+    Column("metered_va", BigId),
+    Column("billed_va", BigId),
 )

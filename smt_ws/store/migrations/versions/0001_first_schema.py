@@ -165,9 +165,7 @@ def _create_tables() -> None:
     op.create_table(
         "load",
         sa.Column("number", BIG_ID, autoincrement=False, nullable=False),
-        sa.Column(
-            "kind", sa.String(length=20), nullable=False, comment="lse, premises, meters, rep_of_record or occupancy"
-        ),
+        sa.Column("kind", sa.String(length=20), nullable=False, comment="lse, or the layout of a market CSV"),
         sa.Column("tdsp_duns", sa.String(length=13), nullable=False),
         sa.Column("file_name", sa.String(length=255), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False, comment="of the file as it came"),
@@ -236,7 +234,7 @@ def _create_tables() -> None:
         sa.Column("esiid", sa.String(length=64), nullable=False),
         sa.Column("tdsp_duns", sa.String(length=13), nullable=False, comment="whose wires"),
         sa.Column("service_address", sa.String(length=200), nullable=True),
-        sa.Column("city", sa.String(length=80), nullable=True),
+        sa.Column("city", sa.String(length=100), nullable=True),
         sa.Column("state", sa.String(length=2), nullable=True),
         sa.Column("zip", sa.String(length=10), nullable=True),
         sa.Column("premise_type", sa.String(length=30), nullable=True),
