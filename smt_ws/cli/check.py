@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
+from cryptography import x509
 from lxml import etree
+
+from adapters.soap.wssecurity import Verified
 
 __all__ = ["check_contract", "check_message"]
 
@@ -21,7 +23,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="MOMENT",
     help="Judge freshness at this moment, e.g. 2026-11-20T15:00:00+00:00; default: when the message says it was made.",
 )
-def check_message(file: Path, received: str | None) -> None:
+@click.option(
+    "--certificate",
+    "certificate_file",
+    type=_FILE,
+    help="The signing certificate (PEM), for a message that names it by issuer and serial number.",
+)
+def check_message(file: Path, received: str | None, certificate_file: Path | None) -> None:
     """Check the signed SOAP message in FILE as the hub would, and ask a second library for its opinion.
 
     Says nothing about whom the certificate belongs to: that is `smt-ws check-certificate`.
@@ -38,11 +46,13 @@ def check_message(file: Path, received: str | None) -> None:
 
     message = file.read_bytes()
     soap = SOAP12 if SOAP12.encode() in message[:4096] else SOAP11
+    named = x509.load_pem_x509_certificate(certificate_file.read_bytes()) if certificate_file else None
     try:
         check_bytes(message)
         envelope = parse(message, soap=soap)
         now = _moment(received) if received else read_timestamp(find_parts(envelope).timestamp)[0]
-        verified = verify(envelope, now=now, policy=Policy())
+        policy = Policy(require_token=named is None)
+        verified = verify(envelope, now=now, policy=policy, certificates=lambda _issuer, _serial: named)
     except (SecurityFailure, Fault) as error:
         rule = getattr(error, "rule", None)
         raise click.ClickException(f"{error.code}: {error}" + (f" (BSP 1.1 {rule})" if rule else "")) from error
@@ -51,10 +61,10 @@ def check_message(file: Path, received: str | None) -> None:
     click.echo(f"created     {verified.created.isoformat()}")
     click.echo(f"expires     {verified.expires.isoformat()}")
     click.echo(f"operation   {etree.QName(verified.body).localname}")
-    click.echo(f"signxml     {_second_opinion(envelope, verified.certificate)}")
+    click.echo(f"signxml     {_second_opinion(envelope, verified)}")
 
 
-def _second_opinion(envelope: etree._Element, certificate: Any) -> str:
+def _second_opinion(envelope: etree._Element, verified: Verified) -> str:
     from signxml.exceptions import InvalidSignature
     from signxml.verifier import SignatureConfiguration, XMLVerifier
 
@@ -63,8 +73,10 @@ def _second_opinion(envelope: etree._Element, certificate: Any) -> str:
     try:
         XMLVerifier().verify(
             envelope,
-            x509_cert=certificate,
-            expect_config=SignatureConfiguration(location=".//", expect_references=len(references)),
+            x509_cert=verified.certificate,
+            expect_config=SignatureConfiguration(
+                location=".//", expect_references=len(references), verification_time=verified.created
+            ),
             # its schema check refuses the prefix lists that soapUI and CXF always send
             validate_schema=False,
         )

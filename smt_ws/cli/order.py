@@ -77,7 +77,7 @@ def show(hub: Hub, number: int) -> None:
         click.echo(f"failed: {found.failure}")
     days = f"{found.days_asked:,} asked = {found.days_delivered:,} delivered + {found.days_excepted:,} excepted"
     click.echo(f"ESI-ID-days: {days}")
-    table = Table("part", "kind", "state", "ESI IDs", "days", "records", "bytes", "tries", "file or last error")
+    table = Table("part", "kind", "state", "ESI IDs", "days", "records", "bytes", "tries")
     for part in parts:
         table.add_row(
             str(part.part),
@@ -88,9 +88,10 @@ def show(hub: Hub, number: int) -> None:
             f"{part.records:,}" if part.records is not None else "",
             f"{part.size:,}" if part.size is not None else "",
             str(part.attempts),
-            part.last_error or part.file_name,
         )
     Console().print(table)
+    for part in parts:
+        click.echo(f"{part.part}: {part.last_error or part.file_name}")
 
 
 @order.command()
