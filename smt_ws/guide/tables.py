@@ -1,0 +1,40 @@
+"""Every table of the interface guide by the name that marks its place in the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from smt_ws.guide import codes, contract, files
+
+__all__ = ["TABLES"]
+
+TABLES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {
+        "operations": contract.operations,
+        "callers": codes.callers,
+        "fields": contract.fields,
+        "remembered": contract.remembered,
+        "security": codes.security,
+        "fault": contract.fault,
+        "codes-security": codes.faults_of_security,
+        "codes-messages": codes.faults_of_messages,
+        "codes-identity": codes.faults_of_identity,
+        "codes-orders": codes.faults_of_orders,
+        "codes-exceptions": codes.exceptions,
+        "order-states": codes.order_states,
+        "part-states": codes.part_states,
+        "reports": codes.reports,
+        "names": files.names,
+        "interval-standard": files.interval_standard,
+        "interval-smt": files.interval_smt,
+        "lse-layout": files.lse_layout,
+        "lse-sample": files.lse_sample,
+        "codes-lse": codes.lse_rejects,
+        "market": files.market_layouts,
+        "codes-loads": codes.loads,
+        "activity": files.activity_report,
+        "limits": codes.limits,
+    }
+)
