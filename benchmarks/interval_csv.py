@@ -27,7 +27,15 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
-from adapters.interval_csv import IntervalDay, Profile, header, render
+from adapters.interval_csv import Profile, header, render
+from smt_ws.parties.access import SLICE
+from smt_ws.parties.tables import premise
+from smt_ws.store import migrate
+from smt_ws.store.dialect import copy_rows
+from smt_ws.store.engine import Store
+from smt_ws.usage.partitions import ensure_months
+from smt_ws.usage.read import read_days
+from smt_ws.usage.tables import interval_day, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,64 +48,61 @@ WORKERS = 2
 BYTES_A_ROW = 110  # at most, either profile
 
 
-def seed(url: str, schema: str, premises: int) -> None:
-    """Store the days: 0.3 % of intervals estimated, one day in 200 with a missing interval or one of 10 kWh or more."""
+def seed(url: str, premises: int) -> None:
+    """Migrate the schema and store the days of *premises* as one load.
+
+    0.3 % of intervals are estimated, one day in 200 has a missing interval or one of 10 kWh or more.
+    """
     rng = np.random.default_rng(20260701)
-    with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        cursor.execute(
-            sql.SQL(
-                "CREATE TABLE {}.interval_day (esiid text, channel smallint, day date, revised timestamptz, vals bytea,"
-                " statuses bytea, PRIMARY KEY (esiid, channel, day))"
-            ).format(sql.Identifier(schema))
-        )
-        copy = sql.SQL("COPY {}.interval_day FROM STDIN (FORMAT BINARY)").format(sql.Identifier(schema))
-        with cursor.copy(copy) as rows:
-            rows.set_types(["text", "int2", "date", "timestamptz", "bytea", "bytea"])
-            for number in range(premises):
-                wh = np.minimum(rng.gamma(1.2, 350, (DAYS, 96)), 9_900).astype("<i4")
-                for offset in range(DAYS):
-                    statuses = None
-                    if rng.random() < 0.03:  # a tenth of such a day is estimated
-                        statuses = np.where(rng.random(96) < 0.1, b"E", b"A").tobytes()
-                    odd = rng.random()
-                    if odd < 0.0025:
-                        wh[offset, 70] = 12_345
-                    elif odd < 0.005:
-                        wh[offset, 30] = 0
-                        statuses = b"A" * 30 + b"M" + b"A" * 65
-                    day = FIRST_DAY + timedelta(days=offset)
-                    revised = datetime(day.year, day.month, day.day, 12, 30, number % 60, tzinfo=UTC) + timedelta(
-                        days=1
-                    )
-                    rows.write_row((f"{FIRST_ESIID + number}", 4, day, revised, wh[offset].tobytes(), statuses))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("VACUUM ANALYZE {}.interval_day").format(sql.Identifier(schema)))
+    store = Store(url)
+    migrate.upgrade(store)
+    days = [FIRST_DAY + timedelta(days=offset) for offset in range(DAYS)]
+    ensure_months(store, days)
+    loaded = datetime(2026, 8, 1, 12, 30, 17, tzinfo=UTC)
+
+    def rows() -> Iterator[tuple[int, int, date, int, bytes, bytes | None]]:
+        for number in range(premises):
+            wh = np.minimum(rng.gamma(1.2, 350, (DAYS, 96)), 9_900).astype("<i4")
+            for offset, day in enumerate(days):
+                statuses = None
+                if rng.random() < 0.03:  # a tenth of such a day is estimated
+                    statuses = np.where(rng.random(96) < 0.1, b"E", b"A").tobytes()
+                odd = rng.random()
+                if odd < 0.0025:
+                    wh[offset, 70] = 12_345
+                elif odd < 0.005:
+                    wh[offset, 30] = 0
+                    statuses = b"A" * 30 + b"M" + b"A" * 65
+                yield number + 1, 4, day, 1, wh[offset].tobytes(), statuses
+
+    with store.write() as connection:
+        one = {"number": 1, "kind": "lse", "tdsp_duns": "1", "file_name": "benchmark", "sha256": "", "state": "loaded"}
+        connection.execute(load.insert().values(**one, started_at=loaded, finished_at=loaded))
+        named = ((number + 1, str(FIRST_ESIID + number), "1", 1) for number in range(premises))
+        copy_rows(connection, premise, ["id", "esiid", "tdsp_duns", "load_number"], named)
+        columns = ["premise_id", "channel", "operating_day", "load_number", "wh", "statuses"]
+        copy_rows(connection, interval_day, columns, rows())
+    with store.engine.connect() as plain:
+        plain.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM ANALYZE interval_day")
+    store.close()
 
 
-def stored_days(connection: psycopg.Connection, schema: str, first: str, last: str) -> Iterator[IntervalDay]:
-    """Stream the days of these ESI IDs, in order. (A third of the work of a server-side cursor, measured here.)"""
-    query = sql.SQL(
-        "SELECT esiid, channel, day, revised, vals, statuses FROM {}.interval_day"
-        " WHERE esiid BETWEEN %s AND %s ORDER BY esiid, channel, day"
-    ).format(sql.Identifier(schema))
-    with connection.cursor(binary=True) as cursor:
-        for row in cursor.stream(query, (first, last), size=1000):
-            yield IntervalDay(*row)
-
-
-def work(url: str, schema: str, profile: Profile, first: str, last: str, part: Path, orders: Connection) -> None:
-    """Be a worker: write the part at each order, say when it is done."""
-    with psycopg.connect(url, options="-c timezone=UTC") as connection:
-        orders.send("ready")
-        while orders.recv():
-            with part.open("wb", buffering=0) as file:
-                if first == str(FIRST_ESIID):
-                    file.write(header(profile))
-                for chunk in render(stored_days(connection, schema, first, last), profile):
-                    file.write(chunk)
-            connection.rollback()
-            orders.send("done")
+def work(url: str, profile: Profile, first: int, last: int, part: Path, orders: Connection) -> None:
+    """Be a worker: at each order write the part of the premises from *first* to *last*, say when it is done."""
+    store = Store(url)
+    slices = np.zeros(last - first + 1, SLICE)
+    slices["esiid"] = np.arange(len(slices))
+    slices["premise_id"] = np.arange(first, last + 1)
+    slices["first_day"], slices["last_day"] = FIRST_DAY, FIRST_DAY + timedelta(days=DAYS - 1)
+    orders.send("ready")
+    while orders.recv():
+        with part.open("wb", buffering=0) as file, store.read() as connection:
+            if first == 1:
+                file.write(header(profile))
+            for chunk in render(read_days(connection, slices=slices, channels=(1, 4), as_of=1), profile):
+                file.write(chunk)
+        orders.send("done")
+    store.close()
 
 
 def main() -> int:
@@ -121,23 +126,26 @@ def main() -> int:
     folder.mkdir()
     try:
         print(f"{total:,} rows, profile {options.profile}, {options.runs} runs, interleaved; seeding …", flush=True)
-        seed(options.url, schema, premises)
-        return measure(options.url, schema, options.profile, premises, options.runs, folder)
+        with psycopg.connect(options.url) as connection:
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        url = f"{options.url}{'&' if '?' in options.url else '?'}options=-csearch_path%3D{schema}"
+        seed(url, premises)
+        return measure(url, options.profile, premises, options.runs, folder)
     finally:
         shutil.rmtree(folder)
         with psycopg.connect(options.url) as connection:
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 
 
-def measure(url: str, schema: str, profile: Profile, premises: int, runs: int, folder: Path) -> int:
+def measure(url: str, profile: Profile, premises: int, runs: int, folder: Path) -> int:
     context = multiprocessing.get_context("spawn")
     parts = [folder / f"part{number}.csv" for number in range(WORKERS)]
-    bounds = [FIRST_ESIID + premises * number // WORKERS for number in range(WORKERS + 1)]
+    bounds = [1 + premises * number // WORKERS for number in range(WORKERS + 1)]
     workers = []
     for number, part in enumerate(parts):
         ours, theirs = context.Pipe()
-        first, last = str(bounds[number]), str(bounds[number + 1] - 1)
-        process = context.Process(target=work, args=(url, schema, profile, first, last, part, theirs), daemon=True)
+        first, last = bounds[number], bounds[number + 1] - 1
+        process = context.Process(target=work, args=(url, profile, first, last, part, theirs), daemon=True)
         process.start()
         ours.recv()
         workers.append((process, ours))
