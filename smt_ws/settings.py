@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from smt_ws.errors import HubError
 
-__all__ = ["Ftps", "Limits", "Mail", "Settings", "SettingsError", "Soap", "read_settings"]
+__all__ = ["Ftps", "GreenButton", "Limits", "Mail", "Settings", "SettingsError", "Soap", "read_settings"]
 
 #: Where the settings file is looked for when none is named.
 DEFAULT_FILE = "smt-ws.toml"
@@ -93,6 +93,28 @@ class Mail(_Section):
     smtp_user: str | None = None
     smtp_password: str | None = Field(None, repr=False)
     sender: str = "Smart Meter Hub <no-reply@hub.example>"
+    attach_bytes: int = Field(10_000_000, ge=0, description="files of deliveryMode EML are attached up to this: R10")
+
+
+class GreenButton(_Section):
+    """What Green Button documents are published under (`greenbutton.publisher`). Both must stay for good."""
+
+    base_url: str = Field(
+        "https://hub.example/DataCustodian",
+        description="resources in documents are named below it; readers compare these names, nothing answers there",
+    )
+    namespace_secret: Location = Field(
+        Path("certs/green-button-secret"), description="file with at least 16 random bytes, such as 64 hex digits"
+    )
+
+    def secret(self) -> bytes:
+        """The secret that hides ESI IDs in documents. Raises `SettingsError` where there is none to be read."""
+        try:
+            return self.namespace_secret.read_bytes().strip()
+        except OSError as error:
+            raise SettingsError(
+                f"green_button.namespace_secret: {error.strerror}. Make it once, with `openssl rand -hex 32`, and keep it"
+            ) from error
 
 
 class Limits(_Section):
@@ -102,6 +124,10 @@ class Limits(_Section):
     days_per_part: int = Field(50_000, ge=1, le=50_000, description="ESI-ID-days a file: R7; keeps zip below zip64")
     history_months_market: int = Field(48, ge=1, description="REPs and TDSPs, interval and daily: R4")
     history_months_others: int = Field(13, ge=1, description="third parties, customers, regulators: R4")
+    history_months_bills: int = Field(24, ge=1, description="monthly billing, everybody: R4")
+    inline_days_interval: int = Field(40, ge=1, description="days answered in the response itself: R9")
+    inline_days_daily: int = Field(1200, ge=1, description="R9")
+    inline_days_monthly: int = Field(732, ge=1, description="24 months: R9")
     keep_files_days: int = Field(10, ge=1, description="R7, R8")
     due_days: int = Field(2, ge=1, description="a day's data is due this many days later; before that: not yet due")
     late_days: int = Field(
@@ -142,6 +168,7 @@ class Settings(BaseSettings):
     tls: Tls = Field(default_factory=Tls)
     ftps: Ftps = Field(default_factory=Ftps)
     mail: Mail = Field(default_factory=Mail)
+    green_button: GreenButton = Field(default_factory=GreenButton)
     limits: Limits = Field(default_factory=Limits)
     work: Work = Field(default_factory=Work)
 

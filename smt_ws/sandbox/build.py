@@ -123,6 +123,7 @@ def make_sandbox(
     folder.mkdir(parents=True, exist_ok=True)
     sandbox = Sandbox(folder)
     make_sample_certificates(sandbox.certificates, {name: duns for name, _kind, duns in COMPANIES}, now=real_now())
+    _keep(sandbox.certificates / "green-button-secret", secrets.token_hex(32) + "\n")
     sandbox.settings_file.write_text(_settings(database, ports))
     hub = sandbox.hub()
     migrate.upgrade(hub.store)
@@ -200,6 +201,11 @@ def _free_port(wanted: int) -> int:
     raise OSError("no free port on 127.0.0.1")
 
 
+def _keep(path: Path, secret: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secret)
+
+
 def _register(hub: Hub, sandbox: Sandbox, player: Player) -> None:
     player.folder.mkdir(parents=True, mode=0o700)
     secret, public = openpgp.make_key(f"{player.name} (sample) <it@{player.stem}.example>")
@@ -209,8 +215,7 @@ def _register(hub: Hub, sandbox: Sandbox, player: Player) -> None:
         ("openpgp-public.asc", public),
         ("ftps-password", password + "\n"),
     ):
-        with os.fdopen(os.open(player.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(content)
+        _keep(player.folder / name, content)
     common: dict[str, Any] = {"store": hub.store, "actor": ACTOR, "clock": hub.clock}
     companies.add_company(
         **common,
