@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -18,7 +19,7 @@ from sqlalchemy import (
 
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
-__all__ = ["order_part", "report_order"]
+__all__ = ["order_part", "report_order", "subscription"]
 
 report_order = Table(
     "report_order",
@@ -48,6 +49,10 @@ report_order = Table(
     Column("completed_at", UtcDateTime),
     Column("expires_at", UtcDateTime, comment="its files are removed then"),
     Column("failure", Text),
+    Column("folder", String(10), nullable=False, server_default="adhoc", comment="of the FTPS site: adhoc or daily"),
+    Column("from_load", BigId, comment="holds only what was loaded after this load number; NULL: whatever is known"),
+    Column("subscription_id", BigId, comment="the subscription it was made for"),
+    Column("posting_day", Date, comment="the day for which it was made: one order a subscription and day"),
     CheckConstraint(
         "status IN ('Pending', 'In Progress', 'Complete', 'Complete with exceptions', 'Failed', 'Cancelled',"
         " 'Expired')",
@@ -57,6 +62,7 @@ report_order = Table(
 )
 Index("ix_report_order_company", report_order.c.company_id, report_order.c.accepted_at)
 Index("ix_report_order_status", report_order.c.status, report_order.c.expires_at)
+Index("ix_report_order_posting", report_order.c.subscription_id, report_order.c.posting_day, unique=True)
 
 #: One file to build. A part of stage n may be claimed when its order has no unfinished part of a lower stage.
 order_part = Table(
@@ -89,8 +95,36 @@ order_part = Table(
     Column("size", BigId, comment="of the file as delivered"),
     Column("sha256", String(64), comment="of the file as delivered"),
     Column("published_at", UtcDateTime),
+    Column("tdsp_duns", String(13), comment="whose premises it holds, where a file is of one TDSP"),
+    Column("member_name", String(200), comment="of the plain file; NULL: as file_name says"),
     CheckConstraint(
         "state IN ('planned', 'building', 'published', 'empty', 'failed', 'cancelled', 'expired')", name="state"
     ),
 )
 Index("ix_order_part_open", order_part.c.state, order_part.c.not_before, order_part.c.days_planned)
+
+#: Who gets what every day without asking (R8). One a DUNS number and kind of data is in force at a time.
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("company_id", ForeignKey("company.id"), nullable=False, index=True),
+    Column("duns", String(13), nullable=False, comment="whose folder the files go to"),
+    Column("kind", String(4), nullable=False, comment="the capacity it sees in: REP or CSP"),
+    Column("data_type", String(10), nullable=False, comment="INTERVAL or DAILY"),
+    Column("format", String(4), nullable=False, comment="CSV or LSE"),
+    Column("by_default", Boolean, nullable=False, comment="made by the hub: every REP has it without asking"),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("posted_load", BigId, nullable=False, comment="everything up to this load number has been posted"),
+    Column("posted_day", Date, comment="the day of the last posting, with or without files"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "ix_subscription_in_force",
+    subscription.c.duns,
+    subscription.c.data_type,
+    unique=True,
+    postgresql_where=subscription.c.ended_at.is_(None),
+    sqlite_where=subscription.c.ended_at.is_(None),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Date, ForeignKey, Index, String, Table, Text
+from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Date, ForeignKey, Index, String, Table, Text
 
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
@@ -66,6 +66,7 @@ premise = Table(
     Column("premise_type", String(30)),
     Column("status", String(20), nullable=False, server_default="Active"),
     Column("load_number", BigId, nullable=False, comment="the load that last said this"),
+    Column("attributes", JSON, nullable=False, server_default="{}", comment="what else its TDSP says of it, by name"),
 )
 
 #: One row a meter and its stay at a premise: an exchange ends one row and begins another (U8).
@@ -78,6 +79,7 @@ meter = Table(
     Column("provisioned_on", Date, comment="from this day its data is the market's; none: not yet"),
     Column("removed_on", Date, comment="the last day it measured; none: still there"),
     Column("load_number", BigId, nullable=False),
+    Column("attributes", JSON, nullable=False, server_default="{}", comment="what else its TDSP says of it, by name"),
 )
 Index("ix_meter_meter_number", meter.c.meter_number)
 

@@ -73,6 +73,8 @@ load = Table(
 Index("ix_load_sha256", load.c.sha256)
 Index("ix_load_state", load.c.state)
 
+# What a load brought is found by its number: rows lie in the order of their loads, so the smallest index will do.
+
 #: The latest version of each day. On PostgreSQL partitioned by month; a partition is made by the load that needs it.
 interval_day = Table(
     "interval_day",
@@ -86,6 +88,7 @@ interval_day = Table(
     Column("flags", BigId, nullable=False, server_default="0", comment="a bit for each rule that flagged it"),
     postgresql_partition_by="RANGE (operating_day)",
 )
+Index("ix_interval_day_load_number", interval_day.c.load_number, postgresql_using="brin")
 
 #: Every version that was replaced, and by which load.
 interval_day_history = Table(
@@ -101,6 +104,7 @@ interval_day_history = Table(
     Column("flags", BigId, nullable=False, server_default="0"),
     postgresql_partition_by="RANGE (operating_day)",
 )
+Index("ix_interval_day_history_load_number", interval_day_history.c.load_number, postgresql_using="brin")
 
 #: Midnight register reads: what the meter's register said when the day began and when it ended (U6).
 register_read = Table(
@@ -116,6 +120,7 @@ register_read = Table(
     Column("status", String(1), nullable=False, comment="A actual or E estimated"),
     postgresql_partition_by="RANGE (operating_day)",
 )
+Index("ix_register_read_load_number", register_read.c.load_number, postgresql_using="brin")
 
 register_read_history = Table(
     "register_read_history",
@@ -131,6 +136,7 @@ register_read_history = Table(
     Column("status", String(1), nullable=False),
     postgresql_partition_by="RANGE (operating_day)",
 )
+Index("ix_register_read_history_load_number", register_read_history.c.load_number, postgresql_using="brin")
 
 #: Monthly billed usage by billing period, both its days included; a rebill is a new version (U6, U10).
 monthly_bill = Table(
