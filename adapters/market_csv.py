@@ -148,12 +148,12 @@ class OccupancyRow:
     move_out_date: date | None
 
 
-RowT = TypeVar("RowT", PremiseRow, MeterRow, RepOfRecordRow, OccupancyRow)
+RowT = TypeVar("RowT")
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
-    """A column: its name in the header, how its text becomes a value, and whether a row must have it."""
+class Column:
+    """A column of a `Layout`: its name in the header, how its text becomes a value, and whether a row must have it."""
 
     name: str
     read: Callable[[str], Any]
@@ -166,11 +166,12 @@ class Layout(Generic[RowT]):
 
     name: str
     row: Callable[..., RowT]
-    columns: tuple[_Column, ...]
+    columns: tuple[Column, ...]
     in_order: tuple[tuple[str, str], ...] = ()
 
 
-def _matching(pattern: str, expected: str) -> Callable[[str], str]:
+def matching(pattern: str, expected: str) -> Callable[[str], str]:
+    """Read text that the *pattern* matches whole; *expected* says it in words."""
     compiled = re.compile(pattern, re.ASCII)
 
     def read_text(text: str) -> str:
@@ -190,7 +191,9 @@ def _text(longest: int) -> Callable[[str], str]:
     return read_text
 
 
-def _one_of(*words: str) -> Callable[[str], str]:
+def one_of(*words: str) -> Callable[[str], str]:
+    """Read one of these words."""
+
     def read_word(text: str) -> str:
         if text not in words:
             raise ValueError(f"one of {', '.join(words)} expected")
@@ -202,7 +205,8 @@ def _one_of(*words: str) -> Callable[[str], str]:
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
-def _date(text: str) -> date:
+def calendar_day(text: str) -> date:
+    """Read ``YYYY-MM-DD``. Raises ValueError."""
     if not _DATE.fullmatch(text):
         raise ValueError("YYYY-MM-DD expected")
     try:
@@ -211,37 +215,37 @@ def _date(text: str) -> date:
         raise ValueError("no such day in the calendar") from None
 
 
-_esiid = _matching(r"[A-Za-z0-9]{1,64}", "1 to 64 letters and digits")
-_duns = _matching(r"[0-9]{9}(?:[0-9]{4})?", "9 or 13 digits")
+esiid_text = matching(r"[A-Za-z0-9]{1,64}", "1 to 64 letters and digits")
+duns_text = matching(r"[0-9]{9}(?:[0-9]{4})?", "9 or 13 digits")
 
 PREMISES: Final = Layout(
     "premises",
     PremiseRow,
     (
-        _Column("ESIID", _esiid),
-        _Column("TDSP_DUNS", _duns),
-        _Column("SERVICE_ADDRESS", _text(200)),
-        _Column("CITY", _text(100)),
-        _Column("STATE", _matching(r"[A-Z]{2}", "two capital letters")),
-        _Column("ZIP", _matching(r"[0-9]{5}(?:-[0-9]{4})?", "five digits, or five, a hyphen and four")),
-        _Column("PREMISE_TYPE", _one_of("RESIDENTIAL", "SMALL_NON_RESIDENTIAL", "LARGE_NON_RESIDENTIAL")),
-        _Column("STATUS", _one_of("ACTIVE", "DE_ENERGIZED", "INACTIVE")),
+        Column("ESIID", esiid_text),
+        Column("TDSP_DUNS", duns_text),
+        Column("SERVICE_ADDRESS", _text(200)),
+        Column("CITY", _text(100)),
+        Column("STATE", matching(r"[A-Z]{2}", "two capital letters")),
+        Column("ZIP", matching(r"[0-9]{5}(?:-[0-9]{4})?", "five digits, or five, a hyphen and four")),
+        Column("PREMISE_TYPE", one_of("RESIDENTIAL", "SMALL_NON_RESIDENTIAL", "LARGE_NON_RESIDENTIAL")),
+        Column("STATUS", one_of("ACTIVE", "DE_ENERGIZED", "INACTIVE")),
     ),
 )
 METERS: Final = Layout(
     "meters",
     MeterRow,
     (
-        _Column("ESIID", _esiid),
-        _Column("METER_NUMBER", _matching(r"[A-Za-z0-9-]{1,20}", "1 to 20 letters, digits and hyphens")),
-        _Column("INSTALLED_ON", _date),
-        _Column("PROVISIONED_ON", _date, needed=False),
-        _Column("REMOVED_ON", _date, needed=False),
-        _Column("MANUFACTURER", _text(50), needed=False),
-        _Column("MODEL", _text(50), needed=False),
-        _Column("FIRMWARE_VERSION", _text(50), needed=False),
-        _Column("HAN_PROFILE", _text(20), needed=False),
-        _Column("HAN_MAC_ADDRESS", _matching(r"[0-9A-Fa-f]{16}", "16 hexadecimal digits"), needed=False),
+        Column("ESIID", esiid_text),
+        Column("METER_NUMBER", matching(r"[A-Za-z0-9-]{1,20}", "1 to 20 letters, digits and hyphens")),
+        Column("INSTALLED_ON", calendar_day),
+        Column("PROVISIONED_ON", calendar_day, needed=False),
+        Column("REMOVED_ON", calendar_day, needed=False),
+        Column("MANUFACTURER", _text(50), needed=False),
+        Column("MODEL", _text(50), needed=False),
+        Column("FIRMWARE_VERSION", _text(50), needed=False),
+        Column("HAN_PROFILE", _text(20), needed=False),
+        Column("HAN_MAC_ADDRESS", matching(r"[0-9A-Fa-f]{16}", "16 hexadecimal digits"), needed=False),
     ),
     in_order=(
         ("INSTALLED_ON", "PROVISIONED_ON"),
@@ -253,10 +257,10 @@ REPS_OF_RECORD: Final = Layout(
     "REP of record",
     RepOfRecordRow,
     (
-        _Column("ESIID", _esiid),
-        _Column("REP_DUNS", _duns),
-        _Column("FROM_DATE", _date),
-        _Column("TO_DATE", _date, needed=False),
+        Column("ESIID", esiid_text),
+        Column("REP_DUNS", duns_text),
+        Column("FROM_DATE", calendar_day),
+        Column("TO_DATE", calendar_day, needed=False),
     ),
     in_order=(("FROM_DATE", "TO_DATE"),),
 )
@@ -264,9 +268,9 @@ OCCUPANCIES: Final = Layout(
     "occupancy",
     OccupancyRow,
     (
-        _Column("ESIID", _esiid),
-        _Column("MOVE_IN_DATE", _date),
-        _Column("MOVE_OUT_DATE", _date, needed=False),
+        Column("ESIID", esiid_text),
+        Column("MOVE_IN_DATE", calendar_day),
+        Column("MOVE_OUT_DATE", calendar_day, needed=False),
     ),
     in_order=(("MOVE_IN_DATE", "MOVE_OUT_DATE"),),
 )
@@ -305,7 +309,8 @@ def read(stream: BinaryIO, layout: Layout[RowT]) -> Iterator[RowT | RowReject]:
             _finish_line(stream, raw)
             yield RowReject(line, None, None, "ROW_TEXT", f"a line of over {_LONGEST_LINE:,} bytes")
         elif raw.strip():
-            yield _row(raw, line, layout, places, len(names))
+            taken = _row(raw, line, layout, places, len(names))
+            yield taken
 
 
 def _finish_line(stream: BinaryIO, raw: bytes) -> None:
