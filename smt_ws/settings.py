@@ -113,7 +113,7 @@ class GreenButton(_Section):
             return self.namespace_secret.read_bytes().strip()
         except OSError as error:
             raise SettingsError(
-                f"green_button.namespace_secret: {error.strerror}. Make it once, with `openssl rand -hex 32`, and keep it"
+                f"green_button.namespace_secret: {error.strerror}. Make one with `openssl rand -hex 32` and keep it"
             ) from error
 
 
