@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Integer, String, Table, bindparam, column, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import FromClause
+from sqlalchemy.types import TypeEngine
 
 __all__ = ["copy_rows", "insert", "is_postgresql", "lock", "try_lock", "unlock", "unnested"]
 
@@ -90,7 +91,9 @@ def copy_rows(connection: Connection, table: Table, columns: Sequence[str], rows
     if is_postgresql(connection):
         count = 0
         driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor, cursor.copy(f"COPY {quoted} ({names}) FROM STDIN") as copy:
+        # Binary: a third of the text form's cost, and no value can be misread.
+        with driver.cursor() as cursor, cursor.copy(f"COPY {quoted} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types([_wire_type(table.c[name].type) for name in columns])
             for row in rows:
                 copy.write_row(row)
                 count += 1
@@ -100,6 +103,25 @@ def copy_rows(connection: Connection, table: Table, columns: Sequence[str], rows
     before = driver.total_changes
     driver.executemany(f"INSERT INTO {quoted} ({names}) VALUES ({marks})", (_plain(row) for row in rows))  # noqa: S608
     return int(driver.total_changes - before)
+
+
+def _wire_type(kind: TypeEngine[Any]) -> str:
+    """PostgreSQL's name of a column's type, as the driver knows it."""
+    dialect: Any = postgresql.dialect  # SQLAlchemy annotates its dialects' classes but not their making
+    return _WIRE_TYPES[str(kind.compile(dialect())).partition("(")[0]]
+
+
+_WIRE_TYPES: Final = {
+    "BIGINT": "int8",
+    "INTEGER": "int4",
+    "SMALLINT": "int2",
+    "BOOLEAN": "bool",
+    "BYTEA": "bytea",
+    "DATE": "date",
+    "TEXT": "text",
+    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+    "VARCHAR": "varchar",
+}
 
 
 def _plain(row: Sequence[Any]) -> list[Any]:

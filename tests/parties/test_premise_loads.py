@@ -84,7 +84,7 @@ def test_a_premise_row_that_cannot_be_taken_costs_no_other_its_place_u4_u5(known
         premise_row(7, 2),
         premise_row(7, 3, city="Austin"),
         premise_row(8, 4, tdsp=OTHER_TDSP),
-        premise_row(9, 5, city="x" * 81),
+        premise_row(9, 5, city="x" * 101),
         premise_row(10, 6),
     )
     assert counts(applied) == (2, 0, 0, [(3, "DUPLICATE"), (4, "WRONG_TDSP"), (5, "VALUE_TOO_LONG")])

@@ -39,7 +39,7 @@ def test_copied_rows_come_back_as_they_went_in(store):
         names = ["premise_id", "channel", "operating_day", "load_number", "replaced_by", "wh", "statuses"]
         assert copy_rows(connection, interval_day_history, names, [row]) == 1
     with store.read() as connection:
-        found = connection.execute(select(interval_day_history)).one()
+        found = connection.execute(select(*(interval_day_history.c[name] for name in names))).one()
     assert tuple(found) == row
 
 

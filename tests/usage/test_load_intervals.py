@@ -25,7 +25,14 @@ LseFile = Callable[..., Path]
 def contents(store: Store) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     with store.read() as connection:
         return tuple(
-            [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
+            [
+                tuple(row)
+                for row in connection.execute(
+                    select(*(column for column in table.columns if column.name != "flags")).order_by(
+                        *table.primary_key.columns
+                    )
+                )
+            ]
             for table in (interval_day, interval_day_history)
         )
 
