@@ -15,6 +15,8 @@ from smt_ws.sandbox.market import Market
 from smt_ws.sandbox.requester import Requester
 
 PECAN, BLUEBONNET, LANTERN, TDSP = (duns for _name, _kind, duns in COMPANIES)
+#: Small parts, so that ordinary orders have several.
+SETTINGS = "[limits]\ndays_per_part = 400\n"
 
 
 class RunningHub:
@@ -30,7 +32,7 @@ class RunningHub:
         return Requester(self.sandbox, self.sandbox.player(duns), self.settings)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def sandbox_with_market(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Sandbox, Market]]:
@@ -38,16 +40,22 @@ def sandbox_with_market(
     folder: Path = tmp_path_factory.mktemp("hub") / "sandbox"
     if request.param == "sqlite":
         sandbox = make_sandbox(folder, ports=(0, 0))
-        yield sandbox, load_market(sandbox, premises=20)
+        yield _with_settings(sandbox), load_market(sandbox, premises=20)
         return
     with fresh_schema(request.getfixturevalue("postgresql_server")) as url:
         sandbox = make_sandbox(folder, database=url, ports=(0, 0))
-        yield sandbox, load_market(sandbox, premises=20)
+        yield _with_settings(sandbox), load_market(sandbox, premises=20)
 
 
-@pytest.fixture(scope="module")
+def _with_settings(sandbox: Sandbox) -> Sandbox:
+    with sandbox.settings_file.open("a") as settings:
+        settings.write(SETTINGS)
+    return sandbox
+
+
+@pytest.fixture(scope="session")
 def hub(sandbox_with_market: tuple[Sandbox, Market]) -> Iterator[RunningHub]:
-    """``smt-ws serve``, running."""
+    """``smt-ws serve``, running; all files of tests share it."""
     sandbox, market = sandbox_with_market
     os.environ.pop("SMT_WS_FILE", None)
     with running_hub(sandbox) as process:
