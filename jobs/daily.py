@@ -53,6 +53,7 @@ def sweep_loads(hub: Hub, _for_date: date) -> str:
 def sweep_files(hub: Hub, _for_date: date) -> str:
     """Remove temporary files that killed workers left behind."""
     older_than = real_now() - ABANDONED_AFTER
-    folders = [hub.settings.work_folder, *hub.settings.ftps.root.glob("*/adhoc")]
+    site = hub.settings.ftps.root
+    folders = [hub.settings.work_folder, *site.glob("*/adhoc"), *site.glob("*/daily")]
     removed = [path for folder in folders if folder.is_dir() for path in publishing.sweep(folder, older_than)]
     return f"{len(removed)} left-over files removed"

@@ -12,52 +12,43 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, select, update
 
 from adapters import openpgp, packing, publishing
-from adapters.interval_csv import IntervalDay
-from smt_ws.clock import CENTRAL, real_now
+from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.orders import plan, rules
 from smt_ws.orders.claim import Claim, hold
-from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
+from smt_ws.orders.content import Content, Wanted, data_content
+from smt_ws.orders.errors import ClaimLostError
 from smt_ws.orders.finish import all_exceptions, settle
 from smt_ws.orders.place import DATA, EXCEPTIONS
-from smt_ws.orders.renderers import RENDERERS, Renderer
+from smt_ws.orders.renderers import RENDERERS, Issue, Renderer
 from smt_ws.orders.rules import PartState
 from smt_ws.orders.tables import order_part, report_order
-from smt_ws.parties.access import SLICE
-from smt_ws.parties.rules import REASON_CODES, REASONS, Reason
+from smt_ws.parties.record_parties import RecordParties
+from smt_ws.parties.rules import REASONS, Reason
 from smt_ws.parties.tables import company
 from smt_ws.store import audit
-from smt_ws.usage.missing import explain_missing
-from smt_ws.usage.read import CHANNELS, read_days
 
-__all__ = ["adhoc_folder", "build_part"]
+__all__ = ["build_part", "delivery_folder", "member_of"]
 
 Renderers = Mapping[tuple[str, str], Renderer]
 
 
-def adhoc_folder(root: Path, duns: str) -> Path:
-    """Return the folder of the FTPS site where the files of *duns* that it ordered appear."""
-    return root / duns / "adhoc"
+def delivery_folder(root: Path, duns: str, folder: str) -> Path:
+    """Return where on the FTPS site files of *duns* appear: ``adhoc`` what it ordered, ``daily`` what is posted."""
+    return root / duns / folder
 
 
-@dataclass(slots=True)
-class _Content:
-    """The plain content of a part while it is written, and what is known once it has been."""
-
-    chunks: Iterator[bytes]
-    records: int = 0
-    missing: bytes | None = None
-    days_delivered: int = 0
+def member_of(part: Any, duns: str) -> str:
+    """Return the name of the plain file of *part* (a claim, or a row of ``order_part``) inside its zip."""
+    return part.member_name or rules.member_of(part.file_name, duns)
 
 
 def build_part(
@@ -69,7 +60,7 @@ def build_part(
     `DaysDoNotAddUpError`, which no second try can mend; and whatever store, disk and OpenPGP raise. Nothing is
     visible unless all went well.
     """
-    final = adhoc_folder(hub.settings.ftps.root, claim.duns) / claim.file_name
+    final = delivery_folder(hub.settings.ftps.root, claim.duns, claim.folder) / claim.file_name
     final.parent.mkdir(parents=True, exist_ok=True)
     hub.settings.work_folder.mkdir(parents=True, exist_ok=True)
     encrypted = publishing.temporary_name(final)
@@ -80,8 +71,16 @@ def build_part(
             if content is None:
                 return _record(hub, claim, PartState.EMPTY, {})
             with zipped.open("xb") as out:
-                member = rules.member_of(claim.file_name, claim.duns)
-                packed = packing.pack(_while_ours(content.chunks, claim, lost), member, claim.planned_at, out)
+                packed = packing.pack(
+                    _while_ours(content.chunks, claim, lost), member_of(claim, claim.duns), claim.planned_at, out
+                )
+            found = {
+                "records": content.records,
+                "missing": plan.pack_exceptions(content.missing) if content.missing else None,
+                "days_delivered": content.days_delivered,
+            }
+            if content.nothing:
+                return _record(hub, claim, PartState.EMPTY, found)
             certificate = connection.execute(
                 select(company.c.openpgp_certificate).where(company.c.id == claim.company_id)
             ).scalar_one()
@@ -90,10 +89,7 @@ def build_part(
         publishing.make_durable(encrypted)
         with encrypted.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        values = {
-            "records": content.records,
-            "missing": content.missing,
-            "days_delivered": content.days_delivered,
+        values = found | {
             "plain_size": packed.plain_size,
             "plain_sha256": packed.plain_sha256,
             "size": encrypted.stat().st_size,
@@ -144,75 +140,39 @@ def _while_ours(chunks: Iterable[bytes], claim: Claim, lost: Callable[[], bool])
         yield chunk
 
 
-def _content(hub: Hub, connection: Connection, claim: Claim, renderers: Renderers) -> _Content | None:
+def _content(hub: Hub, connection: Connection, claim: Claim, renderers: Renderers) -> Content | None:
     if claim.kind == DATA:
         return _data(hub, connection, claim, renderers[claim.report, claim.format])
     if claim.kind == EXCEPTIONS:
         exceptions = all_exceptions(connection, claim.order_number)
         if not len(exceptions.rows):
             return None
-        return _Content(_exceptions_csv(exceptions), records=len(exceptions.rows))
+        return Content(_exceptions_csv(exceptions), records=len(exceptions.rows))
     files, document = _manifest(connection, claim)
-    return _Content(iter([document]), records=files)
+    return Content(iter([document]), records=files)
 
 
-def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) -> _Content:
-    slices = plan.unpack_slices(claim.slices)
-    wanted = np.empty(len(slices.rows), SLICE)
-    for name in ("esiid", "premise_id", "first_day", "last_day"):
-        wanted[name] = slices.rows[name]
-    channels = CHANNELS[claim.reading_type]
-    stored = read_days(
-        connection,
-        slices=wanted,
-        channels=channels,
-        as_of=claim.as_of_load,
-        version="A" if claim.version == "A" else "L",
+def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) -> Content:
+    wanted = Wanted(
+        report=claim.report,
+        slices=plan.unpack_slices(claim.slices),
+        reading_type=claim.reading_type,
+        version=claim.version,
+        as_of_load=claim.as_of_load,
+        after_load=claim.from_load,
+        accepted_at=claim.accepted_at,
     )
 
-    def counted(days: Iterable[IntervalDay]) -> Iterator[IntervalDay]:
-        # Once an ESI-ID-day whatever its channels and versions: they follow each other.
-        before = None
-        for day in days:
-            this = day.esiid, day.day
-            if this != before:
-                content.days_delivered += 1
-                before = this
-            yield day
-
-    def chunks() -> Iterator[bytes]:
-        ends = -renderer.heads
-        for chunk in renderer.render(counted(stored), claim.csv_profile):
-            ends += chunk.count(renderer.record_end)
-            yield chunk
-        content.records = ends
-        reasons = explain_missing(
-            connection,
-            stored.missing,
-            channels=channels,
-            as_of=claim.as_of_load,
-            # The day of acceptance, not of building: a part built again says the same.
-            today=claim.accepted_at.astimezone(CENTRAL).date(),
-            due_days=hub.settings.limits.due_days,
-            late_days=hub.settings.limits.late_days,
+    def issue(premise_ids: Sequence[int]) -> Issue:
+        return Issue(
+            csv_profile=claim.csv_profile,
+            made_at=claim.planned_at,
+            receiver=claim.duns,
+            parties=RecordParties(connection, premise_ids=premise_ids, company_id=claim.company_id),
+            green_button=hub.settings.green_button,
         )
-        if len(reasons):
-            missing = plan.compact(slices.esiids, reasons, REASON_CODES)
-            # compact() knows places in this part; the exceptions file follows places in the request
-            missing = plan.Exceptions(missing.esiids, slices.positions[missing.positions], missing.rows, missing.codes)
-            content.missing = plan.pack_exceptions(missing)
-            days_missing = missing.days
-        else:
-            days_missing = 0
-        if content.days_delivered + days_missing != claim.days_planned:
-            raise DaysDoNotAddUpError(
-                f"order {claim.order_number}, part {claim.part}: {DaysDoNotAddUpError.sentence()}",
-                expected=f"{claim.days_planned} planned",
-                presented=f"{content.days_delivered} delivered, {days_missing} missing",
-            )
 
-    content = _Content(chunks())
-    return content
+    return data_content(connection, wanted, renderer, issue, hub.settings.limits)
 
 
 _ROWS_AT_ONCE = 4096
@@ -258,6 +218,7 @@ def _manifest(connection: Connection, claim: Claim) -> tuple[int, bytes]:
         "lastDay": order.last_day.isoformat(),
         "acceptedAt": order.accepted_at.isoformat(),
         "asOfLoad": order.as_of_load,
+        "afterLoad": order.from_load,
         "esiids": order.esiids_asked,
         "esiidDays": {
             "asked": order.days_asked,
@@ -271,7 +232,7 @@ def _manifest(connection: Connection, claim: Claim) -> tuple[int, bytes]:
         "files": [
             {
                 "name": part.file_name,
-                "member": rules.member_of(part.file_name, order.duns),
+                "member": member_of(part, order.duns),
                 "kind": part.kind,
                 "size": part.size,
                 "sha256": part.sha256,

@@ -61,6 +61,14 @@ class Claim:
     last_day: date
     as_of_load: int
     accepted_at: datetime
+    #: Of the FTPS site: ``adhoc`` or ``daily``.
+    folder: str = "adhoc"
+    #: Only what was loaded after this load number; None: whatever is known.
+    from_load: int | None = None
+    #: Of the plain file; None: as *file_name* says.
+    member_name: str | None = None
+    #: Whose premises the part holds, where it is of one TDSP.
+    tdsp_duns: str | None = None
 
 
 def claim_part(
@@ -172,6 +180,10 @@ def _claimed(connection: Connection, row: Any, worker: str, until: datetime) -> 
             order.last_day,
             order.as_of_load,
             order.accepted_at,
+            order.folder,
+            order.from_load,
+            part.member_name,
+            part.tdsp_duns,
         )
         .join(report_order, order.number == part.order_number)
         .where(part.order_number == row.order_number, part.part == row.part)

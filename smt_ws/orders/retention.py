@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select, update
 
 from smt_ws.clock import Clock
-from smt_ws.orders.build import adhoc_folder
+from smt_ws.orders.build import delivery_folder
 from smt_ws.orders.rules import COMPLETED, PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.store import audit
@@ -42,7 +42,7 @@ def _expire(connection: Connection, number: int, root: Path, clock: Clock) -> No
     ).all()
     order = connection.execute(select(report_order).where(report_order.c.number == number).with_for_update()).one()
     # Every part's name, not only those published: a worker may have died between showing a file and recording it.
-    folder = adhoc_folder(root, order.duns)
+    folder = delivery_folder(root, order.duns, order.folder)
     for name in names:
         (folder / name).unlink(missing_ok=True)
     connection.execute(

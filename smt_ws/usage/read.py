@@ -34,8 +34,8 @@ _CHUNK_DAYS: Final = 8192
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 _AS_OF: Final = {
-    "L": ("load_number <= {n}", "load_number <= {n} AND replaced_by > {n}"),
-    "A": ("load_number <= {n}", "load_number <= {n}"),
+    "L": ("load_number > {a} AND load_number <= {n}", "load_number > {a} AND load_number <= {n} AND replaced_by > {n}"),
+    "A": ("load_number > {a} AND load_number <= {n}", "load_number > {a} AND load_number <= {n}"),
 }
 
 # OFFSET 0 keeps the inner query a loop over the slices, each one range of the primary key, whatever the planner
@@ -76,13 +76,21 @@ class StoredDays:
     """Iterate to get the days, once; then ask what there was and what there was not."""
 
     def __init__(
-        self, connection: Connection, *, slices: Slices, channels: Sequence[int], as_of: int, version: Version
+        self,
+        connection: Connection,
+        *,
+        slices: Slices,
+        channels: Sequence[int],
+        as_of: int,
+        version: Version,
+        after: int | None = None,
     ) -> None:
         """See `read_days`."""
         self._connection = connection
         self._slices = slices
         self._channels = sorted(channels)
-        self._as_of = as_of
+        # Load numbers count from 1.
+        self._between = (-1 if after is None else after, as_of)
         self._version: Version = version
         self._revised: dict[int, datetime] = {}
         self._missing: list[Slices] = []
@@ -110,7 +118,7 @@ class StoredDays:
 
     def _rows(self, chunk: Slices) -> list[_Row]:
         read = _read_postgresql if is_postgresql(self._connection) else _read_sqlite
-        rows = read(self._connection, chunk, self._channels, self._as_of, self._version)
+        rows = read(self._connection, chunk, self._channels, self._between, self._version)
         # the first four are different in every row, so values are never compared
         rows.sort()
         return rows
@@ -170,18 +178,25 @@ class StoredDays:
 
 
 def read_days(
-    connection: Connection, *, slices: Slices, channels: Sequence[int], as_of: int, version: Version = "L"
+    connection: Connection,
+    *,
+    slices: Slices,
+    channels: Sequence[int],
+    as_of: int,
+    version: Version = "L",
+    after: int | None = None,
 ) -> StoredDays:
     """Read what the store had as of load *as_of* of the days of *slices*.
 
     *slices* are rows of `smt_ws.parties.access.SLICE` that do not overlap; *channels* are 4 (consumption), 1
-    (generation) or both; *version* L gives the latest version of each day, A every version (U3). *connection* is one
-    read transaction for as long as the days are read. ``revised`` of a day is the time its load finished. The ESI ID is
+    (generation) or both; *version* L gives the latest version of each day, A every version (U3). With *after* only what
+    a later load than that one brought (R13). *connection* is one read transaction for as long as the days are read.
+    ``revised`` of a day is the time its load finished. The ESI ID is
     the premise's own, whatever the asker wrote.
     """
     if version not in _AS_OF:
         raise ValueError(f"version {version!r}: L or A expected")
-    return StoredDays(connection, slices=slices, channels=channels, as_of=as_of, version=version)
+    return StoredDays(connection, slices=slices, channels=channels, as_of=as_of, version=version, after=after)
 
 
 def _chunks(slices: Slices) -> Iterator[Slices]:
@@ -196,9 +211,9 @@ def _chunks(slices: Slices) -> Iterator[Slices]:
 
 
 def _read_postgresql(
-    connection: Connection, chunk: Slices, channels: Sequence[int], as_of: int, version: Version
+    connection: Connection, chunk: Slices, channels: Sequence[int], between: tuple[int, int], version: Version
 ) -> list[Any]:
-    current, history = (part.format(n="%(as_of)s") for part in _AS_OF[version])
+    current, history = (part.format(a="%(after)s", n="%(as_of)s") for part in _AS_OF[version])
     driver: Any = connection.connection.driver_connection
     with driver.cursor(binary=True) as cursor:
         cursor.execute(
@@ -210,7 +225,8 @@ def _read_postgresql(
                 "channels": list(channels),
                 "first": chunk["first_day"].min().item(),
                 "last": chunk["last_day"].max().item(),
-                "as_of": as_of,
+                "after": between[0],
+                "as_of": between[1],
             },
         )
         rows: list[Any] = cursor.fetchall()
@@ -218,7 +234,7 @@ def _read_postgresql(
 
 
 def _read_sqlite(
-    connection: Connection, chunk: Slices, channels: Sequence[int], as_of: int, version: Version
+    connection: Connection, chunk: Slices, channels: Sequence[int], between: tuple[int, int], version: Version
 ) -> list[Any]:
     asked = ",".join(
         f'[{premise_id},"{first}","{last}"]'
@@ -229,8 +245,13 @@ def _read_sqlite(
     driver: Any = connection.connection.driver_connection
     rows: list[Any] = []
     for table, as_of_rule in zip(("interval_day", "interval_day_history"), _AS_OF[version], strict=True):
-        sql = _SQLITE.format(day=_SQLITE_DAY, table=table, as_of=as_of_rule.format(n=":as_of"))
-        values = {"asked": f"[{asked}]", "channels": str(list(channels)), "as_of": as_of}
+        sql = _SQLITE.format(day=_SQLITE_DAY, table=table, as_of=as_of_rule.format(a=":after", n=":as_of"))
+        values = {
+            "asked": f"[{asked}]",
+            "channels": str(list(channels)),
+            "after": between[0],
+            "as_of": between[1],
+        }
         rows += driver.execute(sql, values).fetchall()
     return rows
 
