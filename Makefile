@@ -20,7 +20,7 @@ demo: $(READY)
 	$(BIN)/smt-ws demo $(DEMO)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
