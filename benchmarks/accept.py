@@ -43,7 +43,7 @@ from lxml import etree
 from sqlalchemy import event
 
 from adapters.soap.wssecurity import sign
-from smt_ws.orders.place import IntervalRequest, place_interval_order
+from smt_ws.orders.place import UsageRequest, place_order
 from smt_ws.parties import access
 from smt_ws.parties.identify import Caller
 from smt_ws.parties.tables import premise
@@ -174,9 +174,9 @@ class Floor:
 
         event.listen(self.hub.store.engine, "before_cursor_execute", catch)
         caller = Caller(self.company_id, "Pecan Energy", "REP", DUNS, (DUNS,), "", "")
-        request = IntervalRequest("floor", "bench", "10/01/2026", "10/31/2026", "CSV", self.esiids)
+        request = UsageRequest("floor", "bench", "10/01/2026", "10/31/2026", "CSV", self.esiids)
         with contextlib.suppress(RuntimeError), self.hub.store.write() as connection:
-            place_interval_order(connection, caller, request, limits=self.hub.settings.limits, clock=self.hub.clock)
+            place_order(connection, caller, request, limits=self.hub.settings.limits, clock=self.hub.clock)
             raise RuntimeError("rolled back")
         event.remove(self.hub.store.engine, "before_cursor_execute", catch)
         return caught

@@ -20,7 +20,9 @@ __all__ = [
     "PackedUnreadableError",
     "ReadingTypeUnknownError",
     "StatusUnknownError",
+    "TooLargeForAnswerError",
     "TooManyEsiidsError",
+    "VersionNotInFormatError",
     "VersionUnknownError",
     "refused",
 ]
@@ -66,6 +68,18 @@ class VersionUnknownError(HubError):
     """The version is neither L (latest version of each day) nor A (all versions). Send one of the two."""
 
     code = "VERSION_UNKNOWN"
+
+
+class VersionNotInFormatError(HubError):
+    """The format holds one version of a day only. Ask for version L, or for all versions in an expected format."""
+
+    code = "VERSION_NOT_IN_FORMAT"
+
+
+class TooLargeForAnswerError(HubError):
+    """The request is larger than an answer may be. Ask for less at once, or have files: use deliveryMode FTP or EML."""
+
+    code = "TOO_LARGE_FOR_ANSWER"
 
 
 class ReadingTypeUnknownError(HubError):
@@ -144,6 +158,8 @@ _BY_CODE = {
         ReadingTypeUnknownError,
         NoEsiidsError,
         TooManyEsiidsError,
+        TooLargeForAnswerError,
+        VersionNotInFormatError,
     )
 }
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select
 
 from smt_ws.clock import Clock, central_today, real_now
 from smt_ws.orders import errors, plan, rules
-from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of
+from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of, versioned_formats_of
 from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.access import Access, authorise
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
     from smt_ws.settings import Limits
 
-__all__ = ["DATA", "EXCEPTIONS", "MANIFEST", "IntervalRequest", "Placed", "place_interval_order"]
+__all__ = ["DATA", "EXCEPTIONS", "MANIFEST", "Placed", "UsageRequest", "checked_days", "place_order"]
 
 #: Kinds of part, each a stage: exceptions wait for all data, the manifest for both.
 DATA, EXCEPTIONS, MANIFEST = "data", "exceptions", "manifest"
 
 
 @dataclass(frozen=True, slots=True)
-class IntervalRequest:
-    """A request for interval data as it came: dates are MM/DD/YYYY, operating days, both included."""
+class UsageRequest:
+    """A request for usage data as it came: dates are MM/DD/YYYY, operating days, both included."""
 
     trans_id: str
     requestor_id: str
@@ -50,6 +50,8 @@ class IntervalRequest:
     version: str = "L"
     reading_type: str = "A"
     delivery_mode: str = "FTP"
+    #: A report of `smt_ws.orders.renderers`.
+    report: str = INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +63,14 @@ class Placed:
     esiids_refused: int
 
 
-def place_interval_order(
-    connection: Connection,
-    caller: Caller,
-    request: IntervalRequest,
-    *,
-    limits: Limits,
-    clock: Clock,
-    allow_test_esiids: bool = False,
-    address: str | None = None,
-) -> Placed:
-    """Accept a request for interval data and plan its files; the order begins to exist with the caller's commit.
+def checked_days(caller: Caller, request: UsageRequest, *, limits: Limits, clock: Clock) -> tuple[date, date]:
+    """Return the first and the last operating day of a request that is good; raise what is wrong with it (R3, R4, R9).
 
-    What may be seen is decided now, for each ESI ID and day (R5), and read as of the newest whole load (the
-    snapshot), however long the order takes. An order of which nothing may be seen is accepted like any other: its
-    exceptions file says why.
-
-    Raises the request errors of `smt_ws.orders.errors` (limits: R3, R4) and `OpenPgpCertificateMissingError`.
+    Raises the request errors of `smt_ws.orders.errors`.
     """
-    now, today = clock.now(), central_today(clock)
-    checked = rules.check_interval_request(
+    report = request.report
+    months = limits.history_months_market if caller.kind in rules.MARKET_KINDS else limits.history_months_others
+    checked = rules.check_request(
         start_date=request.start_date,
         end_date=request.end_date,
         version=request.version,
@@ -88,18 +78,40 @@ def place_interval_order(
         report_format=request.report_format,
         delivery_mode=request.delivery_mode,
         esiids=len(request.esiids),
-        company_kind=caller.kind,
-        today=today,
+        today=central_today(clock),
         most_esiids=limits.esiids_per_request,
-        months_market=limits.history_months_market,
-        months_others=limits.history_months_others,
-        formats=formats_of(INTERVAL),
+        months=months,
+        inline_days=getattr(limits, f"inline_days_{report}"),
+        formats=formats_of(report),
+        versioned_formats=versioned_formats_of(report),
     )
     if isinstance(checked, rules.Refusal):
         raise errors.refused(
             checked.code, element=checked.element, presented=checked.presented, expected=checked.expected
         )
-    first_day, last_day = checked
+    return checked
+
+
+def place_order(
+    connection: Connection,
+    caller: Caller,
+    request: UsageRequest,
+    *,
+    limits: Limits,
+    clock: Clock,
+    allow_test_esiids: bool = False,
+    address: str | None = None,
+) -> Placed:
+    """Accept a request for usage data and plan its files; the order begins to exist with the caller's commit.
+
+    What may be seen is decided now, for each ESI ID and day (R5), and read as of the newest whole load (the
+    snapshot), however long the order takes. An order of which nothing may be seen is accepted like any other: its
+    exceptions file says why.
+
+    Raises the request errors of `smt_ws.orders.errors` (limits: R3, R4) and `OpenPgpCertificateMissingError`.
+    """
+    now = clock.now()
+    first_day, last_day = checked_days(caller, request, limits=limits, clock=clock)
     profile = _csv_profile(connection, caller.company_id)
     access = authorise(
         connection,
@@ -123,7 +135,7 @@ def place_interval_order(
         duns=caller.duns,
         trans_id=request.trans_id,
         requestor_id=request.requestor_id,
-        report=INTERVAL,
+        report=request.report,
         format=request.report_format,
         csv_profile=profile,
         version=request.version,
@@ -152,7 +164,7 @@ def place_interval_order(
         at=now,
         object=f"order:{number}",
         details={
-            "report": INTERVAL,
+            "report": request.report,
             "format": request.report_format,
             "first_day": first_day.isoformat(),
             "last_day": last_day.isoformat(),
@@ -185,7 +197,7 @@ def _insert_order(connection: Connection, **values: Any) -> int:
 
 
 def _planned_parts(
-    request: IntervalRequest,
+    request: UsageRequest,
     access: Access,
     *,
     first_day: date,
@@ -194,7 +206,7 @@ def _planned_parts(
     now: datetime,
     most: int,
 ) -> list[dict[str, Any]]:
-    renderer = RENDERERS[INTERVAL, request.report_format]
+    renderer = RENDERERS[request.report, request.report_format]
     channels = len(CHANNELS[request.reading_type])
     parts = plan.cut(
         _slices(request.esiids, access), most=most, records_per_day=channels if renderer.record_a_channel else 1

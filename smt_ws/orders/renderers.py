@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
-from adapters import interval_csv
+import numpy as np
+
+from adapters import interval_csv, lse_write
 from adapters.interval_csv import IntervalDay
+from adapters.lse import LseRecord
+from greenbutton import interval as green_button
+from greenbutton.publisher import Publisher
+from smt_ws.clock import CENTRAL
+from smt_ws.parties.record_parties import RecordParties
+from smt_ws.settings import GreenButton
 
-__all__ = ["INTERVAL", "RENDERERS", "Renderer", "formats_of"]
+__all__ = ["INTERVAL", "RENDERERS", "Issue", "Renderer", "formats_of", "publisher_of", "versioned_formats_of"]
 
 INTERVAL = "interval"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What a file says beside the usage. It was fixed when the file was planned: made again, the file is the same."""
+
+    csv_profile: str
+    made_at: datetime
+    #: DUNS number of the company that gets it.
+    receiver: str
+    parties: RecordParties
+    green_button: GreenButton
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +44,98 @@ class Renderer:
 
     #: Begins the names of its files (interfaces, section 2).
     report_name: str
-    #: Days, in the order of the file, and the company's CSV profile, to the chunks of one whole plain file.
-    render: Callable[[Iterable[IntervalDay], str], Iterator[bytes]]
+    #: Usage, in the order of the file, to the chunks of one whole plain file. A chunk ends where a record ends.
+    render: Callable[[Iterable[Any], Issue], Iterator[bytes]]
     #: True where each channel of a day is a record of its own in the count that R7 bounds (LSE).
     record_a_channel: bool = False
-    #: What ends a record in the plain file, and how many such ends belong to its head: for counting records.
-    record_end: bytes = b"\n"
+    #: What stands once in each record of the plain file, and how often in its head: for counting records.
+    record_mark: bytes = b"\n"
     heads: int = 1
+    #: True where the format has room for several versions of a day (U3).
+    versioned: bool = True
+    #: True where a day without one known value cannot be shown: it is not delivered, and is an exception.
+    measured_only: bool = False
 
 
-def _interval_csv(days: Iterable[IntervalDay], profile: str) -> Iterator[bytes]:
-    known = cast(Literal["standard", "smt"], profile)
+def publisher_of(settings: GreenButton, receiver: str) -> Publisher:
+    """Under which names Green Button documents for *receiver* (a DUNS number) are published.
+
+    Raises `SettingsError` and `greenbutton.errors.UnusablePublisherError` where the settings do not allow any.
+    """
+    return Publisher(settings.base_url, settings.secret(), receiver)
+
+
+def _interval_csv(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes]:
+    known = cast(Literal["standard", "smt"], issue.csv_profile)
     yield interval_csv.header(known)
     yield from interval_csv.render(days, known)
 
 
-#: By (report, format). Green Button (XML) and LSE become available by a row here.
+def _interval_xml(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes]:
+    publisher = publisher_of(issue.green_button, issue.receiver)
+    return green_button.render(days, publisher=publisher, updated=issue.made_at)
+
+
+_RECORDS_AT_ONCE = 64
+
+
+def _interval_lse(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes]:
+    rest = iter(days)
+    while batch := list(islice(rest, _RECORDS_AT_ONCE)):
+        text = io.BytesIO()
+        lse_write.write((_record(day, issue) for day in batch), text)
+        yield text.getvalue()
+
+
+def _record(day: IntervalDay, issue: Issue) -> LseRecord:
+    # The transaction id and the time name this version of the day, so they are the same in every file that holds it.
+    known = day.revised.astimezone(CENTRAL).replace(tzinfo=None)
+    tdsp = issue.parties.tdsp(day.esiid)
+    return LseRecord(
+        line=0,
+        esiid=day.esiid,
+        channel=day.channel,
+        day=day.day,
+        values=np.frombuffer(day.values, "<i4"),
+        statuses=day.statuses,
+        transaction_id=f"{day.esiid}{day.channel}{day.day:%Y%m%d}{known:%Y%m%d%H%M%S}",
+        created=known,
+        mre=tdsp,
+        sender=tdsp,
+        receiver=issue.receiver,
+        rep=issue.parties.rep(day.esiid, day.day),
+    )
+
+
+#: By (report, format).
 RENDERERS: Mapping[tuple[str, str], Renderer] = MappingProxyType(
-    {(INTERVAL, "CSV"): Renderer("IntervalMeterUsage", _interval_csv)}
+    {
+        (INTERVAL, "CSV"): Renderer("IntervalMeterUsage", _interval_csv),
+        (INTERVAL, "XML"): Renderer(
+            "GreenButtonInterval",
+            _interval_xml,
+            record_mark=b"</IntervalReading>",
+            heads=0,
+            versioned=False,
+            measured_only=True,
+        ),
+        (INTERVAL, "LSE"): Renderer(
+            "IntervalMeterUsage",
+            _interval_lse,
+            record_a_channel=True,
+            record_mark=b"ATTRIBUTE_VALUE_PAIRS",
+            heads=0,
+            versioned=False,
+        ),
+    }
 )
 
 
 def formats_of(report: str) -> tuple[str, ...]:
     """Return the formats that *report* has."""
     return tuple(name for of, name in RENDERERS if of == report)
+
+
+def versioned_formats_of(report: str) -> tuple[str, ...]:
+    """Return those formats of *report* that can hold several versions of a day."""
+    return tuple(name for (of, name), renderer in RENDERERS.items() if of == report and renderer.versioned)

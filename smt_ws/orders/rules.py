@@ -19,6 +19,7 @@ __all__ = [
     "DELIVERY_MODES",
     "FINISHED_PARTS",
     "LARGEST_NUMBER",
+    "MARKET_KINDS",
     "ORDER_MOVES",
     "PART_MOVES",
     "READING_TYPES",
@@ -26,7 +27,7 @@ __all__ = [
     "Refusal",
     "Stage",
     "Status",
-    "check_interval_request",
+    "check_request",
     "completed_status",
     "file_name",
     "first_day_kept",
@@ -111,10 +112,10 @@ LARGEST_NUMBER = 2**63 - 1
 #: Consumption, surplus generation, both (U9).
 READING_TYPES = ("C", "G", "A")
 VERSIONS = ("L", "A")
-#: How results may be delivered now; API and EML follow.
-DELIVERY_MODES = ("FTP",)
+#: How results may be delivered: into the folder on the FTPS site, by e-mail too, or in the answer itself (R9, R10).
+DELIVERY_MODES = ("FTP", "EML", "API")
 #: Company kinds with the longer, market history (R4).
-_MARKET_KINDS = frozenset({"REP", "TDSP"})
+MARKET_KINDS = frozenset({"REP", "TDSP"})
 
 
 def may_move(before: Status | PartState, after: Status | PartState) -> bool:
@@ -201,7 +202,7 @@ def first_day_kept(today: date, months: int) -> date:
             day -= 1
 
 
-def check_interval_request(
+def check_request(
     *,
     start_date: str,
     end_date: str,
@@ -210,17 +211,19 @@ def check_interval_request(
     report_format: str,
     delivery_mode: str,
     esiids: int,
-    company_kind: str,
     today: date,
     most_esiids: int,
-    months_market: int,
-    months_others: int,
+    months: int,
+    inline_days: int,
     formats: Collection[str],
+    versioned_formats: Collection[str],
 ) -> tuple[date, date] | Refusal:
-    """Check a request for interval data; return its first and last operating day, or the first thing wrong with it.
+    """Check a request for usage data; return its first and last operating day, or the first thing wrong with it.
 
-    *esiids* is how many the request names, *formats* those that the report has; *today* is the operating day now.
-    The single ESI IDs are not looked at here: a bad one is an exception, never a lost order (R5).
+    *esiids* is how many the request names, *months* the history that the report has for the caller's kind of company
+    (R4), *inline_days* how many days an answer may hold (R9), *formats* those that the report has and
+    *versioned_formats* those of them that can hold all versions of a day; *today* is the operating day now. The single
+    ESI IDs are not looked at here: a bad one is an exception, never a lost order (R5).
     """
     if version not in VERSIONS:
         return Refusal("VERSION_UNKNOWN", "version", version, "L or A")
@@ -228,6 +231,9 @@ def check_interval_request(
         return Refusal("READING_TYPE_UNKNOWN", "readingType", reading_type, "C, G or A")
     if report_format not in formats:
         return Refusal("FORMAT_NOT_AVAILABLE", "reportFormat", report_format, " or ".join(sorted(formats)))
+    if version == "A" and report_format not in versioned_formats:
+        expected = f"L, or reportFormat {' or '.join(sorted(versioned_formats))}"
+        return Refusal("VERSION_NOT_IN_FORMAT", "version", f"A with reportFormat {report_format}", expected)
     if delivery_mode not in DELIVERY_MODES:
         return Refusal("DELIVERY_MODE_NOT_AVAILABLE", "deliveryMode", delivery_mode, " or ".join(DELIVERY_MODES))
     if esiids == 0:
@@ -243,9 +249,17 @@ def check_interval_request(
         return Refusal("END_BEFORE_START", "endDate", end_date, f"{start_date} or later")
     if last > today:
         return Refusal("DATE_IN_FUTURE", "endDate", end_date, f"{today:%m/%d/%Y} or earlier")
-    kept = first_day_kept(today, months_market if company_kind in _MARKET_KINDS else months_others)
+    kept = first_day_kept(today, months)
     if first < kept:
         return Refusal("BEYOND_HISTORY", "startDate", start_date, f"{kept:%m/%d/%Y} or later")
+    days = (last - first).days + 1
+    if delivery_mode == "API" and (esiids > 1 or days > inline_days):
+        return Refusal(
+            "TOO_LARGE_FOR_ANSWER",
+            "deliveryMode",
+            f"API for {esiids} ESI IDs and {days} days",
+            f"FTP or EML, or one ESI ID and at most {inline_days} days",
+        )
     return first, last
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from adapters.soap.protocol import Call
 from smt_ws.hub import Hub
 from smt_ws.orders.cancel import cancel_order
-from smt_ws.orders.place import IntervalRequest, place_interval_order
+from smt_ws.orders.place import UsageRequest, place_order
 from smt_ws.soap import model
 from smt_ws.soap.wire import started
 from smt_ws.store.idempotency import Answer, answer_once
@@ -43,10 +43,10 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
             call: Call = ctx.udc
 
             def place(connection: Connection) -> dict[str, Any]:
-                placed = place_interval_order(
+                placed = place_order(
                     connection,
                     call.caller,
-                    IntervalRequest(
+                    UsageRequest(
                         trans_id=call.trans_id,
                         requestor_id=request.requestorID,
                         start_date=request.startDate,

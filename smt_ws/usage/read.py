@@ -41,19 +41,19 @@ _AS_OF: Final = {
 # OFFSET 0 keeps the inner query a loop over the slices, each one range of the primary key, whatever the planner
 # believes about sizes; the outer bounds let it leave out whole partitions.
 _POSTGRESQL: Final = """
-SELECT s.position::int4, (d.operating_day - DATE '1970-01-01')::int4, d.channel, d.load_number, d.wh, d.statuses
+SELECT s.position::int4, (d.operating_day - DATE '1970-01-01')::int4, d.channel, d.load_number, {columns}
 FROM (
     SELECT ordinal - 1 AS position, premise_id, DATE '1970-01-01' + a AS first_day, DATE '1970-01-01' + b AS last_day
     FROM unnest(%(premises)s::int8[], %(firsts)s::int4[], %(lasts)s::int4[])
         WITH ORDINALITY AS asked (premise_id, a, b, ordinal)
 ) s
 CROSS JOIN LATERAL (
-    SELECT operating_day, channel, load_number, wh, statuses FROM interval_day
+    SELECT operating_day, channel, load_number, {names} FROM {table}
     WHERE premise_id = s.premise_id AND channel = ANY (%(channels)s::int2[])
         AND operating_day BETWEEN s.first_day AND s.last_day
         AND operating_day BETWEEN %(first)s AND %(last)s AND {current}
     UNION ALL
-    SELECT operating_day, channel, load_number, wh, statuses FROM interval_day_history
+    SELECT operating_day, channel, load_number, {names} FROM {table}_history
     WHERE premise_id = s.premise_id AND channel = ANY (%(channels)s::int2[])
         AND operating_day BETWEEN s.first_day AND s.last_day
         AND operating_day BETWEEN %(first)s AND %(last)s AND {history}
@@ -63,7 +63,7 @@ CROSS JOIN LATERAL (
 
 # CROSS JOIN is SQLite's word for "in this order".
 _SQLITE: Final = """
-SELECT s.key, {day}, d.channel, d.load_number, d.wh, d.statuses
+SELECT s.key, {day}, d.channel, d.load_number, {columns}
 FROM json_each(:asked) s CROSS JOIN {table} d
     ON d.premise_id = s.value ->> 0 AND d.channel IN (SELECT value FROM json_each(:channels))
     AND d.operating_day BETWEEN s.value ->> 1 AND s.value ->> 2
@@ -84,6 +84,7 @@ class StoredDays:
         as_of: int,
         version: Version,
         after: int | None = None,
+        measured_only: bool = False,
     ) -> None:
         """See `read_days`."""
         self._connection = connection
@@ -92,6 +93,7 @@ class StoredDays:
         # Load numbers count from 1.
         self._between = (-1 if after is None else after, as_of)
         self._version: Version = version
+        self._measured_only = measured_only
         self._revised: dict[int, datetime] = {}
         self._missing: list[Slices] = []
         self._finished = False
@@ -117,11 +119,17 @@ class StoredDays:
         self._finished = True
 
     def _rows(self, chunk: Slices) -> list[_Row]:
-        read = _read_postgresql if is_postgresql(self._connection) else _read_sqlite
-        rows = read(self._connection, chunk, self._channels, self._between, self._version)
+        rows = self._found("interval_day", ("wh", "statuses"), chunk)
+        if self._measured_only:
+            rows = [row for row in rows if row[5] is None or row[5].strip(b"M")]
         # the first four are different in every row, so values are never compared
         rows.sort()
         return rows
+
+    def _found(self, table: str, columns: Sequence[str], chunk: Slices) -> list[Any]:
+        """Position, day, channel, load number and *columns* of the rows of *table* and its history, as of the load."""
+        read = _read_postgresql if is_postgresql(self._connection) else _read_sqlite
+        return read(self._connection, table, columns, chunk, self._channels, self._between, self._version)
 
     def _note_missing(self, chunk: Slices, rows: Sequence[_Row]) -> None:
         lengths = (chunk["last_day"] - chunk["first_day"]).astype(np.int64) + 1
@@ -185,18 +193,27 @@ def read_days(
     as_of: int,
     version: Version = "L",
     after: int | None = None,
+    measured_only: bool = False,
 ) -> StoredDays:
     """Read what the store had as of load *as_of* of the days of *slices*.
 
     *slices* are rows of `smt_ws.parties.access.SLICE` that do not overlap; *channels* are 4 (consumption), 1
     (generation) or both; *version* L gives the latest version of each day, A every version (U3). With *after* only what
     a later load than that one brought (R13). *connection* is one read transaction for as long as the days are read.
-    ``revised`` of a day is the time its load finished. The ESI ID is
-    the premise's own, whatever the asker wrote.
+    With *measured_only* a day of which every interval is missing is not there. ``revised`` of a day is the time its
+    load finished. The ESI ID is the premise's own, whatever the asker wrote.
     """
     if version not in _AS_OF:
         raise ValueError(f"version {version!r}: L or A expected")
-    return StoredDays(connection, slices=slices, channels=channels, as_of=as_of, version=version, after=after)
+    return StoredDays(
+        connection,
+        slices=slices,
+        channels=channels,
+        as_of=as_of,
+        version=version,
+        after=after,
+        measured_only=measured_only,
+    )
 
 
 def _chunks(slices: Slices) -> Iterator[Slices]:
@@ -211,13 +228,25 @@ def _chunks(slices: Slices) -> Iterator[Slices]:
 
 
 def _read_postgresql(
-    connection: Connection, chunk: Slices, channels: Sequence[int], between: tuple[int, int], version: Version
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    chunk: Slices,
+    channels: Sequence[int],
+    between: tuple[int, int],
+    version: Version,
 ) -> list[Any]:
     current, history = (part.format(a="%(after)s", n="%(as_of)s") for part in _AS_OF[version])
     driver: Any = connection.connection.driver_connection
     with driver.cursor(binary=True) as cursor:
         cursor.execute(
-            _POSTGRESQL.format(current=current, history=history),
+            _POSTGRESQL.format(
+                table=table,
+                names=", ".join(columns),
+                columns=", ".join(f"d.{name}" for name in columns),
+                current=current,
+                history=history,
+            ),
             {
                 "premises": chunk["premise_id"].tolist(),
                 "firsts": chunk["first_day"].astype(np.int64).tolist(),
@@ -234,7 +263,13 @@ def _read_postgresql(
 
 
 def _read_sqlite(
-    connection: Connection, chunk: Slices, channels: Sequence[int], between: tuple[int, int], version: Version
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    chunk: Slices,
+    channels: Sequence[int],
+    between: tuple[int, int],
+    version: Version,
 ) -> list[Any]:
     asked = ",".join(
         f'[{premise_id},"{first}","{last}"]'
@@ -244,8 +279,11 @@ def _read_sqlite(
     )
     driver: Any = connection.connection.driver_connection
     rows: list[Any] = []
-    for table, as_of_rule in zip(("interval_day", "interval_day_history"), _AS_OF[version], strict=True):
-        sql = _SQLITE.format(day=_SQLITE_DAY, table=table, as_of=as_of_rule.format(a=":after", n=":as_of"))
+    named = ", ".join(f"d.{name}" for name in columns)
+    for kept_in, as_of_rule in zip((table, f"{table}_history"), _AS_OF[version], strict=True):
+        sql = _SQLITE.format(
+            day=_SQLITE_DAY, columns=named, table=kept_in, as_of=as_of_rule.format(a=":after", n=":as_of")
+        )
         values = {
             "asked": f"[{asked}]",
             "channels": str(list(channels)),

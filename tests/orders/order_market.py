@@ -16,7 +16,7 @@ from adapters import openpgp
 from adapters.central_day import intervals_in
 from smt_ws.clock import Clock
 from smt_ws.hub import Hub
-from smt_ws.orders.place import IntervalRequest, Placed, place_interval_order
+from smt_ws.orders.place import Placed, UsageRequest, place_order
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.tables import company, company_duns, meter, premise, rep_of_record
 from smt_ws.settings import Settings
@@ -91,7 +91,15 @@ class Market:
                 )
 
     def load_days(
-        self, numbers: range, first: date, last: date, *, number: int, wh: int = 250, channel: int = 4
+        self,
+        numbers: range,
+        first: date,
+        last: date,
+        *,
+        number: int,
+        wh: int = 250,
+        channel: int = 4,
+        statuses: bytes | None = None,
     ) -> None:
         """What one load brings: a version of each of the days, replacing what was there."""
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
@@ -127,7 +135,7 @@ class Market:
                         "operating_day": day,
                         "load_number": number,
                         "wh": np.full(intervals_in(day), wh, "<i4").tobytes(),
-                        "statuses": None,
+                        "statuses": statuses,
                     }
                     for key in keys_
                     for day in days
@@ -137,17 +145,16 @@ class Market:
     def order(
         self, esiids: list[str], start: str = "11/01/2026", end: str = "11/10/2026", who: Who | None = None, **more: str
     ) -> Placed:
-        request = IntervalRequest(
+        request = UsageRequest(
             trans_id="t-1",
             requestor_id="svc",
             start_date=start,
             end_date=end,
-            report_format="CSV",
             esiids=esiids,
-            **more,
+            **({"report_format": "CSV"} | more),  # type: ignore[arg-type]
         )
         with self.store.write() as connection:
-            return place_interval_order(
+            return place_order(
                 connection,
                 who or self.rep,  # type: ignore[arg-type]
                 request,
@@ -197,6 +204,7 @@ def settings_for(url: str, folder: Path, **limits: int) -> Settings:
             "work_folder": folder / "work",
             "ftps": {"root": folder / "ftps"},
             "mail": {"folder": folder / "mail"},
+            "green_button": {"namespace_secret": folder / "green-button-secret"},
             "limits": limits,
             "work": {"lease_seconds": 2, "poll_seconds": 0.05, "attempts": 3},
         }
@@ -204,6 +212,7 @@ def settings_for(url: str, folder: Path, **limits: int) -> Settings:
 
 
 def open_market(store: Store, url: str, folder: Path, clock: Clock, **limits: int) -> Market:
+    (folder / "green-button-secret").write_text("5e" * 32)
     hub = Hub(settings=settings_for(url, folder, **limits), store=store, clock=clock)
     people = []
     with store.write() as connection:

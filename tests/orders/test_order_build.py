@@ -13,7 +13,7 @@ from order_market import Market, esiid
 from sqlalchemy import select, update
 
 from adapters import publishing
-from smt_ws.orders import build, claim, plan
+from smt_ws.orders import build, claim, content, plan
 from smt_ws.orders.claim import Claim
 from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
 from smt_ws.orders.tables import order_part
@@ -124,8 +124,8 @@ def test_an_order_reads_what_stood_when_it_was_accepted(market: Market) -> None:
     market.load_days(range(10), date(2026, 11, 1), date(2026, 11, 10), number=2, wh=999)
     market.load_days(range(10), date(2026, 11, 11), date(2026, 11, 12), number=3, wh=999)
     build_all(market)
-    contents = [market.opened(part.file_name) for part in market.parts(before)[:2]]
-    assert all(b",0.250," in content and b",0.999," not in content for content in contents)
+    files = [market.opened(part.file_name) for part in market.parts(before)[:2]]
+    assert all(b",0.250," in text and b",0.999," not in text for text in files)
     after = market.order([esiid(n) for n in range(10)]).order_number
     build_all(market)
     assert all(b",0.999," in market.opened(part.file_name) for part in market.parts(after)[:2])
@@ -166,8 +166,8 @@ def test_days_that_do_not_add_up_are_never_published(market: Market, monkeypatch
     market.add_premises(range(1))
     market.load_days(range(1), date(2026, 11, 1), date(2026, 11, 8), number=1)
     number = market.order([esiid(0)]).order_number
-    real = build.explain_missing
-    monkeypatch.setattr(build, "explain_missing", lambda *a, **k: real(*a, **k)[:0])
+    real = content.explain_missing
+    monkeypatch.setattr(content, "explain_missing", lambda *a, **k: real(*a, **k)[:0])
     mine = take(market)
     assert mine is not None
     with pytest.raises(DaysDoNotAddUpError):
@@ -261,9 +261,9 @@ def test_the_smt_profile_is_the_companys_choice(market: Market) -> None:
         connection.execute(update(company).values(csv_profile="smt"))
     market.order([esiid(0)], start="11/02/2026")
     build_all(market)
-    content = market.opened(market.named("Interval"))
-    assert b"INTERVAL_START_UTC" not in content
-    assert content.splitlines()[1].startswith(b"'")
+    text = market.opened(market.named("Interval"))
+    assert b"INTERVAL_START_UTC" not in text
+    assert text.splitlines()[1].startswith(b"'")
 
 
 def test_the_exceptions_of_every_part_are_in_the_order_of_the_request(market: Market) -> None:

@@ -22,12 +22,12 @@ GOOD = {
     "report_format": "CSV",
     "delivery_mode": "FTP",
     "esiids": 1,
-    "company_kind": "REP",
     "today": TODAY,
     "most_esiids": 50_000,
-    "months_market": 48,
-    "months_others": 13,
-    "formats": ("CSV",),
+    "months": 48,
+    "inline_days": 40,
+    "formats": ("CSV", "LSE"),
+    "versioned_formats": ("CSV",),
 }
 
 ORDER_MOVES = {
@@ -74,7 +74,7 @@ def test_every_status_has_a_code_that_the_contract_accepts() -> None:
 
 
 def test_a_good_request_gives_its_two_days() -> None:
-    assert rules.check_interval_request(**GOOD) == (date(2026, 10, 1), date(2026, 10, 31))
+    assert rules.check_request(**GOOD) == (date(2026, 10, 1), date(2026, 10, 31))
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,13 @@ def test_a_good_request_gives_its_two_days() -> None:
         ({"end_date": "09/30/2026"}, "END_BEFORE_START", "endDate"),
         ({"end_date": "11/21/2026"}, "DATE_IN_FUTURE", "endDate"),
         ({"start_date": "11/19/2022"}, "BEYOND_HISTORY", "startDate"),
-        ({"company_kind": "CSP", "start_date": "10/19/2025"}, "BEYOND_HISTORY", "startDate"),
-        ({"company_kind": "REG", "start_date": "10/19/2025"}, "BEYOND_HISTORY", "startDate"),
+        ({"months": 13, "start_date": "10/19/2025"}, "BEYOND_HISTORY", "startDate"),
         ({"report_format": "XML"}, "FORMAT_NOT_AVAILABLE", "reportFormat"),
         ({"report_format": "csv"}, "FORMAT_NOT_AVAILABLE", "reportFormat"),
-        ({"delivery_mode": "EML"}, "DELIVERY_MODE_NOT_AVAILABLE", "deliveryMode"),
+        ({"delivery_mode": "POST"}, "DELIVERY_MODE_NOT_AVAILABLE", "deliveryMode"),
+        ({"version": "A", "report_format": "LSE"}, "VERSION_NOT_IN_FORMAT", "version"),
+        ({"delivery_mode": "API", "esiids": 2}, "TOO_LARGE_FOR_ANSWER", "deliveryMode"),
+        ({"delivery_mode": "API", "start_date": "09/21/2026"}, "TOO_LARGE_FOR_ANSWER", "deliveryMode"),
         ({"version": "X"}, "VERSION_UNKNOWN", "version"),
         ({"reading_type": "B"}, "READING_TYPE_UNKNOWN", "readingType"),
         ({"esiids": 0}, "NO_ESIIDS", "esiid"),
@@ -100,7 +102,7 @@ def test_a_good_request_gives_its_two_days() -> None:
     ],
 )
 def test_a_bad_request_is_refused_with_its_own_code(change: dict[str, object], code: str, element: str) -> None:
-    refusal = rules.check_interval_request(**(GOOD | change))  # type: ignore[arg-type]
+    refusal = rules.check_request(**(GOOD | change))  # type: ignore[arg-type]
     assert isinstance(refusal, Refusal)
     assert (refusal.code, refusal.element) == (code, element)
     error = errors.refused(code, element=element, presented=refusal.presented, expected=refusal.expected)
@@ -113,14 +115,16 @@ def test_a_bad_request_is_refused_with_its_own_code(change: dict[str, object], c
     [
         {"end_date": "11/20/2026"},  # today may be asked for; its data is not yet due
         {"start_date": "11/20/2022"},
-        {"company_kind": "TDSP", "start_date": "11/20/2022"},
-        {"company_kind": "CSP", "start_date": "10/20/2025"},
+        {"months": 13, "start_date": "10/20/2025"},
         {"esiids": 50_000},
         {"start_date": "10/31/2026"},
+        {"delivery_mode": "API", "start_date": "09/22/2026"},
+        {"delivery_mode": "EML"},
+        {"version": "A"},
     ],
 )
 def test_the_limits_themselves_are_allowed_r3_r4(change: dict[str, object]) -> None:
-    assert not isinstance(rules.check_interval_request(**(GOOD | change)), Refusal)  # type: ignore[arg-type]
+    assert not isinstance(rules.check_request(**(GOOD | change)), Refusal)  # type: ignore[arg-type]
 
 
 def test_a_history_that_would_begin_on_no_day_begins_on_the_months_last() -> None:

@@ -1,0 +1,143 @@
+"""The plain content of a data file: usage read as of a load, rendered, and every day that is not there explained.
+
+Everything that decides it is in `Wanted`, fixed when the file was planned, so content that is made again is the same
+bytes. Files of orders and answers given inline are made here alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from greenbutton.errors import NoReadingsError
+from smt_ws.clock import CENTRAL
+from smt_ws.orders import plan
+from smt_ws.orders.errors import DaysDoNotAddUpError
+from smt_ws.orders.renderers import INTERVAL, Issue, Renderer
+from smt_ws.parties.access import SLICE
+from smt_ws.parties.rules import REASON_CODES
+from smt_ws.settings import Limits
+from smt_ws.usage.missing import explain_missing
+from smt_ws.usage.read import CHANNELS, read_days
+
+__all__ = ["Content", "Wanted", "data_content"]
+
+
+class Stored(Protocol):
+    """Usage out of the store: iterated once, then it knows what was there."""
+
+    #: ESI-ID-days found, counted once whatever their channels and versions.
+    delivered: int
+
+    @property
+    def missing(self) -> NDArray[Any]:
+        """Rows of `SLICE`: the days of which the store has nothing."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield what was measured, in the order of the slices."""
+        ...
+
+
+#: How each report is read.
+READERS: Mapping[str, Callable[..., Stored]] = MappingProxyType({INTERVAL: read_days})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a data file is to hold."""
+
+    report: str
+    slices: plan.Slices
+    reading_type: str
+    version: str
+    as_of_load: int
+    #: Only what was loaded after this load number; None: whatever is known.
+    after_load: int | None
+    accepted_at: datetime
+
+
+@dataclass(slots=True)
+class Content:
+    """The plain content of a file while it is written, and what is known once all its chunks have been taken."""
+
+    chunks: Iterator[bytes]
+    records: int = 0
+    #: Days that were planned and are not there, with their reasons.
+    missing: plan.Exceptions | None = None
+    days_delivered: int = 0
+    #: True where there is nothing that the format could show: there is no file.
+    nothing: bool = False
+
+
+def data_content(
+    connection: Connection, wanted: Wanted, renderer: Renderer, issue: Callable[[Sequence[int]], Issue], limits: Limits
+) -> Content:
+    """Begin the content that *wanted* describes; *issue* is asked with the premises of the file.
+
+    Taking the last chunk raises `DaysDoNotAddUpError` where the days planned are not those delivered plus those
+    missing. *connection* is one read transaction for as long as chunks are taken.
+    """
+    slices = wanted.slices
+    asked = np.empty(len(slices.rows), SLICE)
+    for name in ("esiid", "premise_id", "first_day", "last_day"):
+        asked[name] = slices.rows[name]
+    channels = CHANNELS[wanted.reading_type]
+    stored = READERS[wanted.report](
+        connection,
+        slices=asked,
+        channels=channels,
+        as_of=wanted.as_of_load,
+        version="A" if wanted.version == "A" else "L",
+        after=wanted.after_load,
+        measured_only=renderer.measured_only,
+    )
+
+    def chunks() -> Iterator[bytes]:
+        marks = -renderer.heads
+        for chunk in _unless_empty(renderer.render(stored, issue(asked["premise_id"].tolist()))):
+            marks += chunk.count(renderer.record_mark)
+            yield chunk
+        content.records = marks
+        content.nothing = marks == 0 and not renderer.heads
+        content.days_delivered = stored.delivered
+        reasons = explain_missing(
+            connection,
+            stored.missing,
+            channels=channels,
+            as_of=wanted.as_of_load,
+            # The day of acceptance, not of making: a file made again says the same.
+            today=wanted.accepted_at.astimezone(CENTRAL).date(),
+            due_days=limits.due_days,
+            late_days=limits.late_days,
+        )
+        days_missing = 0
+        if len(reasons):
+            missing = plan.compact(slices.esiids, reasons, REASON_CODES)
+            # compact() knows places in this part; the exceptions file follows places in the request
+            missing = plan.Exceptions(missing.esiids, slices.positions[missing.positions], missing.rows, missing.codes)
+            content.missing = missing
+            days_missing = missing.days
+        if content.days_delivered + days_missing != slices.days:
+            raise DaysDoNotAddUpError(
+                expected=f"{slices.days} planned",
+                presented=f"{content.days_delivered} delivered, {days_missing} missing",
+            )
+
+    content = Content(chunks())
+    return content
+
+
+def _unless_empty(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """*chunks*, of which a Green Button document without a reading has none."""
+    try:
+        yield from chunks
+    except NoReadingsError:
+        return
