@@ -28,7 +28,7 @@ from smt_ws.orders.content import Content, Wanted, data_content
 from smt_ws.orders.errors import ClaimLostError
 from smt_ws.orders.finish import all_exceptions, settle
 from smt_ws.orders.place import DATA, EXCEPTIONS
-from smt_ws.orders.renderers import RENDERERS, Issue, Renderer
+from smt_ws.orders.renderers import RENDERERS, Issue, Renderer, publisher_of
 from smt_ws.orders.rules import PartState
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.record_parties import RecordParties
@@ -148,7 +148,7 @@ def _content(hub: Hub, connection: Connection, claim: Claim, renderers: Renderer
         if not len(exceptions.rows):
             return None
         return Content(_exceptions_csv(exceptions), records=len(exceptions.rows))
-    files, document = _manifest(connection, claim)
+    files, document = _manifest(hub, connection, claim)
     return Content(iter([document]), records=files)
 
 
@@ -200,7 +200,7 @@ def _exceptions_csv(exceptions: plan.Exceptions) -> Iterator[bytes]:
         text.truncate()
 
 
-def _manifest(connection: Connection, claim: Claim) -> tuple[int, bytes]:
+def _manifest(hub: Hub, connection: Connection, claim: Claim) -> tuple[int, bytes]:
     order = connection.execute(select(report_order).where(report_order.c.number == claim.order_number)).one()
     parts = connection.execute(
         select(order_part)
@@ -208,7 +208,7 @@ def _manifest(connection: Connection, claim: Claim) -> tuple[int, bytes]:
         .order_by(order_part.c.part)
     ).all()
     exceptions = all_exceptions(connection, claim.order_number)
-    document = {
+    document: dict[str, Any] = {
         "order": str(order.number),
         "report": order.report,
         "format": order.format,
@@ -247,4 +247,9 @@ def _manifest(connection: Connection, claim: Claim) -> tuple[int, bytes]:
             for part in parts
         ],
     }
+    if order.format == "XML":
+        # A Green Button document hides whose usage it holds; only the requester is told, here.
+        publisher = publisher_of(hub.settings.green_button, order.duns)
+        named = (esiid for part in parts if part.kind == DATA for esiid in plan.unpack_slices(part.slices).esiids)
+        document["usagePoints"] = {esiid: publisher.usage_point_urn(esiid) for esiid in named}
     return len(parts), (json.dumps(document, indent=2) + "\n").encode()
