@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
+from conftest import GuidedHub
 
 from adapters import market_csv
 from smt_ws.cli.guide import guide
@@ -14,6 +17,7 @@ from smt_ws.guide import codes, contract
 from smt_ws.guide.markdown import UnknownTableError, filled
 from smt_ws.guide.tables import TABLES
 from smt_ws.orders.rules import PartState, Status
+from smt_ws.sandbox.requester import Requester
 from smt_ws.soap.app import SERVICES
 
 ROOT = Path(__file__).parents[2]
@@ -77,3 +81,23 @@ def test_all_codes_are_upper_case_and_each_has_a_sentence() -> None:
             assert re.fullmatch(r"[A-Z0-9]+(_[A-Z0-9]+)*", code), code
             assert text.endswith("."), (code, text)
             assert len(text) > 15, (code, text)
+
+
+@pytest.mark.timeout(300)
+def test_exceptions_and_manifest_are_laid_out_as_the_page_says(guided_hub: GuidedHub, tmp_path: Path) -> None:
+    """Neither is rendered apart from an order, so the page is compared with files that were delivered."""
+    requester = Requester(guided_hub.sandbox, guided_hub.sandbox.player("111111111"), guided_hub.settings)
+    answer = requester.order(
+        [*guided_hub.market.esiids[:3], "10443729999999999"], "11/01/2026", "11/07/2026", str(uuid4())
+    )
+    status = requester.wait(answer.correlationId, lambda _: None)
+    fetched = requester.fetch([file.name for file in status.file if file.state == "PUBLISHED"], tmp_path)
+    plain = {path.name[:8]: requester.open(path, tmp_path) for path in fetched}
+    page = PAGE.read_text(encoding="utf-8")
+    header, row, *_ = plain["Exceptio"].read_text().splitlines()
+    assert f"```\n{header}\n```" in page
+    assert f"`{row.split(',')[3]}`" in TABLES["codes-exceptions"]()
+    manifest = json.loads(plain["Manifest"].read_text())
+    told = set(re.findall(r"`(\w+)`", page[page.index("### Manifest") : page.index("## 6.")]))
+    keys = {*manifest, *manifest["esiidDays"], *manifest["exceptions"][0], *manifest["files"][0]}
+    assert told == keys
