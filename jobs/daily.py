@@ -9,12 +9,13 @@ from sqlalchemy import delete, select
 from adapters import publishing
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
+from smt_ws.orders.posting import post_daily
 from smt_ws.orders.retention import expire_due
 from smt_ws.store import idempotency
 from smt_ws.store.tables import outbox
 from smt_ws.usage.loads import sweep_dead_loads
 
-__all__ = ["forget_answers", "forget_effects", "remove_expired_files", "sweep_files", "sweep_loads"]
+__all__ = ["forget_answers", "forget_effects", "post_new_data", "remove_expired_files", "sweep_files", "sweep_loads"]
 
 #: Temporary files that nobody has written to for so long belong to no living worker.
 ABANDONED_AFTER = timedelta(hours=6)
@@ -43,6 +44,15 @@ def forget_effects(hub: Hub, _for_date: date) -> str:
         removed += gone
         if gone < _BATCH:
             return f"{removed} outbox rows removed"
+
+
+def post_new_data(hub: Hub, for_date: date) -> str:
+    """Give everybody who is subscribed what loads brought since the last time (R8)."""
+    posted = post_daily(hub.store, for_date=for_date, clock=hub.clock, limits=hub.settings.limits)
+    return (
+        f"{posted.orders} postings of {posted.files} files, {posted.esiid_days} ESI-ID-days;"
+        f" {posted.quiet} subscriptions with nothing new, {posted.held_back} held back"
+    )
 
 
 def sweep_loads(hub: Hub, _for_date: date) -> str:

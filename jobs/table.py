@@ -36,4 +36,6 @@ TABLE = (
     TimedJob("forget-effects", time(0, 35), daily.forget_effects),
     TimedJob("sweep-loads", time(3, 15), daily.sweep_loads),
     TimedJob("sweep-files", time(3, 30), daily.sweep_files),
+    # after the TDSPs' morning files: nearly all are in by nine
+    TimedJob("post-daily", time(9, 30), daily.post_new_data),
 )

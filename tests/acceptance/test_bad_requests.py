@@ -80,7 +80,7 @@ def orders_of(wire: WireClient, duns: str = PECAN) -> int:
     """How many orders the company has."""
     body = (
         f'<m:ListRequests xmlns:m="urn:smt-ws:ReportRequestStatus:1">{header(duns=duns)}'
-        "<m:fromDate>01/01/2026</m:fromDate><m:toDate>12/31/2026</m:toDate></m:ListRequests>"
+        "<m:fromDate>01/01/2026</m:fromDate><m:toDate>12/31/2026</m:toDate><m:serviceType>ADHOC</m:serviceType></m:ListRequests>"
     )
     answer = wire.call(body, service="ReportRequestStatus", tls=wire.tls(duns), signer=wire.signing(duns))
     return len(answer.body.findall("{*}order"))
