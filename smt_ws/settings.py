@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from smt_ws.errors import HubError
 
-__all__ = ["Ftps", "GreenButton", "Limits", "Mail", "Settings", "SettingsError", "Soap", "read_settings"]
+__all__ = ["Ftps", "GreenButton", "Limits", "Mail", "Settings", "SettingsError", "Soap", "Validation", "read_settings"]
 
 #: Where the settings file is looked for when none is named.
 DEFAULT_FILE = "smt-ws.toml"
@@ -133,8 +133,35 @@ class Limits(_Section):
     late_days: int = Field(
         10, ge=1, description="after that, a missing day is late at the TDSP until this age; then a gap"
     )
+    missing_days_back: int = Field(38, ge=1, le=400, description="days the missing-usage report looks back: U7")
     repeat_hours: float = Field(24, gt=0, description="how long a repeated request gets its first answer")
     body_bytes: int = Field(8_000_000, ge=100_000, description="one SOAP message; 50,000 ESI IDs take about 2 MB")
+
+
+class Validation(_Section):
+    """What is checked of every interval day at load (U5): severities, and the figures in the rules' formulas."""
+
+    severities: dict[str, Literal["reject", "flag"]] = Field(
+        default_factory=dict, description="by rule code, where the rule's severity may be set"
+    )
+    take_unprovisioned: tuple[str, ...] = Field(
+        (), description="DUNS of TDSPs whose days are taken, and flagged, before the meter is provisioned: U8"
+    )
+    inactive_wh: int = Field(0, ge=0, description="Wh a day that a premise without service may use")
+    pulse_overflow_wh: int = Field(655_350, ge=1, description="Wh an interval: 65,535 pulses of 10 Wh")
+    residential_kw: int = Field(96, ge=1, description="highest demand of a home: 240 V x 400 A")
+    other_kw: int = Field(2_500, ge=1, description="highest demand of any other premise")
+    sum_tolerance_wh: int = Field(1_000, ge=0, description="Wh a day: registers may be read in whole kWh")
+    zero_run_intervals: int = Field(
+        48, ge=1, description="zeros in a row; 12 hours are longer than the sun feeds a home"
+    )
+    spike_percent: int = Field(180, ge=1, description="by how much the highest interval may exceed the third highest")
+    spike_floor_wh: int = Field(2_500, ge=0, description="no spike below: one appliance more is none")
+    usage_factor: float = Field(
+        10, gt=1, description="high: more than so many times, low: less than one part in so many"
+    )
+    usage_floor_wh: int = Field(5_000, ge=0, description="Wh a day: a difference below this is neither high nor low")
+    usage_days: tuple[int, ...] = Field((1, 7), description="days back that a day's usage is compared with")
 
 
 class Work(_Section):
@@ -170,6 +197,7 @@ class Settings(BaseSettings):
     mail: Mail = Field(default_factory=Mail)
     green_button: GreenButton = Field(default_factory=GreenButton)
     limits: Limits = Field(default_factory=Limits)
+    validation: Validation = Field(default_factory=Validation)
     work: Work = Field(default_factory=Work)
 
     @classmethod

@@ -67,6 +67,7 @@ def load(
                 clock=hub.clock,
                 actor="operator:load",
                 tdsp_duns=tdsp_duns,
+                validation=hub.settings.validation,
                 adjusted=adjusted,
                 progress=show,
             )

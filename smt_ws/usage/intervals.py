@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from itertools import islice
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
 
 from adapters.central_day import intervals_in
-from adapters.lse import LseRecord, Reject, TooManyRecordsError
+from adapters.lse import LOAD, LseRecord, Reject, TooManyRecordsError
+from smt_ws.settings import Validation
 from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Finding
+from smt_ws.usage.checks import LARGEST_REGISTER_WH, NOT_READ, Batch, check
 from smt_ws.usage.errors import TooManyRecordsInFileError
 from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
-from smt_ws.usage.merge import StagedDay, merge, open_staging, stage
+from smt_ws.usage.merge import (
+    StagedDay,
+    StagedRead,
+    merge_days,
+    merge_reads,
+    open_staging,
+    stage_days,
+    stage_reads,
+)
 from smt_ws.usage.partitions import ensure_months
-from smt_ws.usage.rules import RULES, KnownPremise, Severity, estimate_replaces_actual, examine
+from smt_ws.usage.recent import whole_days_before
+from smt_ws.usage.rules import RULES, KnownPremise, Severity, estimate_replaces_actual, examine, flags_of
 
 __all__ = ["Progress", "take_in"]
 
@@ -24,6 +40,7 @@ Progress = Callable[[int], None]
 
 #: Records validated and staged at once: enough that a statement's cost does not count, few enough to be small.
 _BATCH = 5000
+_BEYOND = Decimal(10**9)
 
 
 def take_in(
@@ -34,28 +51,93 @@ def take_in(
     sender: str,
     today: date,
     severity: Mapping[str, Severity],
+    figures: Validation,
     progress: Progress | None = None,
 ) -> list[Finding]:
     """Validate *records*, put the good ones into the store as this load, count all in its tally.
 
     *sender* is the DUNS number of the TDSP that sent them, *today* the operating day of business time, *severity* of
-    every rule from `rules.severities`. Returns the findings in order of their lines.
+    every rule from `rules.severities`, *figures* those in the rules' formulas. The register reads of row two are
+    stored with their days; a record without them leaves those that the store has. Returns the findings in order of
+    their lines.
 
     Raises `TooManyRecordsInFileError`.
     """
     file = _File(sender, today, severity)
-    open_staging(opened.connection)
+    connection = opened.connection
+    open_staging(connection)
     rest = iter(records)
     try:
         while batch := list(islice(rest, _BATCH)):
-            known = known_premises(opened.connection, (r.esiid for r in batch if isinstance(r, LseRecord)))
-            stage(opened.connection, file.good_days(batch, known))
+            known = known_premises(connection, (r.esiid for r in batch if isinstance(r, LseRecord)))
+            days, reads = file.good_days(batch, known, _measured(connection, batch, known, figures))
+            stage_days(connection, days)
+            if reads:
+                stage_reads(connection, reads)
+                file.has_reads = True
             if progress:
                 progress(file.records)
     except TooManyRecordsError as error:
         raise TooManyRecordsInFileError(str(error)) from error
     file.put(opened, store)
     return sorted(file.findings, key=lambda finding: finding.line)
+
+
+def _measured(
+    connection: Connection,
+    batch: Sequence[LseRecord | Reject],
+    known: Mapping[str, KnownPremise],
+    figures: Validation,
+) -> dict[int, list[tuple[str, str]]]:
+    """What the values of the batch's records break, by their place in the batch; the rest is `examine`'s."""
+    by_length: dict[int, list[int]] = {}
+    for place, record in enumerate(batch):
+        if isinstance(record, LseRecord) and record.esiid in known:
+            length = len(record.values)
+            if length == intervals_in(record.day):
+                by_length.setdefault(length, []).append(place)
+    found: dict[int, list[tuple[str, str]]] = {}
+    for places in by_length.values():
+        records: list[Any] = [batch[place] for place in places]
+        premises = [known[record.esiid] for record in records]
+        for n, code, reason in check(_columns(connection, records, premises, figures), figures):
+            found.setdefault(places[n], []).append((code, reason))
+    return found
+
+
+def _columns(
+    connection: Connection, records: Sequence[LseRecord], premises: Sequence[KnownPremise], figures: Validation
+) -> Batch:
+    missing = None
+    if any(record.statuses is not None and b"M" in record.statuses for record in records):
+        letters = b"".join(record.statuses or b"A" * len(record.values) for record in records)
+        missing = np.frombuffer(letters, "u1").reshape(len(records), -1) == ord("M")
+    consumption = np.array([record.channel == LOAD for record in records])
+    earlier = np.full((len(records), len(figures.usage_days)), -1, np.int64)
+    used = np.flatnonzero(consumption).tolist()
+    earlier[used] = whole_days_before(
+        connection, [premises[n].id for n in used], [records[n].day for n in used], back=figures.usage_days
+    )
+    return Batch(
+        values=np.stack([record.values for record in records]),
+        missing=missing,
+        consumption=consumption,
+        active=np.array([premise.is_active for premise in premises]),
+        residential=np.array([premise.premise_type == "RESIDENTIAL" for premise in premises]),
+        start=np.array([_register_wh(record)[0] for record in records], np.int64),
+        stop=np.array([_register_wh(record)[1] for record in records], np.int64),
+        earlier=earlier,
+    )
+
+
+def _register_wh(record: LseRecord) -> tuple[int, int]:
+    """The register readings of row two in Wh, `NOT_READ` where not given; 0 and 0 is how files say "not read"."""
+    start, stop = record.start_reading, record.stop_reading
+    if not start and not stop:
+        return NOT_READ, NOT_READ
+    # beyond what is believed, how far beyond does not matter
+    first, last = (NOT_READ if kwh is None else int(min(kwh, _BEYOND).scaleb(3)) for kwh in (start, stop))
+    return first, last
 
 
 class _File:
@@ -72,11 +154,21 @@ class _File:
         #: (line, ESI ID, channel, day, statuses) of each staged day; its position in this list is its position there.
         self.staged: list[tuple[int, str, int, date, bytes | None]] = []
         self.seen: set[tuple[int, int, date]] = set()
+        self.has_reads = False
 
-    def good_days(self, batch: list[LseRecord | Reject], known: Mapping[str, KnownPremise]) -> list[StagedDay]:
-        """The days of *batch* that are to be stored; what is wrong with the others is noted."""
+    def good_days(
+        self,
+        batch: Sequence[LseRecord | Reject],
+        known: Mapping[str, KnownPremise],
+        measured: Mapping[int, Sequence[tuple[str, str]]],
+    ) -> tuple[list[StagedDay], list[StagedRead]]:
+        """The days of *batch* that are to be stored, and their register reads; what is wrong is noted.
+
+        *measured* are the rules that the values break, by place in the batch.
+        """
         good: list[StagedDay] = []
-        for record in batch:
+        reads: list[StagedRead] = []
+        for place, record in enumerate(batch):
             self.records += 1
             if isinstance(record, Reject):
                 self.rejected += 1
@@ -100,6 +192,8 @@ class _File:
                 statuses=record.statuses,
                 rounded=record.rounded,
                 repeated=key in self.seen,
+                named=(record.sender, record.mre),
+                measured=measured.get(place, ()),
             )
             for rule, severity, reason in broken:
                 self.findings.append(
@@ -112,11 +206,16 @@ class _File:
             assert key is not None
             self.seen.add(key)
             position = len(self.staged)
+            flags = 0
             if broken:
                 self.flagged.add(position)
+                flags = flags_of(rule for rule, _, _ in broken)
             self.staged.append((record.line, record.esiid, record.channel, record.day, record.statuses))
-            good.append((position, premise.id, record.channel, record.day, values, record.statuses))
-        return good
+            good.append((position, premise.id, record.channel, record.day, values, record.statuses, flags))
+            start, stop = _register_wh(record)
+            if max(start, stop) in range(LARGEST_REGISTER_WH + 1):
+                reads.append((position, premise.id, record.channel, record.day, *_as_read(start, stop), "A"))
+        return good, reads
 
     def put(self, opened: OpenLoad, store: Store) -> None:
         """Merge the staged days and complete the tally."""
@@ -126,19 +225,30 @@ class _File:
         if days:
             ensure_months(store, days)
             tally.first_day, tally.last_day = min(days), max(days)
-            merged = merge(
-                opened.connection, load_number=opened.number, first_day=tally.first_day, last_day=tally.last_day
+            days_of_file = (tally.first_day, tally.last_day)
+            merged = merge_days(
+                opened.connection, load_number=opened.number, days=days_of_file, judge=self._estimates_for_actuals
             )
             tally.loaded, tally.replaced, tally.unchanged = merged.loaded, len(merged.replaced), merged.unchanged
-            for position, old in merged.replaced.items():
-                self._note_estimates(position, old)
+            if self.has_reads:
+                merge_reads(opened.connection, load_number=opened.number, days=days_of_file)
         tally.flagged = len(self.flagged)
 
-    def _note_estimates(self, position: int, old: bytes | None) -> None:
-        line, esiid, channel, day, new = self.staged[position]
-        estimates = estimate_replaces_actual(old, new)
-        if estimates:
-            rule = RULES["ESTIMATE_REPLACES_ACTUAL"]
-            reason = f"{estimates} intervals are estimated now that were actual before"
-            self.findings.append(Finding(line, esiid, channel, day, rule.code, rule.severity, reason))
-            self.flagged.add(position)
+    def _estimates_for_actuals(self, replaced: Mapping[int, bytes | None]) -> dict[int, int]:
+        rule = RULES["ESTIMATE_REPLACES_ACTUAL"]
+        bits: dict[int, int] = {}
+        for position, old in replaced.items():
+            line, esiid, channel, day, new = self.staged[position]
+            estimates = estimate_replaces_actual(old, new)
+            if estimates:
+                reason = f"{estimates} intervals are estimated now that were actual before"
+                self.findings.append(Finding(line, esiid, channel, day, rule.code, rule.severity, reason))
+                self.flagged.add(position)
+                bits[position] = flags_of([rule.code])
+        return bits
+
+
+def _as_read(start: int, stop: int) -> tuple[int | None, int | None, int | None]:
+    """Start, stop and usage as they are stored; no usage where one was not read, or the register went back."""
+    usage = stop - start if NOT_READ < start <= stop else None
+    return None if start == NOT_READ else start, None if stop == NOT_READ else stop, usage

@@ -24,6 +24,8 @@ def known_premises(connection: Connection, esiids: Iterable[str]) -> dict[str, K
             premise.c.esiid,
             premise.c.id,
             premise.c.tdsp_duns,
+            premise.c.status,
+            premise.c.premise_type,
             meter.c.installed_on,
             meter.c.provisioned_on,
             meter.c.removed_on,
@@ -32,10 +34,10 @@ def known_premises(connection: Connection, esiids: Iterable[str]) -> dict[str, K
         .outerjoin(meter, meter.c.premise_id == premise.c.id)
     )
     found: dict[str, KnownPremise] = {}
-    for esiid, key, tdsp_duns, installed, provisioned, removed in rows:
+    for esiid, key, tdsp_duns, status, premise_type, installed, provisioned, removed in rows:
         spell = () if installed is None else (MeterSpell(installed, provisioned, removed),)
         before = found[esiid].meters if esiid in found else ()
-        found[esiid] = KnownPremise(key, tdsp_duns, before + spell)
+        found[esiid] = KnownPremise(key, tdsp_duns, before + spell, status, premise_type)
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from adapters.lse import LseRecord
 from adapters.lse_read import read
 from smt_ws.clock import Clock, central_today
+from smt_ws.settings import SettingsError, Validation
 from smt_ws.store.engine import Store
 from smt_ws.usage import market
 from smt_ws.usage.activity import Activity, Finding
@@ -33,21 +34,23 @@ def load_file(
     clock: Clock,
     actor: str = "hub:load",
     tdsp_duns: str | None = None,
+    validation: Validation | None = None,
     adjusted: Mapping[str, Severity] | None = None,
     progress: Progress | None = None,
 ) -> Activity:
     """Load the file at *path* and say what became of each record.
 
     *tdsp_duns* is the TDSP that sent it; None: as the file says itself (the name of an LSE file, the sender in its
-    first record, the TDSP of the first premise of a CSV file). *adjusted* severities override those of
-    `rules.RULES` where a rule allows it. A refused file is an outcome of the activity, not an exception; raises what
-    is the hub's own fault: `LoadLostError`, database and disk errors.
+    first record, the TDSP of the first premise of a CSV file). *validation* are the settings that the rules take
+    (default: as they come), *adjusted* severities override theirs. A refused file is an outcome of the activity, not
+    an exception; raises what is the hub's own fault: `LoadLostError`, `SettingsError` for a severity that cannot be
+    set, database and disk errors.
     """
     began = time.monotonic()
     activity = Activity(path.name, "", "", tdsp_duns or "", "refused", None)
     try:
         activity = replace(activity, sha256=sha256_of(path))
-        activity = _load(store, path, activity, clock, actor, severities(adjusted), progress)
+        activity = _load(store, path, activity, clock, actor, validation or Validation(), adjusted or {}, progress)
     except FileRefusedError as error:
         activity = replace(activity, code=error.code, reason=str(error))
     return replace(activity, seconds=time.monotonic() - began)
@@ -59,7 +62,8 @@ def _load(
     activity: Activity,
     clock: Clock,
     actor: str,
-    severity: Mapping[str, Severity],
+    figures: Validation,
+    adjusted: Mapping[str, Severity],
     progress: Progress | None,
 ) -> Activity:
     with opened(path, market.kind_of) as file:
@@ -68,6 +72,7 @@ def _load(
     if not sender:
         raise SenderUnknownError(f"{path.name}: nothing in it says which TDSP it is from")
     activity = replace(activity, kind=kind, tdsp_duns=sender)
+    severity = _severity(figures, adjusted, sender)
     incoming = Incoming(kind, sender, path.name, activity.sha256)
     findings: list[Finding] = []
     try:
@@ -80,6 +85,7 @@ def _load(
                     sender=sender,
                     today=central_today(clock),
                     severity=severity,
+                    figures=figures,
                     progress=progress,
                 )
             else:
@@ -87,6 +93,17 @@ def _load(
     except AlreadyLoaded as earlier:
         return replace(activity, outcome="repeated", load_number=earlier.number)
     return replace(activity, outcome="loaded", load_number=load.number, tally=load.tally, findings=tuple(findings))
+
+
+def _severity(figures: Validation, adjusted: Mapping[str, Severity], sender: str) -> dict[str, Severity]:
+    """Severities of all rules for a TDSP's file: the table's, the settings', the TDSP's own (U8), the caller's."""
+    chosen = {code: Severity(name) for code, name in figures.severities.items()}
+    if sender in figures.take_unprovisioned:
+        chosen["METER_NOT_PROVISIONED"] = Severity.FLAG
+    try:
+        return severities(chosen | dict(adjusted))
+    except ValueError as error:
+        raise SettingsError(f"validation.severities: {error}") from error
 
 
 def _sender_in(store: Store, file: PlainFile) -> str | None:

@@ -7,7 +7,7 @@ of its own; these are the rules that need to know the market or the store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from smt_ws.parties.rules import Reason
 
 __all__ = [
+    "FLAG_BITS",
     "RULES",
     "Broken",
     "KnownPremise",
@@ -24,7 +25,11 @@ __all__ = [
     "Severity",
     "estimate_replaces_actual",
     "examine",
+    "flags_of",
+    "rules_in",
     "severities",
+    "when",
+    "whose",
     "why_missing",
 ]
 
@@ -48,6 +53,8 @@ class Rule:
     source: str
     #: Whether an operator may set the other severity.
     adjustable: bool = False
+    #: The keys of the settings' section ``validation`` whose figures the formula names.
+    settings: tuple[str, ...] = ()
 
 
 #: Every rule, in the order in which they are tried; after the first that rejects no other is tried.
@@ -73,6 +80,13 @@ RULES: Final[dict[str, Rule]] = {
             adjustable=True,
         ),
         Rule(
+            "METER_IDENTIFICATION",
+            "MRE and Sender of row 30, where given, are the premise's TDSP (the first 9 digits of the DUNS)",
+            Severity.FLAG,
+            "U5; 004 attachment A: meter identification",
+            adjustable=True,
+        ),
+        Rule(
             "VALUE_ROUNDED",
             "no interval has a fourth decimal of a kWh other than 0 (it was rounded half-even to Wh)",
             Severity.FLAG,
@@ -88,6 +102,78 @@ RULES: Final[dict[str, Rule]] = {
             adjustable=True,
         ),
         Rule(
+            "INACTIVE_USAGE",
+            "the premise's status is ACTIVE, or the day's sum <= inactive_wh",
+            Severity.FLAG,
+            "U5; 004 attachment A: usage for inactive meters",
+            adjustable=True,
+            settings=("inactive_wh",),
+        ),
+        Rule(
+            "PULSE_OVERFLOW",
+            "every interval <= pulse_overflow_wh",
+            Severity.FLAG,
+            "U5; 004 attachment A: an interval beyond the registration range",
+            adjustable=True,
+            settings=("pulse_overflow_wh",),
+        ),
+        Rule(
+            "MAXIMUM_DEMAND",
+            "highest interval x 4 <= residential_kw at a RESIDENTIAL premise, <= other_kw elsewhere",
+            Severity.FLAG,
+            "U5; 004 attachment A: maximum demand",
+            adjustable=True,
+            settings=("residential_kw", "other_kw"),
+        ),
+        Rule(
+            "REGISTER_READS",
+            "start <= stop < 1,000,000,000 kWh, where both were read (not so where it rolled over or was reset)",
+            Severity.FLAG,
+            "U5; 004 attachment A: meter reset, reverse rotation",
+            adjustable=True,
+        ),
+        Rule(
+            "SUM_CHECK",
+            "|sum of intervals - (stop - start)| <= sum_tolerance_wh, where both were read and no interval is missing",
+            Severity.FLAG,
+            "U5; 004 attachment A: sum check",
+            adjustable=True,
+            settings=("sum_tolerance_wh",),
+        ),
+        Rule(
+            "ZERO_RUN",
+            "on the consumption channel of a day that is not all zero, fewer than zero_run_intervals zeros in a row",
+            Severity.FLAG,
+            "U5; 004 attachment A: consecutive zeros",
+            adjustable=True,
+            settings=("zero_run_intervals",),
+        ),
+        Rule(
+            "SPIKE",
+            "(highest - third highest interval) <= spike_percent / 100 x third highest, or highest <= spike_floor_wh",
+            Severity.FLAG,
+            "U5; 004 attachment A: spike check (never a reason to reject)",
+            settings=("spike_percent", "spike_floor_wh"),
+        ),
+        Rule(
+            "HIGH_USAGE",
+            "consumption of the day <= usage_factor x the largest of the days usage_days back that were measured whole,"
+            " or above it by at most usage_floor_wh",
+            Severity.FLAG,
+            "U5; 004 attachment A: high/low usage",
+            adjustable=True,
+            settings=("usage_factor", "usage_floor_wh", "usage_days"),
+        ),
+        Rule(
+            "LOW_USAGE",
+            "consumption x usage_factor >= the smallest of the days usage_days back that were measured whole,"
+            " or below it by at most usage_floor_wh (not asked of a day with missing intervals)",
+            Severity.FLAG,
+            "U5; 004 attachment A: high/low usage",
+            adjustable=True,
+            settings=("usage_factor", "usage_floor_wh", "usage_days"),
+        ),
+        Rule(
             "ESTIMATE_REPLACES_ACTUAL",
             "no interval is E that was A in the version it replaces",
             Severity.FLAG,
@@ -95,6 +181,40 @@ RULES: Final[dict[str, Rule]] = {
         ),
     )
 }
+
+
+#: The bit of each rule in the ``flags`` kept with a day, from bit 0. Stored: only ever append.
+FLAG_BITS: Final = (
+    "METER_NOT_PROVISIONED",
+    "VALUE_ROUNDED",
+    "MISSING_INTERVALS",
+    "ZERO_DAY",
+    "ESTIMATE_REPLACES_ACTUAL",
+    "METER_IDENTIFICATION",
+    "INACTIVE_USAGE",
+    "PULSE_OVERFLOW",
+    "MAXIMUM_DEMAND",
+    "REGISTER_READS",
+    "SUM_CHECK",
+    "ZERO_RUN",
+    "SPIKE",
+    "HIGH_USAGE",
+    "LOW_USAGE",
+)
+_BIT: Final = {code: 1 << number for number, code in enumerate(FLAG_BITS)}
+
+
+def flags_of(codes: Iterable[str]) -> int:
+    """The flags of a day that breaks these rules."""
+    flags = 0
+    for code in codes:
+        flags |= _BIT[code]
+    return flags
+
+
+def rules_in(flags: int) -> tuple[str, ...]:
+    """The codes of the rules whose bits are set, in the order of the bits."""
+    return tuple(code for code, bit in _BIT.items() if flags & bit)
 
 
 class MeterSpell(NamedTuple):
@@ -111,6 +231,13 @@ class KnownPremise(NamedTuple):
     id: int
     tdsp_duns: str
     meters: tuple[MeterSpell, ...]
+    status: str = "ACTIVE"
+    premise_type: str | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has service; what a TDSP has said nothing of has."""
+        return self.status.upper() == "ACTIVE"
 
     def has_meter(self, day: date) -> bool:
         """Whether a meter was installed there on *day*."""
@@ -160,17 +287,20 @@ def examine(
     statuses: bytes | None,
     rounded: Sequence[int],
     repeated: bool,
+    named: Sequence[str | None] = (),
+    measured: Iterable[tuple[str, str]] = (),
 ) -> list[Broken]:
     """Every rule that a record breaks, in the order of the table, ending with the first that rejects.
 
     *sender* is the DUNS number of the TDSP that sent it; *expected* the number of intervals the day has; *values*
     little-endian int32 Wh; *statuses* a letter an interval or None where all are A; *rounded* the indices of values
-    that had a fourth decimal; *repeated* whether the file had the same ESI ID, channel and day before.
+    that had a fourth decimal; *repeated* whether the file had the same ESI ID, channel and day before; *named* the
+    DUNS numbers that the record itself gives as its sender and meter reader; *measured* what `checks` found in the
+    values: rule and facts.
     """
     broken: list[Broken] = []
-    for code, reason in _facts(
-        premise, sender, esiid, channel, day, today, expected, values, statuses, rounded, repeated
-    ):
+    facts = _facts(premise, sender, esiid, channel, day, today, expected, values, statuses, rounded, repeated, named)
+    for code, reason in (*facts, *measured):
         broken.append(Broken(code, severity[code], reason))
         if severity[code] is Severity.REJECT:
             break
@@ -189,24 +319,21 @@ def _facts(
     statuses: bytes | None,
     rounded: Sequence[int],
     repeated: bool,
+    named: Sequence[str | None],
 ) -> list[tuple[str, str]]:
     """Every broken rule; those after a record's identity is in doubt are not looked at."""
-    if premise is None:
-        return [("ESIID_UNKNOWN", f"no premise has the ESI ID {esiid}")]
-    if premise.tdsp_duns != sender:
-        return [("WRONG_TDSP", f"the file is from {sender}, the premise is another TDSP's")]
+    stranger = whose(premise, sender=sender, esiid=esiid)
+    if premise is None or stranger is not None:
+        return [stranger] if stranger is not None else []
     if len(values) != 4 * expected or (statuses is not None and len(statuses) != expected):
         return [("INTERVAL_COUNT", f"{len(values) // 4} intervals; {day} has {expected}")]
     facts: list[tuple[str, str]] = []
     if repeated:
         facts.append(("DUPLICATE_IN_FILE", f"channel {channel} of {day} came before in this file; the first counts"))
-    if day >= today:
-        facts.append(("DAY_NOT_OVER", f"{day} is not over; today is {today}"))
-    if not premise.is_provisioned(day):
-        if premise.has_meter(day):
-            facts.append(("METER_NOT_PROVISIONED", f"the meter installed on {day} was not provisioned by then"))
-        else:
-            facts.append(("NO_METER", f"no meter is known at the premise on {day}"))
+    facts += when(premise, day=day, today=today)
+    strangers = [duns for duns in named if duns and duns[:9] != premise.tdsp_duns[:9]]
+    if strangers:
+        facts.append(("METER_IDENTIFICATION", f"row 30 names {', '.join(strangers)}; the TDSP is {premise.tdsp_duns}"))
     if rounded:
         facts.append(
             ("VALUE_ROUNDED", f"{len(rounded)} values rounded to whole Wh, the first at interval {rounded[0]}")
@@ -217,6 +344,28 @@ def _facts(
     # a solar panel rests all night and a whole dark day: zeros are news on the consumption channel only
     if channel == 4 and missing < expected and not values.strip(b"\0"):
         facts.append(("ZERO_DAY", f"all {expected - missing} intervals present are 0"))
+    return facts
+
+
+def whose(premise: KnownPremise | None, *, sender: str, esiid: str) -> tuple[str, str] | None:
+    """The rule that a premise breaks as the subject of anything that *sender* tells, and the facts; None: none."""
+    if premise is None:
+        return "ESIID_UNKNOWN", f"no premise has the ESI ID {esiid}"
+    if premise.tdsp_duns != sender:
+        return "WRONG_TDSP", f"the file is from {sender}, the premise is another TDSP's"
+    return None
+
+
+def when(premise: KnownPremise, *, day: date, today: date) -> list[tuple[str, str]]:
+    """The rules that a measured *day* breaks by its date, and the facts."""
+    facts: list[tuple[str, str]] = []
+    if day >= today:
+        facts.append(("DAY_NOT_OVER", f"{day} is not over; today is {today}"))
+    if not premise.is_provisioned(day):
+        if premise.has_meter(day):
+            facts.append(("METER_NOT_PROVISIONED", f"the meter installed on {day} was not provisioned by then"))
+        else:
+            facts.append(("NO_METER", f"no meter is known at the premise on {day}"))
     return facts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,9 @@ def day_of(
     wh: int | Sequence[int] = 250,
     statuses: bytes | None = None,
     sender: str = ONCOR,
+    reads: tuple[str, str] | None = None,
 ) -> LseRecord:
-    """One record: every interval *wh*, or the values themselves."""
+    """One record: every interval *wh*, or the values themselves; *reads* are the register's, in kWh."""
     values = np.full(intervals_in(day), wh, np.int32) if isinstance(wh, int) else np.array(wh, np.int32)
     return LseRecord(
         line=0,
@@ -77,6 +79,8 @@ def day_of(
         day=day,
         values=values,
         statuses=statuses,
+        start_reading=Decimal(reads[0]) if reads else None,
+        stop_reading=Decimal(reads[1]) if reads else None,
         transaction_id=f"T{number}",
         created=datetime(2026, 11, 20, 3, 0),
         sender=sender,

@@ -46,7 +46,7 @@ progress = None
 if place == "reading":
     progress = stop
 elif place == "before merge":
-    intervals.merge = stop
+    intervals.merge_days = stop
 elif place == "before commit":
     loads._finish = stop
 load_file(Store(url), Path(path), clock=FixedClock(), progress=progress)
@@ -219,4 +219,4 @@ def test_a_new_month_does_not_wait_for_a_load_or_a_reader_under_way(
     with store.read() as reader, store.write() as writer:
         reader.execute(select(interval_day)).all()
         writer.execute(interval_day.delete())
-        assert len(partitions.ensure_months(store, [date(2027, 1, 1)])) == 2
+        assert len(partitions.ensure_months(store, [date(2027, 1, 1)])) == 4

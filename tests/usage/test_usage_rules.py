@@ -8,9 +8,12 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_value_checks import every_fact
 
 from smt_ws.parties.rules import Reason
+from smt_ws.settings import Validation
 from smt_ws.usage.rules import (
+    FLAG_BITS,
     RULES,
     Broken,
     KnownPremise,
@@ -18,6 +21,8 @@ from smt_ws.usage.rules import (
     Severity,
     estimate_replaces_actual,
     examine,
+    flags_of,
+    rules_in,
     severities,
     why_missing,
 )
@@ -39,6 +44,7 @@ FAULTS = {
     "VALUE_ROUNDED": {"rounded": (3,)},
     "MISSING_INTERVALS": {"statuses": b"M" + ACTUAL[1:]},
     "ZERO_DAY": {"values": bytes(384)},
+    "METER_IDENTIFICATION": {"named": ("TDSP", "STRANGER")},
 }
 
 
@@ -72,9 +78,26 @@ def test_each_fault_breaks_its_rule_and_no_other(code: str) -> None:
     assert found.reason
 
 
-def test_every_rule_of_the_table_has_a_fault_here_but_the_one_that_needs_the_store() -> None:
-    assert RULES.keys() - FAULTS.keys() == {"ESTIMATE_REPLACES_ACTUAL"}
+def test_every_rule_of_the_table_has_a_fault_here_or_is_about_values_or_about_the_store() -> None:
+    about_values = {code for _, code, _ in every_fact()}
+    assert RULES.keys() - FAULTS.keys() - about_values == {"ESTIMATE_REPLACES_ACTUAL"}
     assert all(rule.formula and rule.source for rule in RULES.values())
+
+
+def test_the_figures_that_a_formula_names_are_settings() -> None:
+    for rule in RULES.values():
+        assert all(name in rule.formula and name in Validation.model_fields for name in rule.settings), rule.code
+
+
+def test_flags_are_kept_as_bits_that_every_flagging_rule_has() -> None:
+    flagging = {code for code, rule in RULES.items() if rule.adjustable or rule.severity is Severity.FLAG}
+    assert set(FLAG_BITS) == flagging
+    assert FLAG_BITS[:5] == (
+        "METER_NOT_PROVISIONED", "VALUE_ROUNDED", "MISSING_INTERVALS", "ZERO_DAY", "ESTIMATE_REPLACES_ACTUAL"
+    ), "bits are stored: only ever append"  # fmt: skip
+    assert rules_in(flags_of(FLAG_BITS)) == FLAG_BITS
+    assert rules_in(flags_of(["SPIKE", "ZERO_DAY"])) == ("ZERO_DAY", "SPIKE")
+    assert rules_in(0) == ()
 
 
 @pytest.mark.parametrize(("first", "second"), list(product(FAULTS, FAULTS)))
