@@ -20,9 +20,13 @@ _RIGHT_OF: Final[dict[str, Right]] = {"r": "retrieve", "d": "delete", "w": "stor
 
 
 class Upload:
-    """A file being received: hidden until ``publish``, gone when closed before that."""
+    """A file being received: hidden until ``publish``, gone when closed before that.
 
-    def __init__(self, final: Path, largest: int) -> None:
+    ``announced``: how many bytes the client said that it will have; None: it did not say.
+    """
+
+    def __init__(self, final: Path, largest: int, announced: int | None) -> None:
+        self.announced = announced
         self.name = str(final)
         self._final = final
         self._temporary = temporary_name(final)
@@ -112,7 +116,7 @@ class Folders(AbstractedFS):
     def open(self, filename: str, mode: str) -> IO[bytes] | Upload:
         """A regular file to read, or an upload that appears when it is whole."""
         if "r" not in mode:
-            return Upload(Path(filename), self._largest_upload)
+            return Upload(Path(filename), self._largest_upload, self.cmd_channel.take_announced())
         # without O_NONBLOCK a named pipe put there by mistake would hold the session
         handle = os.open(filename, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         if not stat.S_ISREG(os.fstat(handle).st_mode):

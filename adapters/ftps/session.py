@@ -5,10 +5,21 @@ What pyftpdlib 2.2 leaves open and this module closes: commands sent in the clea
 `PROT C` after `PASV` gives a clear data channel; any certificate of the authorities may open the data connection; data
 is sent before a pending handshake has been judged; a data connection that is cut counts as a complete upload; a
 command line that is too long is taken for several; line feeds in commands reach the log.
+
+When is an upload whole? FTP says so by the end of the data connection alone, and TLS tells an end from a cut by its
+closing alert (RFC 4217, 12.4). lftp drops that alert whenever its socket is full, so its larger uploads would never be
+whole. (It also closes with TLS 1.3's session tickets unread, on which its kernel resets the connection and throws away
+what was not sent yet; its data connections use TLS 1.2, which has none here.) Therefore, in this order:
+
+- fewer bytes than the client announced with ALLO, or a connection that was reset: never whole, alert or not;
+- the closing alert, or exactly the bytes announced: whole;
+- an end without alert and without announcement: whole if the control connection is still there, and nothing was
+  aborted, after a pause. A client that was killed loses both connections at once.
 """
 
 import logging
-from typing import Any, Final
+import sys
+from typing import Any, Final, Literal
 
 from OpenSSL import SSL
 from pyftpdlib.exceptions import AuthenticationFailed
@@ -39,6 +50,9 @@ class DataChannel(TLS_DTPHandler):
     """A data connection: TLS with the control connection's own certificate; uploads appear when they are whole."""
 
     timeout = 120
+    transfer_finished: bool
+    _resp: Any
+    _pause: Literal["", "running", "over"] = ""
 
     def __init__(self, sock: Any, cmd_channel: Any) -> None:
         super().__init__(sock, cmd_channel)
@@ -47,6 +61,8 @@ class DataChannel(TLS_DTPHandler):
 
     def secure_connection(self, ssl_context: SSL.Context) -> None:
         """Start the handshake, which only the control connection's certificate will pass."""
+        if self.cmd_channel.client_name.startswith("lftp"):
+            ssl_context = self.cmd_channel.server_tls.context(tls12=True)
         super().secure_connection(ssl_context)
         if isinstance(self.socket, SSL.Connection):
             expect(self.socket, self.cmd_channel.peer_sha256)
@@ -58,17 +74,53 @@ class DataChannel(TLS_DTPHandler):
     def close(self) -> None:
         """Close; an upload gets its name first, so that the client's 226 means that the file is safe."""
         upload = self.file_obj
+        if self._pause == "running":
+            self.transfer_finished = False  # somebody closes before it is over: ABOR, the end of the control connection
         if not self._closed and isinstance(upload, Upload) and self.transfer_finished and not upload.closed:
-            self._finish(upload)
+            reason = self._why_not_whole(upload)
+            if reason is None:
+                self._finish(upload)
+            elif reason:
+                self.transfer_finished = False
+                self._resp = (f"426 {reason}; upload discarded.", _log.warning)
+            else:
+                self._wait_for_the_client()
+                return
         super().close()
 
+    def _why_not_whole(self, upload: Upload) -> str | None:
+        """None: it is whole; a sentence: it is not; an empty one: that will be seen after a pause."""
+        received, announced = self.tot_bytes_received, upload.announced
+        if announced is not None and received < announced:
+            return f"{received} bytes came of {announced} announced"
+        if isinstance(self.socket, SSL.Connection) and self.socket.get_shutdown() & SSL.RECEIVED_SHUTDOWN:
+            return None
+        # pyftpdlib closes while it handles what OpenSSL raised: a plain end of the stream, or a reset
+        ended = sys.exc_info()[1]
+        if not (isinstance(ended, SSL.SysCallError) and ended.args[:1] == (-1,)):
+            return None if self._pause else "Connection cut before the TLS closing alert"
+        return None if received == announced else ""
+
+    def _wait_for_the_client(self) -> None:
+        self._pause = "running"
+        self._resp = None
+        self.del_channel()  # the ended stream would be readable for ever
+        self.ioloop.call_later(self.cmd_channel.settings.alertless_pause, self._still_there)
+
+    def _still_there(self) -> None:
+        if not self._closed:
+            self._pause = "over"
+            self.transfer_finished = True
+            self._resp = ("226 Transfer complete.", _log.debug)
+            self._error = True  # pyftpdlib's word for: no closing alert of ours to one that has gone without its own
+            self.close()
+
+    def modify_ioloop_events(self, events: int, logdebug: bool = False) -> None:
+        """Ask for events, but not of a stream that has ended."""
+        if not self._pause:
+            super().modify_ioloop_events(events, logdebug)
+
     def _finish(self, upload: Upload) -> None:
-        # FTP knows the end of a file only by the end of the connection; TLS tells an end from a cut (RFC 4217, 12.4)
-        ended = isinstance(self.socket, SSL.Connection) and self.socket.get_shutdown() & SSL.RECEIVED_SHUTDOWN
-        if not ended:
-            self.transfer_finished = False
-            self._resp = ("426 Connection cut before the TLS closing alert; upload discarded.", _log.warning)
-            return
         try:
             upload.publish()
         except OSError as failure:
@@ -136,6 +188,8 @@ class Session(TLS_FTPHandler):
     _in_dtp_queue: Any
     _in_buffer_len: int
     _restart_position: int
+    _current_type: str
+    _extra_feats: list[str]
 
     tls_control_required = True
     tls_data_required = True
@@ -144,13 +198,18 @@ class Session(TLS_FTPHandler):
     max_login_attempts = 3
     dtp_handler = DataChannel
     abstracted_fs = Folders
-    proto_cmds: Final = {name: TLS_FTPHandler.proto_cmds[name] for name in _COMMANDS}
+    proto_cmds: Final = {name: TLS_FTPHandler.proto_cmds[name] for name in _COMMANDS} | {
+        "CLNT": {"perm": None, "auth": False, "arg": True, "help": "Syntax: CLNT <SP> name of the client program."}
+    }
 
     def __init__(self, conn: Any, server: Any, ioloop: Any = None) -> None:
         self.peer_sha256 = ""
         self.account: Account | None = None
+        self.client_name = ""
+        self._announced: int | None = None
         self.authorizer = _Authorizer(self)
         super().__init__(conn, server, ioloop)
+        self._extra_feats.append("CLNT")
 
     @classmethod
     def get_ssl_context(cls) -> SSL.Context:
@@ -194,6 +253,22 @@ class Session(TLS_FTPHandler):
             super().ftp_PROT(line)
         else:
             self.respond("534 Only PROT P is accepted.")
+
+    def ftp_CLNT(self, line: str) -> None:  # noqa: N802
+        """Remember what program the client is: lftp needs care."""
+        self.client_name = _one_line(line).lower()
+        self.respond("200 Noted.")
+
+    def ftp_ALLO(self, line: str) -> None:  # noqa: N802
+        """Remember how many bytes the next upload will have."""
+        size = line.partition(" ")[0]
+        self._announced = int(size) if size.isascii() and size.isdigit() and len(size) < 19 else None
+        super().ftp_ALLO(line)
+
+    def take_announced(self) -> int | None:
+        """How many bytes the upload that begins now will have, if the client has said so; in text mode sizes differ."""
+        announced, self._announced = self._announced, None
+        return announced if self._current_type == "i" else None
 
     def ftp_STOR(self, file: str, mode: str = "w") -> str | None:  # noqa: N802
         """Receive a whole file; a part of one is not taken."""

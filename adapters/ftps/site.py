@@ -45,6 +45,7 @@ class FtpsSettings:
     failed_login_window: float = 900
     failed_login_delay: float = 3
     largest_upload: int = 2 * 1024**3
+    alertless_pause: float = 3  # before an upload that ended without TLS's closing alert is taken for whole
 
 
 class FtpsSite:

@@ -39,19 +39,19 @@ class ServerTls:
         self._files = (certificate_file, key_file, client_ca_file)
         self._lock = threading.Lock()
         self._seen = self._state()
-        self._context = self._load()
+        self._contexts = self._load(), self._load(SSL.TLS1_2_VERSION)
 
-    def context(self) -> SSL.Context:
-        """The context for a new connection."""
+    def context(self, *, tls12: bool = False) -> SSL.Context:
+        """The context for a new connection; ``tls12``: for a client that cannot do with TLS 1.3."""
         with self._lock:
             try:
                 if (state := self._state()) != self._seen:
                     self._seen = state
-                    self._context = self._load()
+                    self._contexts = self._load(), self._load(SSL.TLS1_2_VERSION)
                     _log.info("FTPS certificate files were read again")
             except FtpsTlsError as refused:
                 _log.error("FTPS certificate files have changed and cannot be used: %s", refused)
-            return self._context
+            return self._contexts[tls12]
 
     def _state(self) -> tuple[tuple[int, int, int], ...]:
         try:
@@ -59,10 +59,11 @@ class ServerTls:
         except OSError as missing:
             raise FtpsTlsError(str(missing)) from None
 
-    def _load(self) -> SSL.Context:
+    def _load(self, highest: int = SSL.TLS1_3_VERSION) -> SSL.Context:
         certificate, key, client_ca = (str(path) for path in self._files)
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.set_max_proto_version(highest)
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_cipher_list(_TLS_1_2_CIPHERS)

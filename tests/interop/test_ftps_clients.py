@@ -1,11 +1,12 @@
 """R7, P4: programs that are not ours fetch, decrypt and open what the hub delivers, and leave files in an inbox."""
 
-import contextlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def run(*args: str | Path, seconds: float = 60, **options) -> subprocess.Complet
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("ftps")) as box:
+    with running(tmp_path_factory.mktemp("ftps"), alertless_pause=1) as box:
         with box.login(REQUESTER), box.login(TDSP):
             pass
         yield box
@@ -82,14 +83,18 @@ def test_curl_with_a_wrong_password_or_without_tls_is_refused(sandbox: Sandbox) 
     assert plain.returncode == 67
 
 
-def lftp(box: Sandbox, user: str, commands: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+def lftp_line(box: Sandbox, user: str, commands: str) -> list[str]:
     pem = box.pems[user]
     script = (
         f"set ftp:ssl-force true; set ftp:ssl-protect-data true; set ssl:ca-file {box.authority.file}; "
         f"set ssl:cert-file {pem.certificate}; set ssl:key-file {pem.key}; set net:max-retries 1; set net:timeout 10; "
         f'set cmd:fail-exit true; open -u "{user},{PASSWORD}" -p {box.site.address[1]} localhost; {commands}; bye'
     )
-    return run(program("lftp"), "--norc", "-c", script, seconds=seconds)
+    return [program("lftp"), "--norc", "-c", script]
+
+
+def lftp(box: Sandbox, user: str, commands: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    return run(*lftp_line(box, user, commands), seconds=seconds)
 
 
 def test_lftp_mirrors_a_folder_and_deletes(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -102,15 +107,48 @@ def test_lftp_mirrors_a_folder_and_deletes(sandbox: Sandbox, tmp_path: Path) -> 
     assert os.listdir(sandbox.home(REQUESTER) / "daily") == []
 
 
-def test_an_upload_that_lftp_ends_without_tls_closing_alert_is_never_published_in_part(
-    sandbox: Sandbox, tmp_path: Path
+def test_lftp_stores_large_files_in_the_inbox(sandbox: Sandbox, tmp_path: Path) -> None:
+    """lftp 4.9 drops TLS's closing alert while its socket is full; it has announced the size before (ALLO)."""
+    (tmp_path / "u").write_bytes(CSV * 20)
+    for round_ in range(2):
+        done = lftp(sandbox, TDSP, f"put -O /inbox {tmp_path}/u -o lftp{round_}.lse", seconds=20)
+        assert done.returncode == 0, done.stderr
+        assert (sandbox.home(TDSP) / "inbox" / f"lftp{round_}.lse").read_bytes() == CSV * 20
+
+
+def test_lftp_stores_large_files_without_announcing_their_size(sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "u").write_bytes(CSV * 20)
+    done = lftp(sandbox, TDSP, f"set ftp:use-allo false; put -O /inbox {tmp_path}/u -o quiet.lse", seconds=30)
+    assert done.returncode == 0, done.stderr
+    assert (sandbox.home(TDSP) / "inbox" / "quiet.lse").read_bytes() == CSV * 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("announce", ["true", "false"])
+def test_the_part_of_a_killed_lftp_never_appears(
+    sandbox: Sandbox, tmp_path: Path, number: signal.Signals, announce: str
 ) -> None:
-    """lftp 4.9 drops the alert while its socket is full, gets 426 and tries for ever; smaller uploads may pass."""
-    (tmp_path / "u").write_bytes(CSV)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        lftp(sandbox, TDSP, f"put -O /inbox {tmp_path}/u -o lftp.lse", seconds=5)
-    file = sandbox.home(TDSP) / "inbox" / "lftp.lse"
-    assert not file.exists() or file.read_bytes() == CSV
+    inbox = sandbox.home(TDSP) / "inbox"
+    (tmp_path / "u").write_bytes(CSV * 20)
+    command = (
+        f"set ftp:use-allo {announce}; set net:limit-total-rate 500000; put -O /inbox {tmp_path}/u -o k{number}.lse"
+    )
+    victim = subprocess.Popen(lftp_line(sandbox, TDSP, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def parts() -> list[int]:
+        return [path.stat().st_size for path in inbox.glob(f".k{number}.lse*")]
+
+    until = time.monotonic() + 15
+    while not any(size > 0 for size in parts()):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    victim.send_signal(number)
+    if number != signal.SIGKILL:
+        time.sleep(0.3)
+        victim.kill()  # the terminal's signals make it go on in the background
+    victim.wait(10)
+    time.sleep(1.5)  # longer than the pause
+    assert [name for name in os.listdir(inbox) if f"k{number}" in name] == []
 
 
 def test_a_delivery_fetched_with_ftplib_is_opened_by_gpg_and_unzip(sandbox: Sandbox, tmp_path: Path) -> None:
