@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write the soapUI project from the WSDLs, the XSDs and the small tables below (K1).
+"""Write the soapUI project from the WSDLs, the XSDs and the tables of `sample_requests` (K1).
 
     python soapui/make_project.py            write the project
     python soapui/make_project.py --check    end with 1 where the committed project is another
@@ -16,21 +16,20 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import xmlschema
 from lxml import etree
+from published import Binding, Operation, bindings
+from sample_requests import KEYSTORE_PASSWORD, PROPERTIES, SIGNING_KEYSTORE, STEPS, TLS_KEYSTORE, VALUES, Step
 
 HERE: Final = Path(__file__).resolve().parent
 PROJECT_FILE: Final = HERE / "smart-meter-hub-soapui-project.xml"
 
 CON: Final = "http://eviware.com/soapui/config"
 XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
-WSDL: Final = "http://schemas.xmlsoap.org/wsdl/"
-WSDL_SOAP: Final = {"1_1": "http://schemas.xmlsoap.org/wsdl/soap/", "1_2": "http://schemas.xmlsoap.org/wsdl/soap12/"}
 ENVELOPE: Final = {
     "1_1": "http://schemas.xmlsoap.org/soap/envelope/",
     "1_2": "http://www.w3.org/2003/05/soap-envelope",
@@ -38,200 +37,6 @@ ENVELOPE: Final = {
 SPOKEN: Final = {"1_1": "SOAP 1.1", "1_2": "SOAP 1.2"}
 WSU: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 COMMON: Final = "urn:smt-ws:common:1"
-
-#: Project properties, their first values (those of a new sandbox) and what they are for.
-PROPERTIES: Final = {
-    "endpoint": ("https://127.0.0.1:5200/soap", "Where the hub is; each service stands under its name."),
-    "certificates": ("../sandbox/certs", "Folder of the keystores, from this file or absolute."),
-    "keystore_password": ("sample", "Password of the signing key inside its keystore."),
-    "signing_alias": ("pecan-energy-signing", "Name of the signing key inside its keystore."),
-    "requestorID": ("soapui", "Your system's service id."),
-    "requesterType": ("REP", "REP, ROR, CSP, TDSP or REG."),
-    "requesterAuthenticationID": ("111111111", "Your DUNS number."),
-    "startDate": ("11/01/2026", "First operating day; this one has 100 intervals."),
-    "endDate": ("11/07/2026", "Last operating day."),
-    "fromDate": ("11/20/2026", "First day of submission, for lists."),
-    "toDate": ("12/31/2027", "Last day of submission, for lists."),
-    "correlationId": ("1", "The order to ask about; the test suite puts its newest here."),
-}
-#: The two keystores, by the file name that other parts of a project know a keystore by. soapUI expands properties in
-#: the path of a keystore, but not in its password.
-TLS_KEYSTORE: Final = "pecan-energy-tls.p12"
-SIGNING_KEYSTORE: Final = "pecan-energy-signing.p12"
-KEYSTORE_PASSWORD: Final = "sample"  # noqa: S105 - of sample keystores, which protect nothing
-
-#: Two homes of the sandbox that Pecan Energy serves (seed 7, 200 premises).
-ESIIDS: Final = ("10443720030350293", "10443720035680273")
-
-#: The value of an element of a request, by its name; other optional elements are left out.
-VALUES: Final[Mapping[str, Sequence[str]]] = {
-    # a fresh one each time: the same request again would be answered as a repeat
-    "trans_id": ["${=java.util.UUID.randomUUID()}"],
-    "SMTTermsandConditions": ["Y"],
-    "version": ["L"],
-    "readingType": ["A"],
-    "reportFormat": ["CSV"],
-    "deliveryMode": ["FTP"],
-    "esiid": ESIIDS,
-    **{
-        name: [f"${{#Project#{name}}}"]
-        for name in PROPERTIES
-        if name not in {"endpoint", "certificates", "keystore_password", "signing_alias"}
-    },
-}
-
-
-@dataclass(frozen=True)
-class XPathMatch:
-    """What an XPath over the answer must give. ``m`` is the service's namespace, ``c`` that of the common types."""
-
-    name: str
-    path: str
-    content: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """One request of the test suite: an operation, other values than usual, and what its answer must hold."""
-
-    name: str
-    operation: str
-    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    expects: Sequence[XPathMatch] = ()
-    #: True: a fault must come; False: none may; None: either may, the XPaths say which.
-    fault: bool | None = False
-    #: Whether the order number of the answer becomes the project's.
-    keeps_order: bool = False
-
-
-DONE: Final = XPathMatch("it was done", "//m:statusCode", "0")
-
-
-def _code(code: str) -> XPathMatch:
-    return XPathMatch(f"the code is {code}", "//c:HubFault/c:code", code)
-
-
-#: The test suite, run over each binding in this order.
-STEPS: Final = (
-    Step(
-        "Who does the hub take me for",
-        "Ping",
-        expects=[DONE, XPathMatch("it is my company", "//m:dunsNumber[1]", "${#Project#requesterAuthenticationID}")],
-    ),
-    Step(
-        "Order interval data",
-        "RequestIntervalData",
-        expects=[
-            DONE,
-            XPathMatch("both ESI IDs are asked", "//m:esiidsAsked", str(len(ESIIDS))),
-            XPathMatch("none is refused", "//m:esiidsRefused", "0"),
-        ],
-        keeps_order=True,
-    ),
-    Step(
-        "How is my order",
-        "GetStatus",
-        expects=[DONE, XPathMatch("it is that order", "//m:order/m:correlationId", "${#Project#correlationId}")],
-    ),
-    Step(
-        "Which orders have I placed",
-        "ListRequests",
-        expects=[
-            DONE,
-            XPathMatch("the newest is first", "//m:order[1]/m:correlationId", "${#Project#correlationId}"),
-        ],
-    ),
-    Step(
-        "Take my order back",
-        "CancelRequest",
-        expects=[
-            XPathMatch(
-                "cancelled, or finished before",
-                "//m:CancelRequestResponse/m:status = 'CANCELLED' or //c:HubFault/c:code = 'ORDER_FINISHED'",
-                "true",
-            )
-        ],
-        fault=None,
-    ),
-    Step(
-        "Order with the dates exchanged",
-        "RequestIntervalData",
-        values={"startDate": ["${#Project#endDate}"], "endDate": ["${#Project#startDate}"]},
-        expects=[_code("END_BEFORE_START")],
-        fault=True,
-    ),
-    Step(
-        "Ask about nobody's order",
-        "GetStatus",
-        values={"correlationId": ["999999999999999999"]},
-        expects=[_code("ORDER_UNKNOWN")],
-        fault=True,
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operation of a binding."""
-
-    name: str
-    action: str
-    request: str
-
-
-@dataclass(frozen=True)
-class Binding:
-    """One binding of one WSDL: what soapUI calls an interface."""
-
-    service: str
-    name: str
-    namespace: str
-    soap_version: str
-    operations: tuple[Operation, ...]
-
-    @property
-    def endpoint(self) -> str:
-        """Where its requests go."""
-        return f"${{#Project#endpoint}}/{self.service}"
-
-
-def bindings() -> list[Binding]:
-    """Every binding of every WSDL, in the order of files and of their bindings."""
-    return [binding for path in sorted((HERE.parent / "wsdl").glob("*.wsdl")) for binding in _bindings_of(path)]
-
-
-def _bindings_of(path: Path) -> Iterator[Binding]:
-    root = etree.parse(path).getroot()
-    namespace = str(root.get("targetNamespace"))
-    elements = {
-        message.get("name"): str(part.get("element")).partition(":")[2]
-        for message in root.iter(f"{{{WSDL}}}message")
-        for part in message.iter(f"{{{WSDL}}}part")
-    }
-    requests = {
-        operation.get("name"): elements[str(operation[_index(operation, "input")].get("message")).partition(":")[2]]
-        for operation in root.find(f"{{{WSDL}}}portType").iter(f"{{{WSDL}}}operation")  # type: ignore[union-attr]
-    }
-    for binding in root.iter(f"{{{WSDL}}}binding"):
-        version = next(v for v, soap in WSDL_SOAP.items() if binding.find(f"{{{soap}}}binding") is not None)
-        yield Binding(
-            path.stem,
-            str(binding.get("name")),
-            namespace,
-            version,
-            tuple(
-                Operation(
-                    str(operation.get("name")),
-                    str(operation.find(f"{{{WSDL_SOAP[version]}}}operation").get("soapAction")),  # type: ignore[union-attr]
-                    requests[operation.get("name")],
-                )
-                for operation in binding.iter(f"{{{WSDL}}}operation")
-            ),
-        )
-
-
-def _index(operation: etree._Element, name: str) -> int:
-    return next(i for i, child in enumerate(operation) if child.tag == f"{{{WSDL}}}{name}")
 
 
 def message(binding: Binding, operation: Operation, values: Mapping[str, Sequence[str]] = {}) -> str:
@@ -284,7 +89,7 @@ def project() -> bytes:
         },
         nsmap={"con": CON, "xsi": XSI},
     )
-    _add(root, "description", "Made by soapui/make_project.py: change its tables, not this file.")
+    _add(root, "description", "Made by soapui/make_project.py: change soapui/sample_requests.py, not this file.")
     _add(root, "settings")
     for binding in found:
         _interface(root, binding)

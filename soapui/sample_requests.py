@@ -1,0 +1,139 @@
+"""What the soapUI project asks the hub, and what it must answer: the tables behind `make_project.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+#: Project properties, their first values (those of a new sandbox) and what they are for.
+PROPERTIES: Final = {
+    "endpoint": ("https://127.0.0.1:5200/soap", "Where the hub is; each service stands under its name."),
+    "certificates": ("../sandbox/certs", "Folder of the keystores, from this file or absolute."),
+    "keystore_password": ("sample", "Password of the signing key inside its keystore."),
+    "signing_alias": ("pecan-energy-signing", "Name of the signing key inside its keystore."),
+    "requestorID": ("soapui", "Your system's service id."),
+    "requesterType": ("REP", "REP, ROR, CSP, TDSP or REG."),
+    "requesterAuthenticationID": ("111111111", "Your DUNS number."),
+    "startDate": ("11/01/2026", "First operating day; this one has 100 intervals."),
+    "endDate": ("11/07/2026", "Last operating day."),
+    "fromDate": ("11/20/2026", "First day of submission, for lists."),
+    "toDate": ("12/31/2027", "Last day of submission, for lists."),
+    "correlationId": ("1", "The order to ask about; the test suite puts its newest here."),
+}
+#: The two keystores, by the file name that other parts of a project know a keystore by. soapUI expands properties in
+#: the path of a keystore, but not in its password.
+TLS_KEYSTORE: Final = "pecan-energy-tls.p12"
+SIGNING_KEYSTORE: Final = "pecan-energy-signing.p12"
+KEYSTORE_PASSWORD: Final = "sample"  # noqa: S105 - of sample keystores, which protect nothing
+
+#: Two homes of the sandbox that Pecan Energy serves (seed 7, 200 premises).
+ESIIDS: Final = ("10443720030350293", "10443720035680273")
+
+#: The value of an element of a request, by its name; other optional elements are left out.
+VALUES: Final[Mapping[str, Sequence[str]]] = {
+    # a fresh one each time: the same request again would be answered as a repeat
+    "trans_id": ["${=java.util.UUID.randomUUID()}"],
+    "SMTTermsandConditions": ["Y"],
+    "version": ["L"],
+    "readingType": ["A"],
+    "reportFormat": ["CSV"],
+    "deliveryMode": ["FTP"],
+    "esiid": ESIIDS,
+    **{
+        name: [f"${{#Project#{name}}}"]
+        for name in PROPERTIES
+        if name not in {"endpoint", "certificates", "keystore_password", "signing_alias"}
+    },
+}
+
+
+@dataclass(frozen=True)
+class XPathMatch:
+    """What an XPath over the answer must give. ``m`` is the service's namespace, ``c`` that of the common types."""
+
+    name: str
+    path: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One request of the test suite: an operation, other values than usual, and what its answer must hold."""
+
+    name: str
+    operation: str
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    expects: Sequence[XPathMatch] = ()
+    #: True: a fault must come; False: none may; None: either may, the XPaths say which.
+    fault: bool | None = False
+    #: Whether the order number of the answer becomes the project's.
+    keeps_order: bool = False
+
+
+DONE: Final = XPathMatch("it was done", "//m:statusCode", "0")
+
+
+def _code(code: str) -> XPathMatch:
+    return XPathMatch(f"the code is {code}", "//c:HubFault/c:code", code)
+
+
+#: The test suite, run over each binding in this order.
+STEPS: Final = (
+    Step(
+        "Who does the hub take me for",
+        "Ping",
+        expects=[DONE, XPathMatch("it is my company", "//m:dunsNumber[1]", "${#Project#requesterAuthenticationID}")],
+    ),
+    Step(
+        "Order interval data",
+        "RequestIntervalData",
+        expects=[
+            DONE,
+            XPathMatch("both ESI IDs are asked", "//m:esiidsAsked", str(len(ESIIDS))),
+            XPathMatch("none is refused", "//m:esiidsRefused", "0"),
+        ],
+        keeps_order=True,
+    ),
+    Step("Order the same as Green Button", "RequestIntervalData", values={"reportFormat": ["XML"]}, expects=[DONE]),
+    Step("Order the same as LSE", "RequestIntervalData", values={"reportFormat": ["LSE"]}, expects=[DONE]),
+    Step(
+        "How is my order",
+        "GetStatus",
+        expects=[DONE, XPathMatch("it is that order", "//m:order/m:correlationId", "${#Project#correlationId}")],
+    ),
+    Step(
+        "Which orders have I placed",
+        "ListRequests",
+        expects=[
+            DONE,
+            XPathMatch("mine is among them", "//m:order/m:correlationId", "${#Project#correlationId}"),
+        ],
+    ),
+    Step(
+        "Take my order back",
+        "CancelRequest",
+        expects=[
+            XPathMatch(
+                "cancelled, or finished before",
+                "//m:CancelRequestResponse/m:status = 'CANCELLED' or //c:HubFault/c:code = 'ORDER_FINISHED'",
+                "true",
+            )
+        ],
+        fault=None,
+    ),
+    Step(
+        "Order with the dates exchanged",
+        "RequestIntervalData",
+        values={"startDate": ["${#Project#endDate}"], "endDate": ["${#Project#startDate}"]},
+        expects=[_code("END_BEFORE_START")],
+        fault=True,
+    ),
+    Step(
+        "Ask about nobody's order",
+        "GetStatus",
+        values={"correlationId": ["999999999999999999"]},
+        expects=[_code("ORDER_UNKNOWN")],
+        fault=True,
+    ),
+)
