@@ -129,6 +129,10 @@ class Limits(_Section):
     inline_days_daily: int = Field(1200, ge=1, description="R9")
     inline_days_monthly: int = Field(732, ge=1, description="24 months: R9")
     keep_files_days: int = Field(10, ge=1, description="R7, R8")
+    changes_per_request: int = Field(
+        500_000, ge=1, description="days of one channel that an order for changes may hold: R13; about 0.25 kB each"
+    )
+    missing_usage_days: int = Field(10_000, ge=1, description="ESI-ID-days a MissingUsage answer may be about: R14")
     due_days: int = Field(2, ge=1, description="a day's data is due this many days later; before that: not yet due")
     late_days: int = Field(
         10, ge=1, description="after that, a missing day is late at the TDSP until this age; then a gap"

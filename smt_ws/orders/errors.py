@@ -7,12 +7,15 @@ from smt_ws.errors import HubError
 __all__ = [
     "BeyondHistoryError",
     "ClaimLostError",
+    "DataTypeNotAvailableError",
     "DateInFutureError",
     "DateMalformedError",
     "DatesReversedError",
     "DaysDoNotAddUpError",
     "DeliveryModeNotAvailableError",
     "FormatNotAvailableError",
+    "HistoryDurationError",
+    "LoadMarkUnknownError",
     "NoEsiidsError",
     "OpenPgpCertificateMissingError",
     "OrderFinishedError",
@@ -20,7 +23,12 @@ __all__ = [
     "PackedUnreadableError",
     "ReadingTypeUnknownError",
     "StatusUnknownError",
+    "SubscriptionActiveError",
+    "SubscriptionNotForYouError",
+    "SubscriptionUnknownError",
     "TooLargeForAnswerError",
+    "TooManyChangesError",
+    "TooManyDaysError",
     "TooManyEsiidsError",
     "VersionNotInFormatError",
     "VersionUnknownError",
@@ -122,6 +130,54 @@ class OrderFinishedError(HubError):
     """The order is finished and can no longer be cancelled. Ask GetStatus how it ended."""
 
     code = "ORDER_FINISHED"
+
+
+class SubscriptionActiveError(HubError):
+    """Your DUNS number has this data posted every day already. To change the format, end that subscription first."""
+
+    code = "SUBSCRIPTION_ALREADY_ACTIVE"
+
+
+class SubscriptionUnknownError(HubError):
+    """Your company has no such subscription in force. MySubscriptions lists yours with their numbers."""
+
+    code = "SUBSCRIPTION_UNKNOWN"
+
+
+class SubscriptionNotForYouError(HubError):
+    """Postings are for REPs and third parties. Order what you need with the operations of MeterUsage."""
+
+    code = "SUBSCRIPTION_NOT_FOR_YOU"
+
+
+class DataTypeNotAvailableError(HubError):
+    """The hub does not post this kind of data every day. Subscribe to one of the expected kinds, or order it."""
+
+    code = "DATA_TYPE_NOT_AVAILABLE"
+
+
+class HistoryDurationError(HubError):
+    """History comes with a subscription for an expected number of months only. For other ranges place an order."""
+
+    code = "HISTORY_DURATION"
+
+
+class LoadMarkUnknownError(HubError):
+    """The hub has not reached this load mark. Name one that an answer of the hub gave you, or 0 for everything."""
+
+    code = "LOAD_MARK_UNKNOWN"
+
+
+class TooManyChangesError(HubError):
+    """More has changed since this mark than one order may hold. Name a later mark, or order days of named ESI IDs."""
+
+    code = "TOO_MANY_CHANGES"
+
+
+class TooManyDaysError(HubError):
+    """The question is too large to be answered at once. Ask for fewer ESI IDs or fewer days."""
+
+    code = "TOO_MANY_DAYS"
 
 
 class ClaimLostError(HubError):

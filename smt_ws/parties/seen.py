@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, Select, Subquery, and_, false, literal, null, or_, select, type_coerce, union_all
+from sqlalchemy import Date, Select, Subquery, and_, false, literal, or_, select, union_all
 
 from smt_ws.parties import rules
 from smt_ws.parties.rules import KINDS
@@ -44,12 +44,8 @@ def days_seen(duns_numbers: Sequence[str], *, kind: str, now: datetime) -> Subqu
             )
         )
     if what.by_wires:
-        always = literal(date(1970, 1, 1), Date)
-        rows.append(
-            select(premise.c.tdsp_duns, premise.c.id, always, type_coerce(null(), Date)).where(
-                premise.c.tdsp_duns.in_(named)
-            )
-        )
+        first, last = (literal(day, Date) for day in (date(1970, 1, 1), date.max))
+        rows.append(select(premise.c.tdsp_duns, premise.c.id, first, last).where(premise.c.tdsp_duns.in_(named)))
     if not rows:
         of = rep_of_record.c
         rows.append(select(of.duns, of.premise_id, of.from_day, of.to_day).where(false()))

@@ -1,0 +1,133 @@
+"""Which days of which ESI IDs have no usage, and why: a small range, answered at once (R14)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from smt_ws.clock import Clock, central_today
+from smt_ws.orders import errors, rules
+from smt_ws.parties.access import SLICE, authorise
+from smt_ws.parties.rules import REASON_CODES, REASONS
+from smt_ws.usage.loads import snapshot
+from smt_ws.usage.missing import explain_missing
+from smt_ws.usage.read import CHANNELS, read_days
+
+if TYPE_CHECKING:
+    from smt_ws.parties.identify import Caller
+    from smt_ws.settings import Limits
+
+__all__ = ["MissingDays", "MissingUsage", "missing_usage"]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingDays:
+    """Days of one ESI ID, first and last included, without usage for the caller: the code and the sentence why."""
+
+    esiid: str
+    first_day: date
+    last_day: date
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MissingUsage:
+    """The answer: *days_asked* ESI-ID-days = *days_present* + the days of *missing*, as of load *load_mark*."""
+
+    days_asked: int
+    days_present: int
+    missing: Sequence[MissingDays]
+    load_mark: int
+
+
+def missing_usage(
+    connection: Connection,
+    caller: Caller,
+    *,
+    start_date: str,
+    end_date: str,
+    esiids: Sequence[str],
+    limits: Limits,
+    clock: Clock,
+    allow_test_esiids: bool = False,
+) -> MissingUsage:
+    """Say of every day that the caller may not see, or of which nothing is stored on any channel, why that is (R14).
+
+    Dates are MM/DD/YYYY, both included. Rows in the order of *esiids*, then by day. *connection* is a snapshot.
+    Raises `NoEsiidsError`, `DateMalformedError`, `DatesReversedError`, `DateInFutureError` and `TooManyDaysError`:
+    at most ``limits.missing_usage_days`` ESI-ID-days an answer.
+    """
+    today = central_today(clock)
+    first, last = _days(start_date, end_date, today)
+    if not esiids:
+        raise errors.NoEsiidsError(presented="none", expected="1 or more")
+    asked = len(esiids) * ((last - first).days + 1)
+    if asked > limits.missing_usage_days:
+        raise errors.TooManyDaysError(
+            presented=f"{asked} ESI-ID-days", expected=f"at most {limits.missing_usage_days} ESI-ID-days"
+        )
+    access = authorise(
+        connection,
+        company_id=caller.company_id,
+        kind=caller.kind,
+        duns_numbers=caller.duns_numbers,
+        esiids=esiids,
+        first_day=first,
+        last_day=last,
+        now=clock.now(),
+        allow_test_esiids=allow_test_esiids,
+    )
+    as_of = snapshot(connection)
+    channels = CHANNELS["A"]
+    wanted = np.empty(len(access.slices), SLICE)
+    for name in SLICE.names or ():
+        wanted[name] = access.slices[name]
+    stored = read_days(connection, slices=wanted, channels=channels, as_of=as_of)
+    for _ in stored:
+        pass
+    unmeasured = explain_missing(
+        connection,
+        stored.missing,
+        channels=channels,
+        as_of=as_of,
+        today=today,
+        due_days=limits.due_days,
+        late_days=limits.late_days,
+    )
+    rows: list[tuple[int, date, date, int]] = sorted([*access.refusals.tolist(), *unmeasured.tolist()])
+    missing = [_told(esiids, *row) for row in rows]
+    absent = sum((row.last_day - row.first_day).days + 1 for row in missing)
+    if stored.delivered + absent != asked:
+        raise errors.DaysDoNotAddUpError(
+            expected=f"{asked} asked", presented=f"{stored.delivered} present, {absent} missing"
+        )
+    return MissingUsage(days_asked=asked, days_present=stored.delivered, missing=missing, load_mark=as_of)
+
+
+def _told(esiids: Sequence[str], esiid: int, first: date, last: date, code: Any) -> MissingDays:
+    reason = REASON_CODES[code]
+    return MissingDays(esiids[esiid], first, last, reason.value, REASONS[reason])
+
+
+def _days(start_date: str, end_date: str, today: date) -> tuple[date, date]:
+    first, last = rules.read_date(start_date), rules.read_date(end_date)
+    for element, text, day in (("startDate", start_date, first), ("endDate", end_date, last)):
+        if day is None:
+            raise errors.refused("DATE_MALFORMED", element=element, presented=text[:20], expected="MM/DD/YYYY")
+    assert first is not None
+    assert last is not None
+    if last < first:
+        raise errors.refused(
+            "END_BEFORE_START", element="endDate", presented=end_date, expected=f"{start_date} or later"
+        )
+    if last > today:
+        raise errors.refused(
+            "DATE_IN_FUTURE", element="endDate", presented=end_date, expected=f"{today:%m/%d/%Y} or earlier"
+        )
+    return first, last

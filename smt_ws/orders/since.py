@@ -1,0 +1,132 @@
+"""Changes since a load mark: everything loaded or corrected after it that the requester may see, as an order (R13)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import literal, select
+
+from smt_ws.clock import Clock, central_today
+from smt_ws.orders import errors, rules
+from smt_ws.orders.changes import Fresh, cut_changes, place_changes
+from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of
+from smt_ws.parties.seen import days_seen
+from smt_ws.usage.changes import changed_days
+from smt_ws.usage.loads import snapshot
+from smt_ws.usage.read import CHANNELS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from smt_ws.parties.identify import Caller
+    from smt_ws.settings import Limits
+
+__all__ = ["ChangesRequest", "PlacedChanges", "request_changes"]
+
+#: What is new is found first and is never small enough to be sure of: it comes as files.
+_DELIVERY_MODES = ("EML", "FTP")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesRequest:
+    """A request for changes as it came. *load_mark* is one that an answer or manifest gave; 0: everything."""
+
+    trans_id: str
+    requestor_id: str
+    load_mark: int
+    report_format: str
+    reading_type: str = "A"
+    delivery_mode: str = "FTP"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedChanges:
+    """An accepted order for changes. *load_mark* is the one to name next time."""
+
+    order_number: int
+    load_mark: int
+    esiids: int
+    esiid_days: int
+
+
+def request_changes(
+    connection: Connection,
+    caller: Caller,
+    request: ChangesRequest,
+    *,
+    limits: Limits,
+    clock: Clock,
+    address: str | None = None,
+) -> PlacedChanges:
+    """Accept an order for the interval days that loads after the mark brought or corrected (R13).
+
+    The days are those that the caller may see now (R5) and that are not older than its history (R4). The order holds
+    them as of the newest whole load, which is the next mark: mark after mark nothing is left out and nothing comes
+    twice. Where nothing is new the order has a manifest only.
+
+    Raises `LoadMarkUnknownError`, `TooManyChangesError`, `ReadingTypeUnknownError`, `FormatNotAvailableError`,
+    `DeliveryModeNotAvailableError`, `OpenPgpCertificateMissingError`.
+    """
+    formats = formats_of(INTERVAL)
+    for presented, known, element, code in (
+        (request.reading_type, rules.READING_TYPES, "readingType", "READING_TYPE_UNKNOWN"),
+        (request.report_format, formats, "reportFormat", "FORMAT_NOT_AVAILABLE"),
+        (request.delivery_mode, _DELIVERY_MODES, "deliveryMode", "DELIVERY_MODE_NOT_AVAILABLE"),
+    ):
+        if presented not in known:
+            raise errors.refused(code, element=element, presented=presented, expected=" or ".join(sorted(known)))
+    as_of, now, today = snapshot(connection), clock.now(), central_today(clock)
+    if request.load_mark > as_of:
+        raise errors.LoadMarkUnknownError(presented=str(request.load_mark), expected=f"0 to {as_of}")
+    months = limits.history_months_market if caller.kind in rules.MARKET_KINDS else limits.history_months_others
+    spells = days_seen(caller.duns_numbers, kind=caller.kind, now=now).c
+    # Whichever of its numbers a premise is seen by: the order is one.
+    seen = select(literal(caller.duns).label("duns"), spells.premise_id, spells.from_day, spells.to_day).subquery()
+    channels = CHANNELS[request.reading_type]
+    days = [
+        day
+        for day in changed_days(
+            connection,
+            seen,
+            after=request.load_mark,
+            as_of=as_of,
+            from_day=rules.first_day_kept(today, months),
+            most=limits.changes_per_request + 1,
+        )
+        if day.channel in channels
+    ]
+    if len(days) > limits.changes_per_request:
+        raise errors.TooManyChangesError(
+            presented=f"more than {limits.changes_per_request} days of one channel since load {request.load_mark}",
+            expected=f"at most {limits.changes_per_request}",
+        )
+    renderer = RENDERERS[INTERVAL, request.report_format]
+    parts = cut_changes(days, most=limits.days_per_part, record_a_channel=renderer.record_a_channel)
+    fresh = Fresh(
+        company_id=caller.company_id,
+        duns=caller.duns,
+        report=INTERVAL,
+        format=request.report_format,
+        after_load=request.load_mark,
+        as_of_load=as_of,
+        trans_id=request.trans_id,
+        requestor_id=request.requestor_id,
+        reading_type=request.reading_type,
+        delivery_mode=request.delivery_mode,
+    )
+    number = place_changes(
+        connection,
+        fresh,
+        parts,
+        now=now,
+        actor=f"company:{caller.company_id}",
+        certificate_sha256=caller.tls_sha256,
+        address=address,
+    )
+    return PlacedChanges(
+        order_number=number,
+        load_mark=as_of,
+        esiids=sum(len(part.slices.esiids) for part in parts),
+        esiid_days=sum(part.slices.days for part in parts),
+    )
