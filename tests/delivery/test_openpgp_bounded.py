@@ -1,0 +1,86 @@
+"""U2: what a TDSP encrypts to the hub is decrypted within bounds, and each failure says whose it is."""
+
+import os
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.openpgp import DecryptionFailedError, UnreadableCertificateError, encrypt_file, make_key
+from adapters.openpgp_bounded import MessageTooLargeError, decrypt_bounded
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory) -> tuple[Path, str]:
+    secret, certificate = make_key("hub <hub@hub.example>")
+    file = tmp_path_factory.mktemp("key") / "secret.asc"
+    file.write_text(secret)
+    return file, certificate
+
+
+def sealed(folder: Path, content: bytes, certificate: str) -> Path:
+    (folder / "plain").write_bytes(content)
+    encrypt_file(folder / "plain", folder / "m.asc", certificate, now=datetime.now(UTC))
+    return folder / "m.asc"
+
+
+def test_a_message_is_decrypted(tmp_path: Path, key) -> None:
+    content = os.urandom(3_000_000)
+    decrypt_bounded(sealed(tmp_path, content, key[1]), tmp_path / "out", key[0], largest=3_000_000)
+    assert (tmp_path / "out").read_bytes() == content
+
+
+def test_a_message_with_more_than_is_taken_is_refused_and_leaves_nothing(tmp_path: Path, key) -> None:
+    message = sealed(tmp_path, bytes(100_000), key[1])
+    with pytest.raises(MessageTooLargeError, match="99999"):
+        decrypt_bounded(message, tmp_path / "out", key[0], largest=99_999)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.interop
+def test_a_compression_bomb_is_stopped_at_the_bound(tmp_path: Path, key) -> None:
+    gpg = shutil.which("gpg")
+    if not gpg:
+        pytest.skip("gpg is not installed; this test makes the bomb with it")
+    home = tmp_path / "g"
+    home.mkdir(mode=0o700)
+    environment = {**os.environ, "GNUPGHOME": str(home)}
+    (tmp_path / "public.asc").write_text(key[1])
+    with (tmp_path / "zeros").open("wb") as file:
+        file.truncate(60_000_000)
+    subprocess.run([gpg, "--batch", "--quiet", "--import", tmp_path / "public.asc"], env=environment, check=True)
+    line = [gpg, "--batch", "--quiet", "--trust-model", "always", "--compress-algo", "zip", "-r", "hub@hub.example"]
+    subprocess.run([*line, "-o", tmp_path / "bomb", "-e", tmp_path / "zeros"], env=environment, check=True)
+    subprocess.run(["gpgconf", "--kill", "all"], env=environment)
+    assert (tmp_path / "bomb").stat().st_size < 1_000_000
+    with pytest.raises(MessageTooLargeError):
+        decrypt_bounded(tmp_path / "bomb", tmp_path / "out", key[0], largest=5_000_000)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_message_to_somebody_else_and_a_damaged_one_are_the_senders_fault(tmp_path: Path, key) -> None:
+    message = sealed(tmp_path, b"x" * 1000, make_key("other <o@o.example>")[1])
+    with pytest.raises(DecryptionFailedError):
+        decrypt_bounded(message, tmp_path / "out", key[0], largest=10_000)
+    message.write_bytes(message.read_bytes()[:300])
+    with pytest.raises(DecryptionFailedError):
+        decrypt_bounded(message, tmp_path / "out", key[0], largest=10_000)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unusable_key_and_a_full_disk_are_the_hubs_fault(tmp_path: Path, key) -> None:
+    message = sealed(tmp_path, b"x" * 1000, key[1])
+    (tmp_path / "no-key").write_text("nothing")
+    for secret in (tmp_path / "no-key", tmp_path / "missing"):
+        with pytest.raises(UnreadableCertificateError):
+            decrypt_bounded(message, tmp_path / "out", secret, largest=10_000)
+    with pytest.raises(OSError, match="os error") as full:
+        decrypt_bounded(message, tmp_path / "no-folder" / "out", key[0], largest=10_000)
+    assert full.value.errno == 2
+
+
+def test_a_message_that_takes_too_long_is_given_up(tmp_path: Path, key) -> None:
+    with pytest.raises(MessageTooLargeError, match="within 0 seconds"):
+        decrypt_bounded(sealed(tmp_path, b"x", key[1]), tmp_path / "out", key[0], largest=10, seconds=0.001)
