@@ -1,4 +1,4 @@
-"""Load one file of a TDSP: LSE, or one of the market CSV files, plain or zipped (U1–U6).
+"""Load one file of a TDSP: LSE, or one of the CSV files, plain or zipped (U1–U6).
 
 One file is one load and one transaction: what is wrong with a record is noted in the activity, what is wrong with the
 file refuses it, and a crash at any moment leaves the store as it was. The same file again changes nothing.
@@ -10,17 +10,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from adapters.lse import LseRecord
 from adapters.lse_read import read
 from smt_ws.clock import Clock, central_today
 from smt_ws.settings import SettingsError, Validation
 from smt_ws.store.engine import Store
-from smt_ws.usage import market
+from smt_ws.usage import bills, intervals, market, reads
 from smt_ws.usage.activity import Activity, Finding
 from smt_ws.usage.errors import FileRefusedError, SenderUnknownError
 from smt_ws.usage.files import PlainFile, opened, sender_in_name, sha256_of
-from smt_ws.usage.intervals import Progress, take_in
+from smt_ws.usage.intervals import Progress
 from smt_ws.usage.loads import AlreadyLoaded, Incoming, loading
 from smt_ws.usage.rules import Severity, severities
 
@@ -77,17 +78,16 @@ def _load(
     findings: list[Finding] = []
     try:
         with loading(store, clock, incoming, actor=actor) as load, opened(path, market.kind_of) as file:
+            today = central_today(clock)
+            checked: Any = {"sender": sender, "today": today, "severity": severity, "figures": figures}
             if kind == "lse":
-                findings = take_in(
-                    load,
-                    store,
-                    read(file.stream),
-                    sender=sender,
-                    today=central_today(clock),
-                    severity=severity,
-                    figures=figures,
-                    progress=progress,
-                )
+                findings = intervals.take_in(load, store, read(file.stream), progress=progress, **checked)
+            elif kind == "register_reads":
+                rows = market.rows_of(file.stream, kind)
+                findings = reads.take_in(load, store, rows, progress=progress, **checked)
+            elif kind == "monthly_bills":
+                rows = market.rows_of(file.stream, kind)
+                findings = bills.take_in(load, rows, sender=sender, today=today, progress=progress)
             else:
                 findings = market.take_in(load, kind, file.stream, sender=sender, progress=progress)
     except AlreadyLoaded as earlier:

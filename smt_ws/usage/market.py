@@ -1,7 +1,8 @@
 """Taking in a TDSP's market CSV files as loads: premises, meters, REP of record, occupancy (U6, U8, P10).
 
 The layouts are in `adapters.market_csv`, what the rows do in `smt_ws.parties.premises`; here a file becomes one load
-with the same guarantees as usage.
+with the same guarantees as usage. The CSV files of usage itself are told apart here and taken in by
+`smt_ws.usage.reads` and `smt_ws.usage.bills`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from adapters.market_csv import (
     RowReject,
     read,
 )
+from adapters.usage_csv import MONTHLY_BILLS, REGISTER_READS
 from smt_ws.parties import premises
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.errors import FileLayoutError, TooManyRowsError
@@ -31,7 +33,7 @@ from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
 from smt_ws.usage.rules import Severity
 
-__all__ = ["MOST_ROWS", "kind_of", "sender_in", "take_in"]
+__all__ = ["MOST_ROWS", "kind_of", "rows_of", "sender_in", "take_in"]
 
 #: Rows a file may have: its rows are weighed against each other, so all are in memory at once (about 0.3 kB each).
 MOST_ROWS: Final = 500_000
@@ -42,11 +44,11 @@ _STEP: Final = 10_000
 
 @dataclass(frozen=True)
 class _Kind:
-    """One kind of file: the column that no other kind has, its layout, and what its rows do."""
+    """One kind of file: the column that no other kind has, its layout, and what its rows do where that is here."""
 
     column: str
     layout: Layout[Any]
-    apply: Callable[..., premises.Applied]
+    apply: Callable[..., premises.Applied] | None = None
 
 
 _KINDS: Final = {
@@ -54,6 +56,8 @@ _KINDS: Final = {
     "meters": _Kind("METER_NUMBER", METERS, premises.apply_meters),
     "rep_of_record": _Kind("REP_DUNS", REPS_OF_RECORD, premises.apply_reps_of_record),
     "occupancy": _Kind("MOVE_IN_DATE", OCCUPANCIES, premises.apply_occupancies),
+    "register_reads": _Kind("READ_DATE", REGISTER_READS),
+    "monthly_bills": _Kind("ACTUAL_KWH", MONTHLY_BILLS),
 }
 
 
@@ -65,8 +69,7 @@ def kind_of(header: bytes) -> str | None:
 
 def sender_in(connection: Connection, kind: str, stream: BinaryIO) -> str | None:
     """The TDSP that a file speaks for: of its first row's premise, as the row or the store says. Reads *stream*."""
-    rows = _rows(stream, kind)
-    first = [row for row in islice(rows, _FIRST_ROWS) if not isinstance(row, RowReject)]
+    first = [row for row in islice(rows_of(stream, kind), _FIRST_ROWS) if not isinstance(row, RowReject)]
     if kind == "premises":
         return first[0].tdsp_duns if first else None
     known = known_premises(connection, (row.esiid for row in first))
@@ -82,7 +85,7 @@ def take_in(
     """
     good: list[Any] = []
     findings: list[Finding] = []
-    for count, row in enumerate(_rows(stream, kind), start=1):
+    for count, row in enumerate(rows_of(stream, kind), start=1):
         if count > MOST_ROWS:
             raise TooManyRowsError(f"more than {MOST_ROWS:,} rows")
         if isinstance(row, RowReject):
@@ -91,7 +94,9 @@ def take_in(
             good.append(row)
         if progress and count % _STEP == 0:
             progress(count)
-    applied = _KINDS[kind].apply(opened.connection, good, load_number=opened.number, tdsp_duns=sender)
+    apply = _KINDS[kind].apply
+    assert apply is not None, f"the rows of {kind} files are not taken in here"
+    applied = apply(opened.connection, good, load_number=opened.number, tdsp_duns=sender)
     findings += [
         Finding(reject.line, reject.esiid, None, None, reject.code, Severity.REJECT, reject.reason)
         for reject in applied.rejects
@@ -102,7 +107,8 @@ def take_in(
     return sorted(findings, key=lambda finding: finding.line)
 
 
-def _rows(stream: BinaryIO, kind: str) -> Iterator[Any]:
+def rows_of(stream: BinaryIO, kind: str) -> Iterator[Any]:
+    """The rows of a CSV file of *kind* as its layout reads them, and `RowReject`s. Raises `FileLayoutError`."""
     try:
         yield from read(stream, _KINDS[kind].layout)
     except MarketCsvError as error:
