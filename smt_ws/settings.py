@@ -14,7 +14,19 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from smt_ws.errors import HubError
 
-__all__ = ["Ftps", "GreenButton", "Limits", "Mail", "Settings", "SettingsError", "Soap", "Validation", "read_settings"]
+__all__ = [
+    "Ftps",
+    "GreenButton",
+    "Intake",
+    "Limits",
+    "Mail",
+    "OpenPgp",
+    "Settings",
+    "SettingsError",
+    "Soap",
+    "Validation",
+    "read_settings",
+]
 
 #: Where the settings file is looked for when none is named.
 DEFAULT_FILE = "smt-ws.toml"
@@ -81,6 +93,32 @@ class Ftps(_Section):
     passive_ports: tuple[int, int] | None = None
     masquerade_address: str | None = Field(None, description="the address told to clients behind NAT")
     root: Location = Path("ftps")
+
+
+class OpenPgp(_Section):
+    """The hub's own OpenPGP key, to which TDSPs encrypt what they send (U2). Publish its public half to them."""
+
+    secret_key: Location = Field(
+        Path("certs/hub-openpgp-secret.asc"), description="armoured, without a pass phrase, readable by the hub alone"
+    )
+    largest_plain: int = Field(2 * 1024**3, ge=1, description="bytes of a decrypted file; a message may expand")
+
+
+class Intake(_Section):
+    """What becomes of the files that TDSPs leave in their inboxes."""
+
+    processes: int = Field(
+        1, ge=1, le=16, description="files of one TDSP come one after the other, of several side by side"
+    )
+    archive: Location = Field(Path("archive"), description="every file as it came and its report; not on the FTPS site")
+    poll_seconds: float = Field(0.5, gt=0)
+    settle_seconds: float = Field(
+        1, ge=0, description="a file last written to within this time is left alone: it may still be growing"
+    )
+    attempts: int = Field(5, ge=1, description="tries before a file is refused for the hub's own fault (disk full)")
+    retry_seconds: float = Field(
+        2, gt=0, description="pause before the second try; four times as long before each next"
+    )
 
 
 class Mail(_Section):
@@ -198,6 +236,8 @@ class Settings(BaseSettings):
     soap: Soap = Field(default_factory=Soap)
     tls: Tls = Field(default_factory=Tls)
     ftps: Ftps = Field(default_factory=Ftps)
+    openpgp: OpenPgp = Field(default_factory=OpenPgp)
+    intake: Intake = Field(default_factory=Intake)
     mail: Mail = Field(default_factory=Mail)
     green_button: GreenButton = Field(default_factory=GreenButton)
     limits: Limits = Field(default_factory=Limits)

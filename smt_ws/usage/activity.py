@@ -32,7 +32,7 @@ from adapters.publishing import publish, temporary_name
 from smt_ws.usage.loads import Tally
 from smt_ws.usage.rules import Severity
 
-__all__ = ["COLUMNS", "Activity", "Finding", "write_report"]
+__all__ = ["COLUMNS", "Activity", "Finding", "report_name", "write_report", "write_rows"]
 
 COLUMNS: Final = ("ROW", "OUTCOME", "COUNT", "LINE", "ESIID", "CHANNEL", "OPERATING_DAY", "RULE", "REASON")
 
@@ -106,19 +106,31 @@ class Activity:
             )
 
 
-def write_report(activity: Activity, folder: Path) -> Path:
-    """Write the report into *folder*, whole or not at all, and return its path.
+def report_name(activity: Activity) -> str:
+    """The report's file name: after the file and the first 12 digits of its SHA-256.
 
-    It is named after the file and the first 12 digits of its SHA-256; the report of the same file taken again
-    replaces the earlier one only if it was refused then (a repeat has a name of its own).
+    So the report of the same file taken again replaces the earlier one only if it was refused then; a repeat has a
+    name of its own.
     """
     repeated = "-repeated" if activity.outcome == "repeated" else ""
-    final = folder / f"Activity-{activity.file_name}-{activity.sha256[:12]}{repeated}.csv"
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(final)
-    with temporary.open("w", encoding="utf-8", newline="") as stream:
+    # a file name has at most 255 bytes; the end of a long one tells more than its beginning
+    name = activity.file_name.encode()[-200:].decode(errors="ignore")
+    return f"Activity-{name}-{activity.sha256[:12]}{repeated}.csv"
+
+
+def write_rows(activity: Activity, path: Path) -> None:
+    """Write the report to *path*, which need not be whole before this returns: see `write_report`."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(activity.rows())
+
+
+def write_report(activity: Activity, folder: Path) -> Path:
+    """Write the report into *folder* under its `report_name`, whole or not at all, and return its path."""
+    final = folder / report_name(activity)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(final)
+    write_rows(activity, temporary)
     publish(temporary, final)
     return final

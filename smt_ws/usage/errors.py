@@ -7,8 +7,11 @@ from smt_ws.errors import HubError
 __all__ = [
     "FileKindUnknownError",
     "FileLayoutError",
+    "FileNotDecryptableError",
     "FileRefusedError",
+    "FileTooLargeError",
     "FileUnreadableError",
+    "HubCouldNotLoadError",
     "LoadLostError",
     "SenderUnknownError",
     "TooManyRecordsInFileError",
@@ -38,6 +41,25 @@ class FileUnreadableError(FileRefusedError):
     """The file cannot be read to its end. Send it again, whole."""
 
     code = "FILE_UNREADABLE"
+
+
+class FileNotDecryptableError(FileRefusedError):
+    """The file cannot be decrypted. Encrypt it to the hub's OpenPGP key, whole, and send it again."""
+
+    code = "FILE_NOT_DECRYPTABLE"
+
+
+class FileTooLargeError(FileRefusedError):
+    """The file is larger, decrypted, than the hub takes. Split it and send the parts."""
+
+    code = "FILE_TOO_LARGE"
+
+
+class HubCouldNotLoadError(FileRefusedError):
+    """The hub tried several times and could not load the file; the fault is its own. Send it again, or ask support."""
+
+    code = "HUB_COULD_NOT_LOAD"
+    callers_fault = False
 
 
 class SenderUnknownError(FileRefusedError):

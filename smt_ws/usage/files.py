@@ -47,24 +47,27 @@ def sender_in_name(name: str) -> str | None:
 
 
 @contextmanager
-def opened(path: Path, kind_of_csv: Callable[[bytes], str | None]) -> Iterator[PlainFile]:
+def opened(path: Path, kind_of_csv: Callable[[bytes], str | None], *, name: str | None = None) -> Iterator[PlainFile]:
     """Open a plain or zipped file; *kind_of_csv* says by its first line what a CSV file holds, None: unknown.
+
+    *name* is the file's name where *path* has another one.
 
     Raises `FileUnreadableError` (also later, out of the stream: a zip may turn out damaged at its end) and
     `FileKindUnknownError`.
     """
+    outer = name or path.name
     try:
         file = path.open("rb")
     except OSError as error:
-        raise FileUnreadableError(f"{path.name}: {error.strerror}") from error
+        raise FileUnreadableError(f"{outer}: {error.strerror}") from error
     with file:
-        name, stream = path.name, file
+        name, stream = outer, file
         if file.peek(4)[:4] == b"PK\x03\x04":
             try:
                 member = open_member(cast(BinaryIO, file))
             except PackingError as error:
-                raise FileUnreadableError(f"{path.name}: {error}") from error
-            name, stream = member.name, io.BufferedReader(_Unzipped(path.name, member), _BLOCK)
+                raise FileUnreadableError(f"{outer}: {error}") from error
+            name, stream = member.name, io.BufferedReader(_Unzipped(outer, member), _BLOCK)
         yield PlainFile(_kind(name, stream, kind_of_csv), name, stream)
 
 

@@ -1,0 +1,69 @@
+"""Files that a TDSP encrypted to the hub with OpenPGP: told from others, and opened for as long as they are read (U2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from adapters.openpgp import DecryptionFailedError
+from adapters.openpgp_bounded import MessageTooLargeError, decrypt_bounded
+from adapters.publishing import temporary_name
+from smt_ws.settings import Settings
+from smt_ws.usage.errors import FileNotDecryptableError, FileTooLargeError
+
+__all__ = ["Opening", "plain_file"]
+
+_SUFFIXES: Final = {".asc", ".pgp", ".gpg"}
+_ARMOUR: Final = b"-----BEGIN PGP MESSAGE-----"
+#: How a binary message begins: a session key encrypted to a public key, in new or old form (RFC 9580, 4.2 and 5.1).
+_BINARY: Final = (b"\xc1", b"\x84", b"\x85", b"\x86")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How the hub opens what is encrypted to it."""
+
+    #: The file of its secret key.
+    secret_key: Path
+    #: Where the plain content is while it is read.
+    folder: Path
+    #: Bytes that the plain content may have.
+    largest: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """As the settings say."""
+        return cls(settings.openpgp.secret_key, settings.work_folder, settings.openpgp.largest_plain)
+
+
+@contextmanager
+def plain_file(path: Path, opening: Opening | None) -> Iterator[tuple[Path, str]]:
+    """Give the path and the name of the plain file: *path* itself, or its decrypted content, gone at the end.
+
+    The name of a decrypted file is that of *path* without its last suffix. Raises `FileNotDecryptableError` and
+    `FileTooLargeError`; OSError and `adapters.openpgp.UnreadableCertificateError` where the hub is at fault.
+    """
+    sealed = path.suffix.lower() in _SUFFIXES
+    if not sealed:
+        with path.open("rb") as stream:
+            sealed = stream.read(len(_ARMOUR)).startswith((_ARMOUR, *_BINARY))
+    if not sealed:
+        yield path, path.name
+        return
+    if opening is None or not opening.secret_key.exists():
+        raise FileNotDecryptableError(f"{path.name}: this hub has no OpenPGP key; send the zip as it is")
+    opening.folder.mkdir(parents=True, exist_ok=True)
+    name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
+    plain = temporary_name(opening.folder / (name or "plain"))
+    try:
+        decrypt_bounded(path, plain, opening.secret_key, largest=opening.largest)
+        yield plain, name
+    except DecryptionFailedError as error:
+        raise FileNotDecryptableError(str(error)) from error
+    except MessageTooLargeError as error:
+        raise FileTooLargeError(str(error)) from error
+    finally:
+        plain.unlink(missing_ok=True)
