@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from greenbutton.errors import NoReadingsError
 from smt_ws.clock import CENTRAL
 from smt_ws.orders import plan
 from smt_ws.orders.errors import DaysDoNotAddUpError
-from smt_ws.orders.renderers import INTERVAL, Issue, Renderer
+from smt_ws.orders.renderers import DAILY, INTERVAL, MONTHLY, Issue, Renderer
 from smt_ws.parties.access import SLICE
-from smt_ws.parties.rules import REASON_CODES
+from smt_ws.parties.rules import REASON_CODES, Reason
 from smt_ws.settings import Limits
 from smt_ws.usage.missing import explain_missing
 from smt_ws.usage.read import CHANNELS, read_days
+from smt_ws.usage.read_bills import read_bills
+from smt_ws.usage.read_daily import read_daily
 
 __all__ = ["Content", "Wanted", "data_content"]
 
@@ -33,8 +35,13 @@ __all__ = ["Content", "Wanted", "data_content"]
 class Stored(Protocol):
     """Usage out of the store: iterated once, then it knows what was there."""
 
-    #: ESI-ID-days found, counted once whatever their channels and versions.
     delivered: int
+    told: dict[tuple[int, date], Reason]
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """See `smt_ws.usage.as_of.StoredRows`, as for all of them."""
+        ...
 
     @property
     def missing(self) -> NDArray[Any]:
@@ -47,7 +54,9 @@ class Stored(Protocol):
 
 
 #: How each report is read.
-READERS: Mapping[str, Callable[..., Stored]] = MappingProxyType({INTERVAL: read_days})
+READERS: Mapping[str, Callable[..., Stored]] = MappingProxyType(
+    {INTERVAL: read_days, DAILY: read_daily, MONTHLY: read_bills}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,8 @@ def data_content(
             today=wanted.accepted_at.astimezone(CENTRAL).date(),
             due_days=limits.due_days,
             late_days=limits.late_days,
+            told=stored.told,
+            tables=stored.tables,
         )
         days_missing = 0
         if len(reasons):

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select
 
 from smt_ws.clock import Clock, central_today, real_now
 from smt_ws.orders import errors, plan, rules
-from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of, versioned_formats_of
+from smt_ws.orders.renderers import INTERVAL, MONTHLY, RENDERERS, formats_of, versioned_formats_of
 from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.access import Access, authorise
@@ -35,6 +35,8 @@ __all__ = ["DATA", "EXCEPTIONS", "MANIFEST", "Placed", "UsageRequest", "checked_
 
 #: Kinds of part, each a stage: exceptions wait for all data, the manifest for both.
 DATA, EXCEPTIONS, MANIFEST = "data", "exceptions", "manifest"
+#: Days of the longest history of bills (R4) that there can be in a request: 24 months, with a leap day.
+_LONGEST_BILLS = 732
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def checked_days(caller: Caller, request: UsageRequest, *, limits: Limits, clock
     """
     report = request.report
     months = limits.history_months_market if caller.kind in rules.MARKET_KINDS else limits.history_months_others
+    if report == MONTHLY:
+        months = limits.history_months_bills
     checked = rules.check_request(
         start_date=request.start_date,
         end_date=request.end_date,
@@ -208,6 +212,9 @@ def _planned_parts(
 ) -> list[dict[str, Any]]:
     renderer = RENDERERS[request.report, request.report_format]
     channels = len(CHANNELS[request.reading_type])
+    if request.report == MONTHLY:
+        # A billing period must not be cut: an ESI ID's whole history goes into one file.
+        most = max(most, _LONGEST_BILLS)
     parts = plan.cut(
         _slices(request.esiids, access), most=most, records_per_day=channels if renderer.record_a_channel else 1
     )

@@ -6,24 +6,40 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
 import numpy as np
 
-from adapters import interval_csv, lse_write
+from adapters import daily_csv, interval_csv, lse_write, monthly_csv
+from adapters.daily_csv import DailyRead
 from adapters.interval_csv import IntervalDay
 from adapters.lse import LseRecord
+from adapters.monthly_csv import BilledPeriod
+from greenbutton import document
 from greenbutton import interval as green_button
+from greenbutton.document import UsagePoint
 from greenbutton.publisher import Publisher
+from greenbutton.totals import Energy, daily_series, monthly_series, summaries
 from smt_ws.clock import CENTRAL
 from smt_ws.parties.record_parties import RecordParties
 from smt_ws.settings import GreenButton
 
-__all__ = ["INTERVAL", "RENDERERS", "Issue", "Renderer", "formats_of", "publisher_of", "versioned_formats_of"]
+__all__ = [
+    "DAILY",
+    "INTERVAL",
+    "MONTHLY",
+    "RENDERERS",
+    "Issue",
+    "Renderer",
+    "formats_of",
+    "publisher_of",
+    "versioned_formats_of",
+]
 
-INTERVAL = "interval"
+INTERVAL, DAILY, MONTHLY = "interval", "daily", "monthly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +123,49 @@ def _record(day: IntervalDay, issue: Issue) -> LseRecord:
     )
 
 
+def _daily_csv(reads: Iterable[DailyRead], _issue: Issue) -> Iterator[bytes]:
+    return daily_csv.render(reads)
+
+
+def _daily_xml(reads: Iterable[DailyRead], issue: Issue) -> Iterator[bytes]:
+    def points() -> Iterator[UsagePoint]:
+        for esiid, of_one in groupby(reads, key=attrgetter("esiid")):
+            energies: dict[int, list[Energy]] = {4: [], 1: []}
+            for read in of_one:
+                energies[read.channel].append(Energy(read.day, read.day, read.usage_wh, read.revised, read.estimated))
+            yield UsagePoint(esiid, daily_series(energies[4], energies[1]))
+
+    publisher = publisher_of(issue.green_button, issue.receiver)
+    return document.render(points(), publisher=publisher, updated=issue.made_at)
+
+
+def _monthly_csv(bills: Iterable[BilledPeriod], _issue: Issue) -> Iterator[bytes]:
+    return monthly_csv.render(bills)
+
+
+def _monthly_xml(bills: Iterable[BilledPeriod], issue: Issue) -> Iterator[bytes]:
+    def points() -> Iterator[UsagePoint]:
+        for esiid, of_one in groupby(bills, key=attrgetter("esiid")):
+            billed = [Energy(b.first, b.last, b.actual_wh, b.revised) for b in of_one if b.actual_wh is not None]
+            yield UsagePoint(esiid, monthly_series(billed), summaries(billed))
+
+    publisher = publisher_of(issue.green_button, issue.receiver)
+    return document.render(points(), publisher=publisher, updated=issue.made_at)
+
+
+#: In every Green Button document: a reading is a record, and there is room for one version of what was measured.
+_GREEN_BUTTON: dict[str, Any] = {
+    "record_mark": b"</IntervalReading>",
+    "heads": 0,
+    "versioned": False,
+    "measured_only": True,
+}
+
 #: By (report, format).
 RENDERERS: Mapping[tuple[str, str], Renderer] = MappingProxyType(
     {
         (INTERVAL, "CSV"): Renderer("IntervalMeterUsage", _interval_csv),
-        (INTERVAL, "XML"): Renderer(
-            "GreenButtonInterval",
-            _interval_xml,
-            record_mark=b"</IntervalReading>",
-            heads=0,
-            versioned=False,
-            measured_only=True,
-        ),
+        (INTERVAL, "XML"): Renderer("GreenButtonInterval", _interval_xml, **_GREEN_BUTTON),
         (INTERVAL, "LSE"): Renderer(
             "IntervalMeterUsage",
             _interval_lse,
@@ -127,6 +174,10 @@ RENDERERS: Mapping[tuple[str, str], Renderer] = MappingProxyType(
             heads=0,
             versioned=False,
         ),
+        (DAILY, "CSV"): Renderer("DailyMeterUsage", _daily_csv),
+        (DAILY, "XML"): Renderer("GreenButtonDaily", _daily_xml, **_GREEN_BUTTON),
+        (MONTHLY, "CSV"): Renderer("MonthlyBilling", _monthly_csv),
+        (MONTHLY, "XML"): Renderer("GreenButtonMonthly", _monthly_xml, **_GREEN_BUTTON),
     }
 )
 

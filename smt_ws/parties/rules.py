@@ -91,6 +91,9 @@ class Reason(StrEnum):
     NOT_PROVISIONED = "NOT_PROVISIONED"
     GAP = "GAP"
     NO_GENERATION_CHANNEL = "NO_GENERATION_CHANNEL"
+    INTERVALS_MISSING = "INTERVALS_MISSING"
+    NOT_BILLED = "NOT_BILLED"
+    BILL_REACHES_BEYOND = "BILL_REACHES_BEYOND"
 
 
 #: Every reason as a number, for packed rows. Such numbers are stored with orders: only ever append.
@@ -112,6 +115,9 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.NOT_PROVISIONED: "No provisioned meter measured this premise on these days; there will be no data.",
     Reason.GAP: "The TDSP has delivered no data for these days although it has for later ones. Ask the TDSP.",
     Reason.NO_GENERATION_CHANNEL: "This premise measures no generation on these days. Ask for consumption instead.",
+    Reason.INTERVALS_MISSING: "There is no register read, and intervals of these days are missing, so no sum is true.",
+    Reason.NOT_BILLED: "No bill covers these days: the TDSP has sent none yet, or has cancelled it. Ask again later.",
+    Reason.BILL_REACHES_BEYOND: "The billing period has days that you did not ask for or may not see. Ask for all.",
 }
 
 

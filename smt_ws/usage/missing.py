@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select, union_all
+from sqlalchemy import Connection, Table, func, select, union_all
 
 from smt_ws.parties.access import REFUSAL
 from smt_ws.parties.rules import REASON_CODES, Reason
@@ -33,23 +34,26 @@ def explain_missing(
     today: date,
     due_days: int,
     late_days: int,
+    told: Mapping[tuple[int, date], Reason] = MappingProxyType({}),
+    tables: Sequence[Table] = (interval_day, interval_day_history),
 ) -> NDArray[Any]:
     """Say of every day of *missing* (rows of `SLICE`, from `StoredDays.missing`) why it is missing.
 
     Returns rows of `smt_ws.parties.access.REFUSAL` in the same order, each a run of days of one ESI ID with one
     reason, that together cover exactly the days of *missing*. *today* is the operating day of business time;
-    *due_days* and *late_days* are the settings' limits. The rule itself is `smt_ws.usage.rules.why_missing`.
+    *due_days* and *late_days* are the settings' limits. *told* holds what the data itself said, by place of the ESI ID
+    and day; for all others the rule is `smt_ws.usage.rules.why_missing`, and *tables* are where such data is.
     """
     premise_ids = sorted(set(missing["premise_id"].tolist()))
     meters = meters_of(connection, premise_ids)
-    measured = _last_measured(connection, premise_ids, channels, as_of)
+    measured = _last_measured(connection, premise_ids, channels, as_of, tables)
     generation_only = set(channels) == {1}
     rows: list[tuple[int, date, date, int]] = []
     for esiid, premise_id, first, last in missing.tolist():
         known = KnownPremise(premise_id, "", meters.get(premise_id, ()))
 
-        def reason(day: date, known: KnownPremise = known) -> Reason:
-            return why_missing(
+        def reason(day: date, esiid: int = esiid, known: KnownPremise = known) -> Reason:
+            return told.get((esiid, day)) or why_missing(
                 day,
                 today=today,
                 provisioned=known.is_provisioned(day),
@@ -67,7 +71,11 @@ def explain_missing(
 
 
 def _last_measured(
-    connection: Connection, premise_ids: Sequence[int], channels: Sequence[int], as_of: int
+    connection: Connection,
+    premise_ids: Sequence[int],
+    channels: Sequence[int],
+    as_of: int,
+    tables: Sequence[Table],
 ) -> Mapping[int, date]:
     """The latest operating day the store had as of *as_of* on any of the channels, by premise."""
     found: dict[int, date] = {}
@@ -78,7 +86,7 @@ def _last_measured(
                 select(table.c.premise_id, func.max(table.c.operating_day).label("day"))
                 .where(table.c.premise_id.in_(keys), table.c.channel.in_(channels), table.c.load_number <= as_of)
                 .group_by(table.c.premise_id)
-                for table in (interval_day, interval_day_history)
+                for table in tables
             )
         )
         for premise_id, day in connection.execute(both):

@@ -1,122 +1,27 @@
-"""Interval days out of the store, as of a load number, in the order of the slices asked for.
-
-What a later load replaced is still read as it was (architecture: snapshots): the current version where it is old
-enough, else the version in history that was current then. At most one chunk of days is in memory at a time.
-"""
+"""Interval days out of the store, as of a load number, in the order of the slices asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
-from typing import Any, Final, Literal
+from datetime import date
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection
 
 from adapters.interval_csv import IntervalDay
-from smt_ws.parties.access import SLICE
-from smt_ws.store.dialect import is_postgresql
-from smt_ws.usage.tables import load
+from smt_ws.usage.as_of import EPOCH, Slices, StoredRows, Version
 
 __all__ = ["CHANNELS", "StoredDays", "read_days"]
 
-Version = Literal["L", "A"]
-Slices = NDArray[Any]
 #: (position in the chunk, days since 1970, channel, load number, values, statuses)
 _Row = tuple[int, int, int, int, bytes, bytes | None]
 
 #: The channels of a ``readingType``: 4 is consumption, 1 is generation (U9).
 CHANNELS: Final[dict[str, tuple[int, ...]]] = {"C": (4,), "G": (1,), "A": (1, 4)}
 
-#: Asked days read at once: about 3 MB of values a channel, well inside every worker's memory.
-_CHUNK_DAYS: Final = 8192
-_EPOCH: Final = date(1970, 1, 1).toordinal()
 
-_AS_OF: Final = {
-    "L": ("load_number > {a} AND load_number <= {n}", "load_number > {a} AND load_number <= {n} AND replaced_by > {n}"),
-    "A": ("load_number > {a} AND load_number <= {n}", "load_number > {a} AND load_number <= {n}"),
-}
-
-# OFFSET 0 keeps the inner query a loop over the slices, each one range of the primary key, whatever the planner
-# believes about sizes; the outer bounds let it leave out whole partitions.
-_POSTGRESQL: Final = """
-SELECT s.position::int4, (d.operating_day - DATE '1970-01-01')::int4, d.channel, d.load_number, {columns}
-FROM (
-    SELECT ordinal - 1 AS position, premise_id, DATE '1970-01-01' + a AS first_day, DATE '1970-01-01' + b AS last_day
-    FROM unnest(%(premises)s::int8[], %(firsts)s::int4[], %(lasts)s::int4[])
-        WITH ORDINALITY AS asked (premise_id, a, b, ordinal)
-) s
-CROSS JOIN LATERAL (
-    SELECT operating_day, channel, load_number, {names} FROM {table}
-    WHERE premise_id = s.premise_id AND channel = ANY (%(channels)s::int2[])
-        AND operating_day BETWEEN s.first_day AND s.last_day
-        AND operating_day BETWEEN %(first)s AND %(last)s AND {current}
-    UNION ALL
-    SELECT operating_day, channel, load_number, {names} FROM {table}_history
-    WHERE premise_id = s.premise_id AND channel = ANY (%(channels)s::int2[])
-        AND operating_day BETWEEN s.first_day AND s.last_day
-        AND operating_day BETWEEN %(first)s AND %(last)s AND {history}
-    OFFSET 0
-) d
-"""
-
-# CROSS JOIN is SQLite's word for "in this order".
-_SQLITE: Final = """
-SELECT s.key, {day}, d.channel, d.load_number, {columns}
-FROM json_each(:asked) s CROSS JOIN {table} d
-    ON d.premise_id = s.value ->> 0 AND d.channel IN (SELECT value FROM json_each(:channels))
-    AND d.operating_day BETWEEN s.value ->> 1 AND s.value ->> 2
-WHERE {as_of}
-"""
-_SQLITE_DAY: Final = "CAST(julianday(d.operating_day) - 2440587.5 AS INTEGER)"
-
-
-class StoredDays:
-    """Iterate to get the days, once; then ask what there was and what there was not."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        slices: Slices,
-        channels: Sequence[int],
-        as_of: int,
-        version: Version,
-        after: int | None = None,
-        measured_only: bool = False,
-    ) -> None:
-        """See `read_days`."""
-        self._connection = connection
-        self._slices = slices
-        self._channels = sorted(channels)
-        # Load numbers count from 1.
-        self._between = (-1 if after is None else after, as_of)
-        self._version: Version = version
-        self._measured_only = measured_only
-        self._revised: dict[int, datetime] = {}
-        self._missing: list[Slices] = []
-        self._finished = False
-        #: ESI-ID-days found so far, counted once whatever their channels and versions.
-        self.delivered = 0
-        #: Days yielded so far, each channel and version by itself.
-        self.records = 0
-
-    @property
-    def missing(self) -> Slices:
-        """Rows of `SLICE`, in order: the days asked for of which the store has nothing on any channel asked for."""
-        if not self._finished:
-            raise RuntimeError("what is missing is known when all days have been read")
-        return np.concatenate([np.empty(0, SLICE), *self._missing])
-
-    def __iter__(self) -> Iterator[IntervalDay]:
-        """Yield the days in the order of the slices, then day, channel, and load number."""
-        for chunk in _chunks(self._slices):
-            rows = self._rows(chunk)
-            self._note_missing(chunk, rows)
-            self.records += len(rows)
-            yield from self._days(chunk, rows)
-        self._finished = True
+class StoredDays(StoredRows[IntervalDay]):
+    """Interval days: see `read_days`."""
 
     def _rows(self, chunk: Slices) -> list[_Row]:
         rows = self._found("interval_day", ("wh", "statuses"), chunk)
@@ -126,24 +31,6 @@ class StoredDays:
         rows.sort()
         return rows
 
-    def _found(self, table: str, columns: Sequence[str], chunk: Slices) -> list[Any]:
-        """Position, day, channel, load number and *columns* of the rows of *table* and its history, as of the load."""
-        read = _read_postgresql if is_postgresql(self._connection) else _read_sqlite
-        return read(self._connection, table, columns, chunk, self._channels, self._between, self._version)
-
-    def _note_missing(self, chunk: Slices, rows: Sequence[_Row]) -> None:
-        lengths = (chunk["last_day"] - chunk["first_day"]).astype(np.int64) + 1
-        ends = np.cumsum(lengths)
-        starts = ends - lengths
-        found = np.zeros(int(ends[-1]), bool)
-        if rows:
-            position = np.array([row[0] for row in rows], np.int64)
-            day = np.array([row[1] for row in rows], np.int64)
-            found[starts[position] + day - chunk["first_day"].astype(np.int64)[position]] = True
-        self.delivered += int(found.sum())
-        if not found.all():
-            self._missing.append(_runs(chunk, lengths, starts, ~found))
-
     def _days(self, chunk: Slices, rows: Sequence[_Row]) -> Iterator[IntervalDay]:
         if not rows:
             return iter(())
@@ -151,7 +38,7 @@ class StoredDays:
         premises = chunk["premise_id"].tolist()
         names = self._names(sorted({premises[position] for position in set(positions)}))
         esiids = [names.get(key, "") for key in premises]
-        calendar = {number: date.fromordinal(number + _EPOCH) for number in set(days)}
+        calendar = {number: date.fromordinal(number + EPOCH) for number in set(days)}
         revised = self._revisions(set(numbers))
         return map(
             IntervalDay,
@@ -162,27 +49,6 @@ class StoredDays:
             values,
             statuses,
         )
-
-    def _names(self, premise_ids: Sequence[int]) -> dict[int, str]:
-        if is_postgresql(self._connection):
-            driver: Any = self._connection.connection.driver_connection
-            with driver.cursor(binary=True) as cursor:
-                cursor.execute("SELECT id, esiid FROM premise WHERE id = ANY (%s::int8[])", [list(premise_ids)])
-                return dict(cursor.fetchall())
-        found = self._connection.execute(
-            text("SELECT p.id, p.esiid FROM json_each(:ids) s CROSS JOIN premise p ON p.id = s.value"),
-            {"ids": str(list(premise_ids))},
-        )
-        return {row.id: row.esiid for row in found}
-
-    def _revisions(self, numbers: set[int]) -> dict[int, datetime]:
-        new = sorted(numbers - self._revised.keys())
-        for start in range(0, len(new), 1000):
-            rows = self._connection.execute(
-                select(load.c.number, load.c.finished_at).where(load.c.number.in_(new[start : start + 1000]))
-            )
-            self._revised |= {row.number: row.finished_at for row in rows}
-        return self._revised
 
 
 def read_days(
@@ -203,8 +69,6 @@ def read_days(
     With *measured_only* a day of which every interval is missing is not there. ``revised`` of a day is the time its
     load finished. The ESI ID is the premise's own, whatever the asker wrote.
     """
-    if version not in _AS_OF:
-        raise ValueError(f"version {version!r}: L or A expected")
     return StoredDays(
         connection,
         slices=slices,
@@ -214,99 +78,3 @@ def read_days(
         after=after,
         measured_only=measured_only,
     )
-
-
-def _chunks(slices: Slices) -> Iterator[Slices]:
-    """Cut into pieces of about `_CHUNK_DAYS` asked days; a single slice longer than that stays whole."""
-    days = np.cumsum((slices["last_day"] - slices["first_day"]).astype(np.int64) + 1)
-    start = 0
-    while start < len(slices):
-        done = int(days[start - 1]) if start else 0
-        end = max(start + 1, int(np.searchsorted(days, done + _CHUNK_DAYS, side="right")))
-        yield slices[start:end]
-        start = end
-
-
-def _read_postgresql(
-    connection: Connection,
-    table: str,
-    columns: Sequence[str],
-    chunk: Slices,
-    channels: Sequence[int],
-    between: tuple[int, int],
-    version: Version,
-) -> list[Any]:
-    current, history = (part.format(a="%(after)s", n="%(as_of)s") for part in _AS_OF[version])
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor(binary=True) as cursor:
-        cursor.execute(
-            _POSTGRESQL.format(
-                table=table,
-                names=", ".join(columns),
-                columns=", ".join(f"d.{name}" for name in columns),
-                current=current,
-                history=history,
-            ),
-            {
-                "premises": chunk["premise_id"].tolist(),
-                "firsts": chunk["first_day"].astype(np.int64).tolist(),
-                "lasts": chunk["last_day"].astype(np.int64).tolist(),
-                "channels": list(channels),
-                "first": chunk["first_day"].min().item(),
-                "last": chunk["last_day"].max().item(),
-                "after": between[0],
-                "as_of": between[1],
-            },
-        )
-        rows: list[Any] = cursor.fetchall()
-        return rows
-
-
-def _read_sqlite(
-    connection: Connection,
-    table: str,
-    columns: Sequence[str],
-    chunk: Slices,
-    channels: Sequence[int],
-    between: tuple[int, int],
-    version: Version,
-) -> list[Any]:
-    asked = ",".join(
-        f'[{premise_id},"{first}","{last}"]'
-        for premise_id, first, last in zip(
-            chunk["premise_id"].tolist(), chunk["first_day"].tolist(), chunk["last_day"].tolist(), strict=True
-        )
-    )
-    driver: Any = connection.connection.driver_connection
-    rows: list[Any] = []
-    named = ", ".join(f"d.{name}" for name in columns)
-    for kept_in, as_of_rule in zip((table, f"{table}_history"), _AS_OF[version], strict=True):
-        sql = _SQLITE.format(
-            day=_SQLITE_DAY, columns=named, table=kept_in, as_of=as_of_rule.format(a=":after", n=":as_of")
-        )
-        values = {
-            "asked": f"[{asked}]",
-            "channels": str(list(channels)),
-            "after": between[0],
-            "as_of": between[1],
-        }
-        rows += driver.execute(sql, values).fetchall()
-    return rows
-
-
-def _runs(chunk: Slices, lengths: NDArray[np.int64], starts: NDArray[np.int64], wanted: NDArray[np.bool_]) -> Slices:
-    """The runs of *wanted* days, one flag for each day of the chunk's slices, as rows of `SLICE`."""
-    position = np.repeat(np.arange(len(chunk)), lengths)
-    day = np.arange(len(wanted)) - starts[position]
-    follows = np.zeros(len(wanted), bool)
-    follows[1:] = wanted[:-1] & (position[1:] == position[:-1])
-    begins = np.flatnonzero(wanted & ~follows)
-    goes_on = np.zeros(len(wanted), bool)
-    goes_on[:-1] = wanted[1:] & (position[1:] == position[:-1])
-    ends = np.flatnonzero(wanted & ~goes_on)
-    runs = np.empty(len(begins), SLICE)
-    of = chunk[position[begins]]
-    runs["esiid"], runs["premise_id"] = of["esiid"], of["premise_id"]
-    runs["first_day"] = of["first_day"] + day[begins]
-    runs["last_day"] = of["first_day"] + day[ends]
-    return runs

@@ -17,7 +17,7 @@ from smt_ws.parties.access import REFUSAL, SLICE
 from smt_ws.parties.rules import REASON_CODES, Reason
 from smt_ws.parties.tables import meter
 from smt_ws.store.engine import Store
-from smt_ws.usage import read as read_module
+from smt_ws.usage import as_of as as_of_module
 from smt_ws.usage.load import load_file
 from smt_ws.usage.loads import snapshot
 from smt_ws.usage.missing import explain_missing
@@ -92,7 +92,7 @@ def test_u3_an_order_reads_as_of_its_load_and_version_a_gives_every_version(
 def test_missing_days_are_runs_within_their_slices(
     store: Store, clock: FixedClock, lse_file: LseFile, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_module, "_CHUNK_DAYS", chunk)
+    monkeypatch.setattr(as_of_module, "_CHUNK_DAYS", chunk)
     one, two = add_premises(store, 2)
     have = [DAY + timedelta(days=n) for n in (0, 3, 4)]
     number = load_file(store, lse_file("a", *(day_of(1, d) for d in have)), clock=clock).load_number
