@@ -39,8 +39,9 @@ __all__ = [
 Environment = Literal["sandbox", "production"]
 Result = Literal["passed", "failed", "warning", "not_applicable"]
 
-#: The extension that marks a sample certificate; an arc made from a UUID, which needs no registration (X.667).
-SAMPLE_EXTENSION: Final = x509.ObjectIdentifier("2.25.177972789007045141557477513702649012397")
+#: The extension that marks a sample certificate, in the arc for examples (X.660), which needs no registration. Its
+#: numbers are small: GnuTLS (lftp) cannot read an arc made from a UUID and would refuse the certificate.
+SAMPLE_EXTENSION: Final = x509.ObjectIdentifier("2.999.5200.1")
 #: The organization of the sample authority and of everything it issues: a second mark, which a person can read.
 SAMPLE_ORGANIZATION: Final = "SAMPLE - NOT FOR PRODUCTION"
 
