@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from smt_ws.sandbox.market import Market
 from smt_ws.sandbox.requester import Requester
 
 PECAN, BLUEBONNET, LANTERN, TDSP = (duns for _name, _kind, duns in COMPANIES)
+#: Finds programs that are not ours.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
 #: Small parts, so that ordinary orders have several.
 SETTINGS = "[limits]\ndays_per_part = 400\n"
 
