@@ -17,9 +17,14 @@ Premises (`PREMISES`): the places that have a meter.
 | `ZIP`             | yes    | five digits, or five, a hyphen and four                         | `75201`               |
 | `PREMISE_TYPE`    | yes    | `RESIDENTIAL`, `SMALL_NON_RESIDENTIAL`, `LARGE_NON_RESIDENTIAL` | `RESIDENTIAL`         |
 | `STATUS`          | yes    | `ACTIVE`, `DE_ENERGIZED` or `INACTIVE`                          | `ACTIVE`              |
+| `COUNTY`          | no     | up to 50 characters                                             | `Dallas`              |
+| `READ_CYCLE`      | no     | the billing cycle in which it is read, up to 10 characters      | `07`                  |
+| `LOAD_PROFILE`    | no     | up to 50 characters                                             | `RESLOWR_NCENT_NWS`   |
+| `STATION_CODE`    | no     | the substation that feeds it, up to 20 characters               | `EXMPL`               |
+| `STATION_NAME`    | no     | up to 50 characters                                             | `EXAMPLE SUB`         |
 
 Meters (`METERS`): which meter measures a premise, and since when its data is for the market (U8). A meter exchange is
-two rows.
+two rows. An optional column that is left out or empty changes nothing that an earlier file said.
 
 | column             | needed | meaning and format                                       | example             |
 |--------------------|--------|----------------------------------------------------------|---------------------|
@@ -33,6 +38,22 @@ two rows.
 | `FIRMWARE_VERSION` | no     | up to 50 characters                                      | `2.08.11`           |
 | `HAN_PROFILE`      | no     | the in-home protocol that it speaks, up to 20 characters | `SEP 1.0`           |
 | `HAN_MAC_ADDRESS`  | no     | its own in-home address (EUI-64), 16 hexadecimal digits  | `000781000001A2B3`  |
+| `HAN_PROTOCOL`     | no     | the in-home radio, up to 20 characters                   | `ZIGBEE`            |
+| `UTILITY_METER_ID` | no     | the TDSP's own name of it, up to 30 characters           | `OX104137265`       |
+| `METER_CLASS`      | no     | up to 20 characters                                      | `CL200`             |
+| `METER_PHASES`     | no     | `1` or `3`                                               | `1`                 |
+| `KWH_MULTIPLIER`   | no     | what its reading is multiplied by, a decimal number      | `1`                 |
+| `CHANNELS`         | no     | the channels it records, `4`, `1` or both                | `4 1`               |
+| `INTERVAL_MINUTES` | no     | how long an interval is                                  | `15`                |
+| `REVERSE_FLOW`     | no     | what it does with energy fed back, up to 30 characters   | `SEPARATE REGISTER` |
+| `DG_CHANNEL`       | no     | `Y` when energy fed back has a channel of its own, or `N`| `N`                 |
+| `DISCONNECT`       | no     | `Y` when it can be switched off from afar, or `N`        | `Y`                 |
+| `METER_STATUS`     | no     | up to 20 characters                                      | `ACTIVE`            |
+| `TESTED_ON`        | no     | the day of its last test                                 | `2026-01-20`        |
+| `COMMUNICATES`     | no     | `Y` when it reports by itself, or `N`                    | `Y`                 |
+| `INSTRUMENT_RATED` | no     | `Y` when it measures through transformers, or `N`        | `N`                 |
+| `CT_RATIO`         | no     | of the current transformers, up to 20 characters         | `200:5`             |
+| `PT_RATIO`         | no     | of the potential transformers, up to 20 characters       | `1:1`               |
 
 REP of record (`REPS_OF_RECORD`): who served a premise when.
 
@@ -57,12 +78,12 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _LONGEST_LINE: Final = 16 * 1024
 """Bytes. The longest row of these layouts has under 1,000."""
@@ -108,6 +129,8 @@ class PremiseRow:
     zip: str
     premise_type: str
     status: str
+    #: What else the row says, by the column's name in small letters.
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +148,8 @@ class MeterRow:
     firmware_version: str | None
     han_profile: str | None
     han_mac_address: str | None
+    #: What else the row says, by the column's name in small letters.
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +183,8 @@ class Column:
     name: str
     read: Callable[[str], Any]
     needed: bool = True
+    #: True where it has no field of its own in the row but is one of its ``attributes``.
+    attribute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +244,13 @@ def calendar_day(text: str) -> date:
 
 esiid_text = matching(r"[A-Za-z0-9]{1,64}", "1 to 64 letters and digits")
 duns_text = matching(r"[0-9]{9}(?:[0-9]{4})?", "9 or 13 digits")
+_decimal = matching(r"[0-9]{1,9}(?:\.[0-9]{1,6})?", "a decimal number")
+_yes_no = one_of("Y", "N")
+
+
+def _attribute(name: str, read: Callable[[str], Any]) -> Column:
+    return Column(name, read, needed=False, attribute=True)
+
 
 PREMISES: Final = Layout(
     "premises",
@@ -230,6 +264,11 @@ PREMISES: Final = Layout(
         Column("ZIP", matching(r"[0-9]{5}(?:-[0-9]{4})?", "five digits, or five, a hyphen and four")),
         Column("PREMISE_TYPE", one_of("RESIDENTIAL", "SMALL_NON_RESIDENTIAL", "LARGE_NON_RESIDENTIAL")),
         Column("STATUS", one_of("ACTIVE", "DE_ENERGIZED", "INACTIVE")),
+        _attribute("COUNTY", _text(50)),
+        _attribute("READ_CYCLE", _text(10)),
+        _attribute("LOAD_PROFILE", _text(50)),
+        _attribute("STATION_CODE", _text(20)),
+        _attribute("STATION_NAME", _text(50)),
     ),
 )
 METERS: Final = Layout(
@@ -246,6 +285,22 @@ METERS: Final = Layout(
         Column("FIRMWARE_VERSION", _text(50), needed=False),
         Column("HAN_PROFILE", _text(20), needed=False),
         Column("HAN_MAC_ADDRESS", matching(r"[0-9A-Fa-f]{16}", "16 hexadecimal digits"), needed=False),
+        _attribute("HAN_PROTOCOL", _text(20)),
+        _attribute("UTILITY_METER_ID", _text(30)),
+        _attribute("METER_CLASS", _text(20)),
+        _attribute("METER_PHASES", one_of("1", "3")),
+        _attribute("KWH_MULTIPLIER", _decimal),
+        _attribute("CHANNELS", one_of("4", "1", "4 1", "1 4")),
+        _attribute("INTERVAL_MINUTES", one_of("15", "30", "60")),
+        _attribute("REVERSE_FLOW", _text(30)),
+        _attribute("DG_CHANNEL", _yes_no),
+        _attribute("DISCONNECT", _yes_no),
+        _attribute("METER_STATUS", _text(20)),
+        _attribute("TESTED_ON", calendar_day),
+        _attribute("COMMUNICATES", _yes_no),
+        _attribute("INSTRUMENT_RATED", _yes_no),
+        _attribute("CT_RATIO", _text(20)),
+        _attribute("PT_RATIO", _text(20)),
     ),
     in_order=(
         ("INSTALLED_ON", "PROVISIONED_ON"),
@@ -368,4 +423,8 @@ def _row(raw: bytes, line: int, layout: Layout[RowT], places: list[int | None], 
         begin, end = values[earlier], values[later]
         if begin is not None and end is not None and end < begin:
             return RowReject(line, esiid, later, "DATE_ORDER", f"{later} {end} is before {earlier} {begin}")
-    return layout.row(line, *values.values())
+    attributes = {}
+    for column in layout.columns:
+        if column.attribute and (value := values.pop(column.name)) is not None:
+            attributes[column.name.lower()] = str(value)
+    return layout.row(line, *values.values(), **({"attributes": attributes} if attributes else {}))

@@ -7,17 +7,18 @@ be taken is a `Reject`; it never costs another row its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import Column, Connection, MetaData, Table, select, true
+from sqlalchemy import JSON, Column, Connection, MetaData, Table, Text, cast, select, true
 
 from adapters.market_csv import MeterRow, OccupancyRow, PremiseRow, RepOfRecordRow
 from smt_ws.parties.rules import Spell, with_spell
 from smt_ws.parties.tables import meter, occupancy, premise, rep_of_record
-from smt_ws.store.dialect import copy_rows, insert, unnested
+from smt_ws.store.dialect import copy_rows, insert, is_postgresql, unnested
 
 __all__ = ["Applied", "Reject", "apply_meters", "apply_occupancies", "apply_premises", "apply_reps_of_record"]
 
@@ -58,6 +59,8 @@ class _Row(Protocol):
 _PREMISE_COLUMNS: Final = (
     "tdsp_duns", "service_address", "city", "state", "zip", "premise_type", "status"
 )  # fmt: skip
+#: Columns of a meter's row that are attributes in the store.
+_METER_FIELDS: Final = ("manufacturer", "model", "firmware_version", "han_profile", "han_mac_address")
 _LONGEST: Final = {name: getattr(premise.c[name].type, "length", 0) for name in _PREMISE_COLUMNS}
 
 RowT = TypeVar("RowT", bound="_Row")
@@ -77,6 +80,7 @@ def apply_premises(
     changed: dict[str, list[Any]] = {}
     seen: set[str] = set()
     for row in rows:
+        attributes = _attributes(known.get(row.esiid), row.attributes)
         values = [getattr(row, name) for name in _PREMISE_COLUMNS]
         held = known.get(row.esiid)
         owner = row.tdsp_duns if held is None else held.tdsp_duns
@@ -89,14 +93,25 @@ def apply_premises(
             applied.reject(row, "WRONG_TDSP", "the premise is another TDSP's")
         elif too_long is not None:
             applied.reject(row, "VALUE_TOO_LONG", f"{too_long.upper()} has more than {_LONGEST[too_long]} characters")
-        elif held is not None and [getattr(held, name) for name in _PREMISE_COLUMNS] == values:
+        elif (
+            held is not None
+            and [getattr(held, name) for name in _PREMISE_COLUMNS] == values
+            and attributes == held.attributes
+        ):
             applied.unchanged += 1
         else:
             applied.loaded += held is None
             applied.replaced += held is not None
-            changed[row.esiid] = [row.esiid, *values, load_number]
-    _merge(connection, premise, ["esiid"], ["esiid", *_PREMISE_COLUMNS, "load_number"], changed.values())
+            changed[row.esiid] = [row.esiid, *values, load_number, json.dumps(attributes)]
+    columns = ["esiid", *_PREMISE_COLUMNS, "load_number", "attributes"]
+    _merge(connection, premise, ["esiid"], columns, changed.values())
     return applied
+
+
+def _attributes(held: Any, said: Mapping[str, str | None]) -> dict[str, str]:
+    """What is known of a premise or meter beside its columns: what a file leaves out stays as it was."""
+    before: dict[str, str] = {} if held is None else held.attributes
+    return before | {name: value for name, value in said.items() if value is not None}
 
 
 def apply_meters(
@@ -109,10 +124,12 @@ def apply_meters(
     """
     applied = Applied()
     ids = _own_premises(connection, rows, tdsp_duns, applied)
-    held = {
-        (row.premise_id, row.meter_number, row.installed_on): (row.provisioned_on, row.removed_on)
+    stored = {
+        (row.premise_id, row.meter_number, row.installed_on): row
         for row in _of_esiids(connection, rows, meter, [meter.c.premise_id == premise.c.id])
     }
+    held = {key: (row.provisioned_on, row.removed_on) for key, row in stored.items()}
+    known = {key: _attributes(row, {}) for key, row in stored.items()}
     hanging: dict[int, set[tuple[str, date]]] = {}
     for (premise_id, number, installed), (_, removed) in held.items():
         if removed is None:
@@ -128,25 +145,29 @@ def apply_meters(
         seen.add(key)
         state = (row.provisioned_on, row.removed_on)
         exchanged = key in held and row.removed_on is None and held[key] == (row.provisioned_on, held[key][1])
-        if held.get(key) == state or (exchanged and _taken_down_by_next(key, held)):
+        told = _attributes(stored.get(key), {name: getattr(row, name) for name in _METER_FIELDS} | dict(row.attributes))
+        if exchanged and _taken_down_by_next(key, held):
+            state = held[key]
+        if held.get(key) == state and known.get(key) == told:
             applied.unchanged += 1
             continue
         applied.loaded += key not in held
         applied.replaced += key in held
         changed[key] = held[key] = state
+        known[key] = told
         there = hanging.setdefault(premise_id, set())
         for number, installed in [one for one in there if one[1] < row.installed_on]:
             earlier = (premise_id, number, installed)
             changed[earlier] = held[earlier] = (held[earlier][0], row.installed_on)
             there.discard((number, installed))
             applied.ended += 1
-        (there.add if row.removed_on is None else there.discard)((row.meter_number, row.installed_on))
+        (there.add if state[1] is None else there.discard)((row.meter_number, row.installed_on))
     _merge(
         connection,
         meter,
         ["premise_id", "meter_number", "installed_on"],
-        ["premise_id", "meter_number", "installed_on", "provisioned_on", "removed_on", "load_number"],
-        ([*key, *state, load_number] for key, state in changed.items()),
+        ["premise_id", "meter_number", "installed_on", "provisioned_on", "removed_on", "load_number", "attributes"],
+        ([*key, *state, load_number, json.dumps(known[key])] for key, state in changed.items()),
     )
     return applied
 
@@ -265,14 +286,23 @@ def _merge(
     connection: Connection, table: Table, keys: list[str], columns: list[str], rows: Iterable[Sequence[Any]]
 ) -> None:
     # Bulk upsert: into a temporary table, then over in one statement.
+    # JSON travels as text.
+    types = {name: Text() if isinstance(table.c[name].type, JSON) else table.c[name].type for name in columns}
     incoming = Table(
-        f"incoming_{table.name}", MetaData(), *(Column(name, table.c[name].type) for name in columns),
+        f"incoming_{table.name}", MetaData(), *(Column(name, types[name]) for name in columns),
         prefixes=["TEMPORARY"],
     )  # fmt: skip
     incoming.create(connection)
     copy_rows(connection, incoming, columns, rows)
     # SQLite cannot tell this ON CONFLICT from a join's ON without a WHERE.
-    taken = insert(connection, table).from_select(columns, select(incoming).where(true()))
+    as_json = is_postgresql(connection)
+    rows_of = select(
+        *(
+            cast(column, JSON) if as_json and isinstance(table.c[column.name].type, JSON) else column
+            for column in incoming.c
+        )
+    )
+    taken = insert(connection, table).from_select(columns, rows_of.where(true()))
     connection.execute(
         taken.on_conflict_do_update(
             index_elements=keys, set_={name: taken.excluded[name] for name in columns if name not in keys}
