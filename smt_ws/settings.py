@@ -203,7 +203,9 @@ class Validation(_Section):
         10, gt=1, description="high: more than so many times, low: less than one part in so many"
     )
     usage_floor_wh: int = Field(5_000, ge=0, description="Wh a day: a difference below this is neither high nor low")
-    usage_days: tuple[int, ...] = Field((1, 7), description="days back that a day's usage is compared with")
+    usage_days: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (1, 7), description="days back that a day's usage is compared with"
+    )
 
 
 class Work(_Section):

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from adapters.central_day import intervals_in
@@ -30,7 +31,7 @@ from smt_ws.usage.merge import (
     stage_reads,
 )
 from smt_ws.usage.partitions import ensure_months
-from smt_ws.usage.recent import whole_days_before
+from smt_ws.usage.recent import NOT_MEASURED, whole_days_before
 from smt_ws.usage.rules import RULES, KnownPremise, Severity, estimate_replaces_actual, examine, flags_of
 
 __all__ = ["Progress", "take_in"]
@@ -40,7 +41,8 @@ Progress = Callable[[int], None]
 
 #: Records validated and staged at once: enough that a statement's cost does not count, few enough to be small.
 _BATCH = 5000
-_BEYOND = Decimal(10**9)
+_Reads = tuple[int, int]
+_UNREAD: _Reads = (NOT_READ, NOT_READ)
 
 
 def take_in(
@@ -70,7 +72,9 @@ def take_in(
     try:
         while batch := list(islice(rest, _BATCH)):
             known = known_premises(connection, (r.esiid for r in batch if isinstance(r, LseRecord)))
-            days, reads = file.good_days(batch, known, _measured(connection, batch, known, figures))
+            registers = _registers(batch)
+            measured = _measured(connection, batch, known, registers, figures)
+            days, reads = file.good_days(batch, known, registers, measured)
             stage_days(connection, days)
             if reads:
                 stage_reads(connection, reads)
@@ -87,6 +91,7 @@ def _measured(
     connection: Connection,
     batch: Sequence[LseRecord | Reject],
     known: Mapping[str, KnownPremise],
+    registers: Sequence[_Reads],
     figures: Validation,
 ) -> dict[int, list[tuple[str, str]]]:
     """What the values of the batch's records break, by their place in the batch; the rest is `examine`'s."""
@@ -100,44 +105,57 @@ def _measured(
     for places in by_length.values():
         records: list[Any] = [batch[place] for place in places]
         premises = [known[record.esiid] for record in records]
-        for n, code, reason in check(_columns(connection, records, premises, figures), figures):
+        read = np.array([registers[place] for place in places], np.int64)
+        for n, code, reason in check(_columns(connection, records, premises, read, figures), figures):
             found.setdefault(places[n], []).append((code, reason))
     return found
 
 
 def _columns(
-    connection: Connection, records: Sequence[LseRecord], premises: Sequence[KnownPremise], figures: Validation
+    connection: Connection,
+    records: Sequence[LseRecord],
+    premises: Sequence[KnownPremise],
+    registers: NDArray[np.int64],
+    figures: Validation,
 ) -> Batch:
     missing = None
     if any(record.statuses is not None and b"M" in record.statuses for record in records):
         letters = b"".join(record.statuses or b"A" * len(record.values) for record in records)
         missing = np.frombuffer(letters, "u1").reshape(len(records), -1) == ord("M")
     consumption = np.array([record.channel == LOAD for record in records])
-    earlier = np.full((len(records), len(figures.usage_days)), -1, np.int64)
+    earlier = np.full((len(records), len(figures.usage_days)), NOT_MEASURED, np.int64)
     used = np.flatnonzero(consumption).tolist()
     earlier[used] = whole_days_before(
         connection, [premises[n].id for n in used], [records[n].day for n in used], back=figures.usage_days
     )
     return Batch(
-        values=np.stack([record.values for record in records]),
+        values=np.frombuffer(b"".join([record.values.tobytes() for record in records]), "<i4").reshape(
+            len(records), -1
+        ),
         missing=missing,
         consumption=consumption,
         active=np.array([premise.is_active for premise in premises]),
         residential=np.array([premise.premise_type == "RESIDENTIAL" for premise in premises]),
-        start=np.array([_register_wh(record)[0] for record in records], np.int64),
-        stop=np.array([_register_wh(record)[1] for record in records], np.int64),
+        start=registers[:, 0],
+        stop=registers[:, 1],
         earlier=earlier,
     )
 
 
-def _register_wh(record: LseRecord) -> tuple[int, int]:
-    """The register readings of row two in Wh, `NOT_READ` where not given; 0 and 0 is how files say "not read"."""
-    start, stop = record.start_reading, record.stop_reading
+def _registers(batch: Sequence[LseRecord | Reject]) -> list[_Reads]:
+    """The register readings of row two in Wh, for each record of the batch."""
+    return [_register_wh(one.start_reading, one.stop_reading) if type(one) is LseRecord else _UNREAD for one in batch]
+
+
+def _register_wh(start: Decimal | None, stop: Decimal | None) -> _Reads:
+    # 0 and 0 is how files say "not read"
     if not start and not stop:
-        return NOT_READ, NOT_READ
+        return _UNREAD
     # beyond what is believed, how far beyond does not matter
-    first, last = (NOT_READ if kwh is None else int(min(kwh, _BEYOND).scaleb(3)) for kwh in (start, stop))
-    return first, last
+    return (
+        NOT_READ if start is None else min(int(start * 1000), LARGEST_REGISTER_WH + 1),
+        NOT_READ if stop is None else min(int(stop * 1000), LARGEST_REGISTER_WH + 1),
+    )
 
 
 class _File:
@@ -160,11 +178,12 @@ class _File:
         self,
         batch: Sequence[LseRecord | Reject],
         known: Mapping[str, KnownPremise],
+        registers: Sequence[_Reads],
         measured: Mapping[int, Sequence[tuple[str, str]]],
     ) -> tuple[list[StagedDay], list[StagedRead]]:
         """The days of *batch* that are to be stored, and their register reads; what is wrong is noted.
 
-        *measured* are the rules that the values break, by place in the batch.
+        *registers* are the readings of row two, *measured* the rules that the values break, by place in the batch.
         """
         good: list[StagedDay] = []
         reads: list[StagedRead] = []
@@ -212,8 +231,8 @@ class _File:
                 flags = flags_of(rule for rule, _, _ in broken)
             self.staged.append((record.line, record.esiid, record.channel, record.day, record.statuses))
             good.append((position, premise.id, record.channel, record.day, values, record.statuses, flags))
-            start, stop = _register_wh(record)
-            if max(start, stop) in range(LARGEST_REGISTER_WH + 1):
+            start, stop = registers[place]
+            if NOT_READ < max(start, stop) <= LARGEST_REGISTER_WH:
                 reads.append((position, premise.id, record.channel, record.day, *_as_read(start, stop), "A"))
         return good, reads
 
