@@ -19,6 +19,8 @@ from typing import ClassVar, Final, Protocol
 import pysequoia
 from pysequoia.packet import PacketPile, SignatureType, Tag
 
+from adapters import openpgp_key
+
 _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 _LARGEST_CERTIFICATE: Final = 256 * 1024  # real ones stay under 50 KiB; photos and thousands of signatures do not
 
@@ -106,9 +108,9 @@ class Engine(Protocol):
 def make_key(user_id: str) -> tuple[str, str]:
     """Make a key for sandboxes and tests: (secret key, certificate), both armoured; no pass phrase, no expiry.
 
-    Curve 25519 in the form of RFC 4880, which every gpg since 2.1 reads.
+    What is encrypted to it can be read by every gpg since 2.1 (`adapters.openpgp_key`).
     """
-    key = pysequoia.Tsk.generate(user_id, profile=pysequoia.Profile.RFC4880)
+    key = pysequoia.Tsk.from_bytes(openpgp_key.secret_key(user_id, datetime.now(UTC)))
     return str(key), str(key.extract_certificate())
 
 

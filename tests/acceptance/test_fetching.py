@@ -18,8 +18,6 @@ from market_facts import Facts, days_between, read_rows, whole_days
 from wire_client import BLUEBONNET, PECAN
 from wss_runtimes import missing
 
-from smt_ws.parties import companies
-
 pytestmark = pytest.mark.interop
 
 
@@ -97,34 +95,25 @@ def test_fetched_files_are_those_of_get_status(hub: Any, done: Done, tmp_path: P
 
 
 @pytest.fixture
-def gpg(tmp_path: Path) -> Iterator[Any]:
-    """Run gpg in a home that is thrown away, with a new key of its own making in it."""
+def gpg(hub: Any, tmp_path: Path) -> Iterator[Any]:
+    """Run gpg in a home that is thrown away, with the key that the sandbox made for the second REP in it."""
     home = tmp_path / "g"
     home.mkdir(mode=0o700)
     environment = {**os.environ, "GNUPGHOME": str(home)}
     command = (program("gpg"), "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
-    made = run(
-        *command, "--quick-gen-key", "files@bluebonnet.example", "rsa2048", "sign,encrypt", "never", env=environment
-    )
-    assert made.returncode == 0, made.stderr
+    secret = hub.sandbox.player(BLUEBONNET).folder / "openpgp-secret.asc"
+    imported = run(*command, "--import", secret, env=environment)
+    assert imported.returncode == 0, imported.stderr
     yield lambda *arguments: run(*command, *arguments, env=environment)
     run("gpgconf", "--kill", "all", env=environment)
 
 
-@pytest.fixture
-def done_for_gpg(hub: Any, gpg: Any) -> Done:
-    """An order of the second REP while the key that gpg made is registered for it."""
-    own = hub.sandbox.hub()
-    change = {"duns": BLUEBONNET, "actor": "operator:tests", "clock": own.clock}
-    companies.set_openpgp_certificate(own.store, armored=gpg("--armor", "--export").stdout, **change)
+@pytest.fixture(scope="module")
+def done_for_gpg(hub: Any) -> Done:
+    """An order of the second REP."""
     requester = hub.requester(BLUEBONNET)
-    try:
-        answer = requester.order(hub.market.esiids, "10/30/2026", "11/04/2026", f"{time.time_ns()}")
-        status = requester.wait(answer.correlationId, lambda _status: None, timeout=60)
-    finally:
-        public = (requester.player.folder / "openpgp-public.asc").read_text()
-        companies.set_openpgp_certificate(own.store, armored=public, **change)
-        own.store.close()
+    answer = requester.order(hub.market.esiids, "10/30/2026", "11/04/2026", f"{time.time_ns()}")
+    status = requester.wait(answer.correlationId, lambda _status: None, timeout=60)
     return Done(list(hub.market.esiids), {file.name: file.sha256 for file in status.file})
 
 

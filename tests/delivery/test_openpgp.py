@@ -180,6 +180,16 @@ def test_keys_made_by_gpg_are_judged_and_what_we_encrypt_gpg_opens(gpg, tmp_path
 
 
 @pytest.mark.interop
+def test_what_is_encrypted_to_a_sample_key_gpg_opens(gpg, key, tmp_path) -> None:
+    """K1: a developer opens a sandbox's reports with the tool at hand. RFC 4880, features without version 2."""
+    plain, sealed, opened = (tmp_path / name for name in ("plain", "plain.asc", "opened"))
+    plain.write_bytes(b"ESIID,USAGE_DATE\n" * 5000)
+    encrypt_file(plain, sealed, key[1], now=NOW)
+    gpg("--import", stdin=key[0])
+    gpg("--output", str(opened), "--decrypt", str(sealed))
+    assert opened.read_bytes() == plain.read_bytes()
+
+
 def test_an_expired_or_replaced_encryption_subkey_of_a_living_key_is_not_used(gpg, tmp_path) -> None:
     """A company that rotates its encryption subkey yearly keeps its primary key."""
     gpg("--quick-gen-key", "rot@rep.example", "ed25519", "sign", "never")
