@@ -6,16 +6,18 @@ recognisable as the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from email.utils import parseaddr
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from adapters.mail import Carrier, FolderCarrier, Message, SmtpCarrier
+from adapters.mail import Attachment, Carrier, FolderCarrier, Message, SmtpCarrier
 from smt_ws.clock import CENTRAL
 from smt_ws.settings import Settings
 
@@ -29,6 +31,9 @@ class Carry:
     carrier: Carrier
     sender: str
     support_contact: str
+    #: What the paths of a notice's files are below, and how many bytes of them one letter takes.
+    files_root: Path
+    attach_bytes: int
 
     @classmethod
     def of(cls, settings: Settings) -> Carry:
@@ -46,17 +51,39 @@ class Carry:
         else:
             assert mail.folder is not None
             carrier = FolderCarrier(mail.folder)
-        return cls(carrier, mail.sender, settings.support_contact)
+        return cls(carrier, mail.sender, settings.support_contact, settings.ftps.root, mail.attach_bytes)
 
     def __call__(self, payload: dict[str, Any]) -> None:
         """Send the notice of an outbox row. Raises what the carrier raises: the outbox tries again."""
-        self.carrier.send(letter(payload, sender=self.sender, support_contact=self.support_contact))
+        attachments = self._attachments(payload.get("files"))
+        self.carrier.send(
+            letter(payload, sender=self.sender, support_contact=self.support_contact, attachments=attachments)
+        )
+
+    def _attachments(self, files: Sequence[str] | None) -> Sequence[Attachment] | None:
+        # All or none: half a report would pass for a whole one. The requester may have fetched and deleted some.
+        if files is None:
+            return None
+        paths = [self.files_root / name for name in files]
+        try:
+            if sum(path.stat().st_size for path in paths) > self.attach_bytes:
+                return ()
+            return [Attachment(path.name, path.read_bytes()) for path in paths]
+        except FileNotFoundError:
+            return ()
 
 
-def letter(payload: dict[str, Any], *, sender: str, support_contact: str) -> Message:
-    """Fill the templates of a notice (`smt_ws.notices.queue.notify`). A fact that a template misses is an error."""
+def letter(
+    payload: dict[str, Any], *, sender: str, support_contact: str, attachments: Sequence[Attachment] | None = None
+) -> Message:
+    """Fill the templates of a notice (`smt_ws.notices.queue.notify`). A fact that a template misses is an error.
+
+    The fact ``attached`` is how many *attachments* there are: none where they were asked for and are too large, null
+    where nobody asked.
+    """
     folder, language = payload["message"], payload["language"]
-    facts = payload["facts"] | {"support_contact": support_contact}
+    attached = None if attachments is None else len(attachments)
+    facts = payload["facts"] | {"support_contact": support_contact, "attached": attached}
 
     def filled(name: str) -> str:
         return _templates().get_template(f"{folder}/{name}.{language}.j2").render(facts)
@@ -70,6 +97,7 @@ def letter(payload: dict[str, Any], *, sender: str, support_contact: str) -> Mes
         from_=sender,
         message_id=f"<{sha256(payload['key'].encode()).hexdigest()[:32]}@{domain}>",
         date=datetime.fromisoformat(payload["date"]),
+        attachments=tuple(attachments or ()),
     )
 
 

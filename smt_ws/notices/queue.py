@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -24,10 +25,12 @@ def notify(
     facts: dict[str, Any],
     now: datetime,
     language: Literal["en"] = "en",
+    files: Sequence[str] | None = None,
 ) -> None:
     """Queue the notice *message* (a folder of templates here) to the address *to*; the same *key* is sent once.
 
-    *facts* fill the templates: plain JSON, nothing secret, no full personal data.
+    *facts* fill the templates: plain JSON, nothing secret, no full personal data. *files*, paths below the FTPS site's
+    folder, are attached when the letter leaves, where they are small enough together; None: nothing is to be attached.
     """
     payload = {
         "message": message,
@@ -36,5 +39,6 @@ def notify(
         "key": key,
         "date": now.isoformat(),
         "facts": facts,
+        "files": None if files is None else list(files),
     }
     enqueue(connection, kind=EMAIL, key=key, payload=payload, now=now)

@@ -77,6 +77,7 @@ def settle(connection: Connection, order_number: int, *, now: datetime, keep: ti
             "days_excepted": excepted,
             "expires_at": (now + keep).isoformat(),
         },
+        files=_published(connection, order) if order.delivery_mode == "EML" else None,
     )
     audit.record(
         connection,
@@ -141,7 +142,26 @@ def close(connection: Connection, order: Any, status: Status, *, now: datetime, 
     )
 
 
-def _tell(connection: Connection, order: Any, message: str, *, key: str, now: datetime, facts: dict[str, Any]) -> None:
+def _published(connection: Connection, order: Any) -> list[str]:
+    """The files of *order*, as paths below the FTPS site's folder."""
+    names = connection.scalars(
+        select(order_part.c.file_name)
+        .where(order_part.c.order_number == order.number, order_part.c.state == PartState.PUBLISHED.value)
+        .order_by(order_part.c.part)
+    )
+    return [f"{order.duns}/{order.folder}/{name}" for name in names]
+
+
+def _tell(
+    connection: Connection,
+    order: Any,
+    message: str,
+    *,
+    key: str,
+    now: datetime,
+    facts: dict[str, Any],
+    files: list[str] | None = None,
+) -> None:
     to = connection.execute(select(company.c.email).where(company.c.id == order.company_id)).scalar_one()
     shared = {
         "order_number": order.number,
@@ -150,4 +170,4 @@ def _tell(connection: Connection, order: Any, message: str, *, key: str, now: da
         "report": order.report,
         "duns": order.duns,
     }
-    notify(connection, message, to=to, key=key, facts=shared | facts, now=now)
+    notify(connection, message, to=to, key=key, facts=shared | facts, now=now, files=files)

@@ -79,6 +79,33 @@ def test_a_report_that_is_ready_says_what_and_until_when() -> None:
     assert "Exceptions lists" not in whole.text
 
 
+@pytest.mark.parametrize(("limit", "attached"), [(30, 2), (29, 0)])
+def test_r10_files_are_attached_whole_where_they_are_small_enough_together(
+    tmp_path: Path, limit: int, attached: int
+) -> None:
+    folder = tmp_path / "ftps" / "1234567890000" / "adhoc"
+    folder.mkdir(parents=True)
+    (folder / "one.CSV.asc").write_bytes(b"1" * 10)
+    (folder / "two.CSV.asc").write_bytes(b"2" * 20)
+    mail = {"folder": tmp_path / "mail", "attach_bytes": limit}
+    settings = Settings.model_validate({"mail": mail, "ftps": {"root": tmp_path / "ftps"}})
+    files = ["1234567890000/adhoc/one.CSV.asc", "1234567890000/adhoc/two.CSV.asc"]
+    Carry.of(settings)(payload("report_ready", READY) | {"files": files})
+    (file,) = (tmp_path / "mail").glob("*.eml")
+    sent = message_from_bytes(file.read_bytes(), policy=policy.default)
+    found = {part.get_filename(): part.get_content() for part in sent.iter_attachments()}
+    assert found == ({"one.CSV.asc": b"1" * 10, "two.CSV.asc": b"2" * 20} if attached else {})
+    text = sent.get_body(("plain",)).get_content()
+    assert ("2 files, the same" in text, "too large for e-mail" in text) == (attached == 2, attached == 0)
+
+
+def test_a_file_that_was_fetched_and_deleted_meanwhile_is_said_not_to_be_attached(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"mail": {"folder": tmp_path / "mail"}, "ftps": {"root": tmp_path / "ftps"}})
+    Carry.of(settings)(payload("report_ready", READY) | {"files": ["1234567890000/adhoc/gone.asc"]})
+    (file,) = (tmp_path / "mail").glob("*.eml")
+    assert "Attached:            none" in file.read_text()
+
+
 def test_html_is_escaped_and_plain_text_is_not() -> None:
     sent = letter(payload("report_ready", READY), sender="hub@hub.example", support_contact="<Help & Co>")
     assert "&lt;Help &amp; Co&gt;" in (sent.html or "")

@@ -162,6 +162,18 @@ def test_the_requester_is_told_once_by_mail_r10(market: Market) -> None:
     assert mail.payload["facts"]["status"] == "Complete with exceptions"
 
 
+def test_files_of_an_order_by_mail_are_named_to_whoever_sends_it_r10(market: Market) -> None:
+    market.add_premises(range(1))
+    market.order([esiid(0)], delivery_mode="EML")
+    build_all(market)
+    with market.store.read() as connection:
+        (mail,) = connection.execute(select(outbox)).all()
+    assert [Path(name).name for name in mail.payload["files"]] == [
+        market.named(begins) for begins in ("Interval", "Exceptions", "Manifest")
+    ]
+    assert all((market.hub.settings.ftps.root / name).is_file() for name in mail.payload["files"])
+
+
 def test_days_that_do_not_add_up_are_never_published(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     market.add_premises(range(1))
     market.load_days(range(1), date(2026, 11, 1), date(2026, 11, 8), number=1)
