@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
     from smt_ws.settings import Limits
 
-__all__ = ["DATA", "EXCEPTIONS", "MANIFEST", "Placed", "UsageRequest", "checked_days", "place_order"]
+__all__ = ["DATA", "EXCEPTIONS", "MANIFEST", "Placed", "UsageRequest", "checked_days", "place_order", "slices_of"]
 
 #: Kinds of part, each a stage: exceptions wait for all data, the manifest for both.
 DATA, EXCEPTIONS, MANIFEST = "data", "exceptions", "manifest"
@@ -112,8 +112,10 @@ def place_order(
     snapshot), however long the order takes. An order of which nothing may be seen is accepted like any other: its
     exceptions file says why.
 
-    Raises the request errors of `smt_ws.orders.errors` (limits: R3, R4) and `OpenPgpCertificateMissingError`.
+    Raises the request errors of `smt_ws.orders.errors` (limits: R3, R4) and `OpenPgpCertificateMissingError`. A request
+    with deliveryMode API is for `smt_ws.orders.inline`.
     """
+    assert request.delivery_mode != "API"
     now = clock.now()
     first_day, last_day = checked_days(caller, request, limits=limits, clock=clock)
     profile = _csv_profile(connection, caller.company_id)
@@ -216,7 +218,7 @@ def _planned_parts(
         # A billing period must not be cut: an ESI ID's whole history goes into one file.
         most = max(most, _LONGEST_BILLS)
     parts = plan.cut(
-        _slices(request.esiids, access), most=most, records_per_day=channels if renderer.record_a_channel else 1
+        slices_of(request.esiids, access), most=most, records_per_day=channels if renderer.record_a_channel else 1
     )
     rows = [
         _part(
@@ -245,7 +247,8 @@ def _part(**values: Any) -> dict[str, Any]:
     return {"state": PartState.PLANNED.value, **values}
 
 
-def _slices(esiids: Sequence[str], access: Access) -> plan.Slices:
+def slices_of(esiids: Sequence[str], access: Access) -> plan.Slices:
+    """What *access* lets be seen of *esiids*, as slices of a plan."""
     rows = np.empty(len(access.slices), plan.SLICE)
     rows["esiid"], rows["premise_id"] = access.slices["esiid"], access.slices["premise_id"]
     rows["first_day"] = access.slices["first_day"].astype("<i8")

@@ -265,7 +265,23 @@ def _services(folder: Path):
 
         code = "CERTIFICATE_MISMATCH"
 
+    def uncalled(service, called):
+        """Operations of a contract that no test here calls."""
+
+        def declared(operation):
+            def method(ctx, request):
+                raise NotImplementedError
+
+            method.__name__ = operation
+            request, response = getattr(model, operation), getattr(model, f"{operation}Response")
+            return rpc(request, _returns=response, _body_style="bare")(method)
+
+        operations = Contract(ROOT / "wsdl" / f"{service}.wsdl", ROOT / "xsd" / f"{service}.xsd").operations
+        return {operation: declared(operation) for operation in operations if operation not in called}
+
     class MeterUsage(ServiceBase):
+        vars().update(uncalled("MeterUsage", ("RequestIntervalData", "CancelRequest")))
+
         @rpc(model.RequestIntervalData, _returns=model.RequestIntervalDataResponse, _body_style="bare")
         def RequestIntervalData(ctx, request):
             call = ctx.udc
@@ -301,6 +317,8 @@ def _services(folder: Path):
             )
 
     class ReportRequestStatus(ServiceBase):
+        vars().update(uncalled("ReportRequestStatus", ("GetStatus", "ListRequests")))
+
         @rpc(model.GetStatus, _returns=model.GetStatusResponse, _body_style="bare")
         def GetStatus(ctx, request):
             order = model.OrderSummary(
