@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, time
 
 from jobs import daily
+from jobs.completeness import report_completeness
 from smt_ws.hub import Hub
 
 __all__ = ["TABLE", "TimedJob"]
@@ -31,6 +32,7 @@ class TimedJob:
 
 
 TABLE = (
+    TimedJob("completeness", time(5, 30), report_completeness),
     TimedJob("remove-expired-files", time(0, 15), daily.remove_expired_files),
     TimedJob("forget-answers", time(0, 30), daily.forget_answers),
     TimedJob("forget-effects", time(0, 35), daily.forget_effects),

@@ -33,6 +33,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "load": ("smt_ws.cli.load", "load", "Load interval files (LSE) and market CSVs."),
     "trace": ("smt_ws.cli.trace", "trace", "Where the figures of an ESI ID's day come from, and which files had them."),
     "why": ("smt_ws.cli.why", "why", "May a company see an ESI ID's day, and if there is no data, why."),
+    "completeness": (
+        "smt_ws.cli.completeness",
+        "completeness",
+        "How complete each TDSP's days are, actual and estimated.",
+    ),
+    "missing-usage": (
+        "smt_ws.cli.completeness",
+        "missing_usage",
+        "Provisioned ESI IDs with days of which there is no data.",
+    ),
     "order": ("smt_ws.cli.order", "order", "Orders and their parts."),
     "outbox": ("smt_ws.cli.outbox", "outbox", "Mails and calls that wait, and dead letters."),
     "check-message": ("smt_ws.cli.check", "check_message", "Check a signed SOAP message as the hub would."),

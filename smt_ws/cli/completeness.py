@@ -1,0 +1,85 @@
+"""``smt-ws completeness`` and ``smt-ws missing-usage``: what has come and what has not (U7)."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import date, timedelta
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+
+from smt_ws.cli.trace import OperatingDay
+from smt_ws.clock import central_today
+from smt_ws.hub import Hub
+from smt_ws.usage.completeness import survey
+
+__all__ = ["completeness", "missing_usage"]
+
+
+@click.command()
+@click.option("--day", type=OperatingDay(), help="One operating day; default: the seven latest that are due.")
+@click.option("--tdsp", "tdsp_duns", help="Only this TDSP's.")
+@click.pass_obj
+def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
+    """Show by TDSP and day how many provisioned ESI IDs have data, and how much of it is actual and estimated.
+
+    \b
+    Examples:
+      smt-ws completeness
+      smt-ws completeness --day 2026-11-17 --tdsp 1039940674000
+    """
+    last = day or _latest_due(hub)
+    seen = survey(hub.store, first_day=day or last - timedelta(days=6), last_day=last, tdsp_duns=tdsp_duns)
+    deque(seen, maxlen=0)
+    right = ("provisioned", "without data", "complete", "intervals", "actual", "estimated", "missing")
+    table = Table("TDSP", "day", *(Column(name, justify="right") for name in right))
+    for one in seen.ordered():
+        table.add_row(
+            one.tdsp_duns,
+            str(one.day),
+            f"{one.provisioned:,}",
+            f"{one.without_data:,}",
+            f"{one.complete:.2%}",
+            f"{one.intervals:,}",
+            *(f"{one.share(intervals):.2%}" for intervals in (one.actual, one.estimated, one.missing)),
+        )
+    if table.row_count:
+        Console().print(table)
+    else:
+        click.echo("no provisioned meter, no data")
+
+
+@click.command("missing-usage")
+@click.option("--day", type=OperatingDay(), help="One operating day; default: all that the report looks back on.")
+@click.option("--tdsp", "tdsp_duns", help="Only this TDSP's.")
+@click.option("--most", default=50, show_default=True, help="Rows shown; the rest is counted.")
+@click.pass_obj
+def missing_usage(hub: Hub, day: date | None, tdsp_duns: str | None, most: int) -> None:
+    """List provisioned ESI IDs and the days of which there is no data.
+
+    The daily report of the same goes to every TDSP's /reports/.
+
+    \b
+    Examples:
+      smt-ws missing-usage
+      smt-ws missing-usage --day 2026-11-17 --most 1000
+    """
+    last = day or _latest_due(hub)
+    first = day or central_today(hub.clock) - timedelta(days=hub.settings.limits.missing_days_back)
+    seen = survey(hub.store, first_day=min(first, last), last_day=last, tdsp_duns=tdsp_duns)
+    table = Table("ESI ID", "TDSP", "from", "to", Column("days", justify="right"))
+    spells = days = 0
+    for spell in seen:
+        spells, days = spells + 1, days + spell.days
+        if spells <= most:
+            table.add_row(spell.esiid, spell.tdsp_duns, str(spell.first_day), str(spell.last_day), str(spell.days))
+    if spells:
+        Console().print(table)
+    if spells > most:
+        click.echo(f"… and {spells - most:,} more")
+    click.echo(f"{days:,} ESI-ID-days without data from {min(first, last)} to {last}")
+
+
+def _latest_due(hub: Hub) -> date:
+    return central_today(hub.clock) - timedelta(days=hub.settings.limits.due_days)
