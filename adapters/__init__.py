@@ -1,0 +1,1 @@
+"""The outside world: each module one format or protocol, none of them knows the hub."""

@@ -22,7 +22,7 @@ __all__ = ["Role", "Supervisor"]
 log = structlog.get_logger("smt_ws.serve")
 
 #: A process that dies at once is started again after a pause that doubles up to this, in seconds.
-LONGEST_PAUSE = 15.0
+LONGEST_PAUSE = 5.0
 #: One that has lived so long starts again without a pause, in seconds.
 STEADY = 30.0
 
