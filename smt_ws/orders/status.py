@@ -58,6 +58,8 @@ class OrderSummary:
     submitted_at: datetime
     completed_at: datetime | None
     expires_at: datetime | None
+    #: The order holds the store as of this load number (R13).
+    load_mark: int
     failure: str | None
 
 
@@ -224,5 +226,6 @@ def _summary(row: Any, progress: Any) -> OrderSummary:
         submitted_at=row.accepted_at,
         completed_at=row.completed_at,
         expires_at=row.expires_at,
+        load_mark=row.as_of_load,
         failure=row.failure,
     )

@@ -12,8 +12,11 @@ from adapters.soap.gate import Endpoint, ExchangeRecord, Gate, Limits
 from adapters.soap.protocol import build_service
 from smt_ws.hub import Hub
 from smt_ws.soap.connectivity import connectivity
+from smt_ws.soap.meter_information import meter_information
 from smt_ws.soap.meter_usage import meter_usage
+from smt_ws.soap.premise_information import premise_information
 from smt_ws.soap.report_request_status import report_request_status
+from smt_ws.soap.subscription import subscription
 from smt_ws.soap.trust import hooks_of
 
 __all__ = ["CONTRACTS", "SERVICES", "application"]
@@ -31,7 +34,10 @@ class _Service(NamedTuple):
 #: Every WSDL and what serves it, at ``/soap/<name>``.
 SERVICES: Final[Mapping[str, _Service]] = {
     "MeterUsage": _Service(meter_usage, {"RequestIntervalData": "esiid"}),
-    "ReportRequestStatus": _Service(report_request_status),
+    "ReportRequestStatus": _Service(report_request_status, {"MissingUsage": "esiid"}),
+    "Subscription": _Service(subscription),
+    "PremiseInformation": _Service(premise_information, {"GetPremiseInformation": "esiid"}),
+    "MeterInformation": _Service(meter_information, {"GetMeterInformation": "esiid"}),
     "Connectivity": _Service(connectivity),
 }
 

@@ -3,7 +3,6 @@
 # ruff: noqa: I001 - the shim must be imported before Spyne
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,27 +14,15 @@ from adapters.soap.protocol import Call
 from smt_ws.hub import Hub
 from smt_ws.orders.cancel import cancel_order
 from smt_ws.orders.place import UsageRequest, place_order
+from smt_ws.orders.since import ChangesRequest, request_changes
 from smt_ws.soap import model
-from smt_ws.soap.wire import started
-from smt_ws.store.idempotency import Answer, answer_once
+from smt_ws.soap.remembered import remembered, stamped
 
 __all__ = ["meter_usage"]
 
 
 def meter_usage(hub: Hub) -> type[ServiceBase]:
     """The service over *hub*."""
-
-    def remembered(call: Call, run: Callable[[Connection], dict[str, Any]]) -> Answer:
-        return answer_once(
-            hub.store,
-            company_id=call.caller.company_id,
-            operation=call.operation,
-            trans_id=call.trans_id,
-            body_sha256=call.body_digest,
-            now=hub.clock.now(),
-            keep=timedelta(hours=hub.settings.limits.repeat_hours),
-            run=run,
-        )
 
     class MeterUsage(ServiceBase):
         @rpc(model.RequestIntervalData, _returns=model.RequestIntervalDataResponse, _body_style="bare")
@@ -68,9 +55,40 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
                     "esiidsRefused": placed.esiids_refused,
                 }
 
-            answer = remembered(call, place)
+            answer = remembered(hub, call, place)
             response = model.RequestIntervalDataResponse(**answer.content)
-            return _stamped(response, call, answer, "The order is accepted; ask GetStatus for its files.")
+            return stamped(response, call, answer, "The order is accepted; ask GetStatus for its files.")
+
+        @rpc(model.RequestChanges, _returns=model.RequestChangesResponse, _body_style="bare")
+        def RequestChanges(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
+            call: Call = ctx.udc
+
+            def place(connection: Connection) -> dict[str, Any]:
+                placed = request_changes(
+                    connection,
+                    call.caller,
+                    ChangesRequest(
+                        trans_id=call.trans_id,
+                        requestor_id=request.requestorID,
+                        load_mark=request.loadMark,
+                        report_format=request.reportFormat,
+                        reading_type=request.readingType or "A",
+                        delivery_mode=request.deliveryMode or "FTP",
+                    ),
+                    limits=hub.settings.limits,
+                    clock=hub.clock,
+                    address=call.environ.get("REMOTE_ADDR"),
+                )
+                return {
+                    "correlationId": str(placed.order_number),
+                    "loadMark": placed.load_mark,
+                    "esiids": placed.esiids,
+                    "esiidDays": placed.esiid_days,
+                }
+
+            answer = remembered(hub, call, place)
+            response = model.RequestChangesResponse(**answer.content)
+            return stamped(response, call, answer, "The order is accepted; name its loadMark next time.")
 
         @rpc(model.CancelRequest, _returns=model.CancelRequestResponse, _body_style="bare")
         def CancelRequest(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
@@ -87,16 +105,8 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
                 )
                 return {"correlationId": request.correlationId, "status": status.name}
 
-            answer = remembered(call, cancel)
+            answer = remembered(hub, call, cancel)
             response = model.CancelRequestResponse(**answer.content)
-            return _stamped(response, call, answer, "The order is cancelled; files already published stay.")
+            return stamped(response, call, answer, "The order is cancelled; files already published stay.")
 
     return MeterUsage
-
-
-def _stamped(response: Any, call: Call, answer: Answer, reason: str) -> Any:
-    started(response, call.trans_id, reason)
-    if answer.repeated:
-        response.repeated = True
-        response.firstAnsweredAt = answer.first_at
-    return response

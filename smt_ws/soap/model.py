@@ -1,4 +1,4 @@
-"""The three services' messages as Spyne models. The published XSDs are the truth: a test holds these equal.
+"""The services' messages as Spyne models. The published XSDs are the truth: a test holds these equal.
 
 Only models: what they mean, in which units, is written in ``xsd/``. A big list (``esiid``) reaches a service method as
 a list of the strings that were sent, malformed ones included.
@@ -15,28 +15,54 @@ from spyne import Boolean, ComplexModel, DateTime, Decimal, Integer32, Integer64
 
 __all__ = [
     "CONNECTIVITY",
+    "METER_INFORMATION",
     "METER_USAGE",
+    "PREMISE_INFORMATION",
     "REPORT_REQUEST_STATUS",
+    "SUBSCRIPTION",
     "CancelRequest",
     "CancelRequestResponse",
     "CertificateFacts",
     "DeliveredFile",
     "ExceptionCount",
+    "GetMeterInformation",
+    "GetMeterInformationResponse",
+    "GetPremiseInformation",
+    "GetPremiseInformationResponse",
     "GetStatus",
     "GetStatusResponse",
     "ListRequests",
     "ListRequestsResponse",
+    "Meter",
+    "MeterWithheld",
+    "MissingDays",
+    "MissingUsage",
+    "MissingUsageResponse",
+    "MySubscriptions",
+    "MySubscriptionsResponse",
+    "NewSubscription",
+    "NewSubscriptionResponse",
     "OrderSummary",
     "Ping",
     "PingResponse",
+    "Premise",
+    "PremiseWithheld",
+    "RequestChanges",
+    "RequestChangesResponse",
     "RequestIntervalData",
     "RequestIntervalDataResponse",
+    "SubscriptionFacts",
+    "UnSubscription",
+    "UnSubscriptionResponse",
 ]
 
 COMMON: Final = "urn:smt-ws:common:1"
 METER_USAGE: Final = "urn:smt-ws:MeterUsage:1"
 REPORT_REQUEST_STATUS: Final = "urn:smt-ws:ReportRequestStatus:1"
 CONNECTIVITY: Final = "urn:smt-ws:Connectivity:1"
+SUBSCRIPTION: Final = "urn:smt-ws:Subscription:1"
+PREMISE_INFORMATION: Final = "urn:smt-ws:PremiseInformation:1"
+METER_INFORMATION: Final = "urn:smt-ws:MeterInformation:1"
 
 
 def _simple(name: str, base: Any, namespace: str) -> Any:
@@ -76,9 +102,12 @@ ReadingType = _simple("ReadingType", Unicode(values=["C", "G", "A"]), COMMON)
 ReportFormat = _simple("ReportFormat", Unicode(values=["CSV", "XML", "LSE"]), COMMON)
 DeliveryMode = _simple("DeliveryMode", Unicode(values=["API", "FTP", "EML"]), COMMON)
 ServiceType = _simple("ServiceType", Unicode(values=["ADHOC", "SUBSCRIPTION"]), COMMON)
+LoadMark = _simple("LoadMark", Integer64(ge=0), COMMON)
 Code = _simple("Code", Unicode(pattern="[A-Z0-9]+(_[A-Z0-9]+)*", max_len=64), COMMON)
 Sha256 = _simple("Sha256", Unicode(pattern="[0-9a-f]{64}"), COMMON)
 Page = _simple("Page", Integer32(ge=1, le=1_000_000), REPORT_REQUEST_STATUS)
+DataType = _simple("DataType", Unicode(values=["INTERVAL", "DAILY", "MONTHLY"]), SUBSCRIPTION)
+HistoryDuration = _simple("HistoryDuration", Unicode(values=["3", "6", "9", "12", "24"]), SUBSCRIPTION)
 Environment = _simple("Environment", Unicode(values=["sandbox", "production"]), CONNECTIVITY)
 
 
@@ -149,6 +178,24 @@ class CancelRequestResponse(_Remembered):
     status = _one(Code)
 
 
+class RequestChanges(_RequestHeader):
+    __namespace__ = METER_USAGE
+
+    loadMark = _one(LoadMark)
+    readingType = ReadingType.customize(min_occurs=0, nillable=False, default="A")
+    reportFormat = _one(ReportFormat)
+    deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
+
+
+class RequestChangesResponse(_Remembered):
+    __namespace__ = METER_USAGE
+
+    correlationId = _one(CorrelationId)
+    loadMark = _one(LoadMark)
+    esiids = _one(Integer32)
+    esiidDays = _one(Integer32)
+
+
 class OrderSummary(ComplexModel):
     __namespace__ = REPORT_REQUEST_STATUS
 
@@ -170,6 +217,7 @@ class OrderSummary(ComplexModel):
     submittedAt = _one(DateTime)
     completedAt = _maybe(DateTime)
     expiresAt = _maybe(DateTime)
+    loadMark = _maybe(LoadMark)
 
 
 class DeliveredFile(ComplexModel):
@@ -223,6 +271,33 @@ class ListRequestsResponse(_ResponseHeader):
     order = _many(OrderSummary)
 
 
+class MissingDays(ComplexModel):
+    __namespace__ = REPORT_REQUEST_STATUS
+
+    esiid = _one(Unicode)
+    fromDate = _one(CalendarDate)
+    toDate = _one(CalendarDate)
+    code = _one(Code)
+    reason = _one(Unicode)
+
+
+class MissingUsage(_RequestHeader):
+    __namespace__ = REPORT_REQUEST_STATUS
+
+    startDate = _one(CalendarDate)
+    endDate = _one(CalendarDate)
+    esiid = _many(EsiId, 1)
+
+
+class MissingUsageResponse(_ResponseHeader):
+    __namespace__ = REPORT_REQUEST_STATUS
+
+    esiidDaysAsked = _one(Integer32)
+    esiidDaysPresent = _one(Integer32)
+    loadMark = _one(LoadMark)
+    missing = _many(MissingDays)
+
+
 class CertificateFacts(ComplexModel):
     __namespace__ = CONNECTIVITY
 
@@ -245,3 +320,149 @@ class PingResponse(_ResponseHeader):
     hubTime = _one(DateTime)
     clockSkewSeconds = _one(Decimal)
     environment = _one(Environment)
+
+
+class SubscriptionFacts(ComplexModel):
+    __namespace__ = SUBSCRIPTION
+
+    subscriptionId = _one(CorrelationId)
+    dunsNumber = _one(DunsNumber)
+    dataType = _one(DataType)
+    reportFormat = _one(ReportFormat)
+    subscriptionFrequency = _one(Code)
+    status = _one(Code)
+    byDefault = _one(Boolean)
+    startedAt = _one(DateTime)
+    endedAt = _maybe(DateTime)
+    lastPostedDate = _maybe(CalendarDate)
+    loadMark = _one(LoadMark)
+
+
+class NewSubscription(_RequestHeader):
+    __namespace__ = SUBSCRIPTION
+
+    dataType = _one(DataType)
+    reportFormat = _one(ReportFormat)
+    historicalSubscriptionDuration = _maybe(HistoryDuration)
+
+
+class NewSubscriptionResponse(_Remembered):
+    __namespace__ = SUBSCRIPTION
+
+    subscriptionId = _one(CorrelationId)
+    loadMark = _one(LoadMark)
+    historyCorrelationId = _many(CorrelationId)
+
+
+class UnSubscription(_RequestHeader):
+    __namespace__ = SUBSCRIPTION
+
+    subscriptionId = _one(CorrelationId)
+
+
+class UnSubscriptionResponse(_Remembered):
+    __namespace__ = SUBSCRIPTION
+
+    subscriptionId = _one(CorrelationId)
+    status = _one(Code)
+
+
+class MySubscriptions(_RequestHeader):
+    __namespace__ = SUBSCRIPTION
+
+
+class MySubscriptionsResponse(_ResponseHeader):
+    __namespace__ = SUBSCRIPTION
+
+    subscription = _many(SubscriptionFacts)
+
+
+class Premise(ComplexModel):
+    __namespace__ = PREMISE_INFORMATION
+
+    esiid = _one(EsiId)
+    tdspDuns = _one(DunsNumber)
+    serviceAddress = _maybe(Unicode)
+    city = _maybe(Unicode)
+    state = _maybe(Unicode)
+    zip = _maybe(Unicode)
+    premiseType = _maybe(Code)
+    status = _one(Code)
+    county = _maybe(Unicode)
+    readCycle = _maybe(Unicode)
+    loadProfile = _maybe(Unicode)
+    stationCode = _maybe(Unicode)
+    stationName = _maybe(Unicode)
+
+
+class PremiseWithheld(ComplexModel):
+    __namespace__ = PREMISE_INFORMATION
+
+    esiid = _one(Unicode)
+    code = _one(Code)
+    reason = _one(Unicode)
+
+
+class GetPremiseInformation(_RequestHeader):
+    __namespace__ = PREMISE_INFORMATION
+
+    esiid = _many(EsiId, 1)
+
+
+class GetPremiseInformationResponse(_ResponseHeader):
+    __namespace__ = PREMISE_INFORMATION
+
+    premise = _many(Premise)
+    withheld = _many(PremiseWithheld)
+
+
+class Meter(ComplexModel):
+    __namespace__ = METER_INFORMATION
+
+    esiid = _one(EsiId)
+    utilityCompanyId = _one(DunsNumber)
+    meterSerialNumber = _one(Unicode)
+    utilityMeterId = _maybe(Unicode)
+    KWHMeterMultiplier = _maybe(Unicode)
+    configuredChannels = _maybe(Unicode)
+    manufacturerName = _maybe(Unicode)
+    meterClass = _maybe(Unicode)
+    intervalSetting = _maybe(Unicode)
+    reverseFlowHandling = _maybe(Unicode)
+    DGChannel = _maybe(Unicode)
+    disconnect = _maybe(Unicode)
+    meterStatus = _one(Unicode)
+    meterPhases = _maybe(Unicode)
+    meterModel = _maybe(Unicode)
+    testDate = _maybe(CalendarDate)
+    installationDate = _one(CalendarDate)
+    initialProvisionDate = _maybe(CalendarDate)
+    lastLoad = _one(LoadMark)
+    communicationIndicator = _maybe(Unicode)
+    instrumentRated = _maybe(Unicode)
+    currentTransformersRatio = _maybe(Unicode)
+    potentialTransformersRatio = _maybe(Unicode)
+    esiFirmwareVersion = _maybe(Unicode)
+    HANProtocol = _maybe(Unicode)
+    smartEnergyProfile = _maybe(Unicode)
+
+
+class MeterWithheld(ComplexModel):
+    __namespace__ = METER_INFORMATION
+
+    esiid = _one(Unicode)
+    code = _one(Code)
+    reason = _one(Unicode)
+
+
+class GetMeterInformation(_RequestHeader):
+    __namespace__ = METER_INFORMATION
+
+    esiid = _many(EsiId, 1)
+
+
+class GetMeterInformationResponse(_ResponseHeader):
+    __namespace__ = METER_INFORMATION
+
+    meter = _many(Meter)
+    withheld = _many(MeterWithheld)

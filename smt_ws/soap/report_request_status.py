@@ -12,6 +12,7 @@ from adapters.soap.protocol import Call
 from smt_ws.hub import Hub
 from smt_ws.orders import status as orders
 from smt_ws.orders.errors import DateMalformedError, StatusUnknownError
+from smt_ws.orders.missing_usage import missing_usage
 from smt_ws.orders.rules import Status, read_date
 from smt_ws.soap import model
 from smt_ws.soap.wire import started, usa_day
@@ -55,6 +56,37 @@ def report_request_status(hub: Hub) -> type[ServiceBase]:
             response.order = [_summary(one) for one in found.orders]
             return response
 
+        @rpc(model.MissingUsage, _returns=model.MissingUsageResponse, _body_style="bare")
+        def MissingUsage(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
+            call: Call = ctx.udc
+            with hub.store.read() as connection:
+                found = missing_usage(
+                    connection,
+                    call.caller,
+                    start_date=request.startDate,
+                    end_date=request.endDate,
+                    esiids=request.esiid,
+                    limits=hub.settings.limits,
+                    clock=hub.clock,
+                    allow_test_esiids=hub.settings.allow_test_esiids,
+                )
+            reason = f"{found.days_present} of {found.days_asked} ESI-ID-days are there"
+            response = started(model.MissingUsageResponse(), call.trans_id, reason)
+            response.esiidDaysAsked = found.days_asked
+            response.esiidDaysPresent = found.days_present
+            response.loadMark = found.load_mark
+            response.missing = [
+                model.MissingDays(
+                    esiid=one.esiid,
+                    fromDate=usa_day(one.first_day),
+                    toDate=usa_day(one.last_day),
+                    code=one.code,
+                    reason=one.reason,
+                )
+                for one in found.missing
+            ]
+            return response
+
     return ReportRequestStatus
 
 
@@ -93,6 +125,7 @@ def _summary(order: orders.OrderSummary) -> Any:
         submittedAt=order.submitted_at,
         completedAt=order.completed_at,
         expiresAt=order.expires_at,
+        loadMark=order.load_mark,
         failure=order.failure,
     )
 

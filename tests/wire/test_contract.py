@@ -10,6 +10,7 @@ import xmlschema
 import zeep
 from lxml import etree
 from running_gate import ESIID, ROOT, cancel, hub, ping, usage  # noqa: F401
+from running_gate import HEADER as HEAD
 
 # the shim must be imported before Spyne
 from adapters.soap import spyne_compat  # noqa: F401
@@ -22,7 +23,9 @@ from adapters.soap.contract import Contract
 from adapters.soap.gate import _with_address
 from smt_ws.soap import model
 
-SERVICES = ["MeterUsage", "ReportRequestStatus", "Connectivity"]
+#: Those that the running gate of these tests serves.
+SERVED = ["MeterUsage", "ReportRequestStatus", "Connectivity"]
+SERVICES = [*SERVED, "Subscription", "PremiseInformation", "MeterInformation"]
 XS = "{http://www.w3.org/2001/XMLSchema}"
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 
@@ -117,6 +120,10 @@ def test_the_comparison_sees_a_planted_difference(tmp_path):
         assert _meaning(xmlschema.XMLSchema(text.replace(old, new)).elements[name]) != honest, old
 
 
+def _request(service: str, operation: str, rest: str = "") -> str:
+    return f'<m:{operation} xmlns:m="urn:smt-ws:{service}:1">{HEAD.format(trans_id="t-1")}{rest}</m:{operation}>'
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
     path, _ = _generated(service, tmp_path)
@@ -125,7 +132,23 @@ def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
     good = {
         "MeterUsage": [usage([ESIID]), usage([ESIID + "12345"] * 3), cancel()],
         "Connectivity": [ping()],
-        "ReportRequestStatus": [cancel().replace("CancelRequest", "GetStatus").replace("MeterUsage", service)],
+        "ReportRequestStatus": [
+            cancel().replace("CancelRequest", "GetStatus").replace("MeterUsage", service),
+            _request(
+                service,
+                "MissingUsage",
+                f"<m:startDate>01/01/2026</m:startDate><m:endDate>01/31/2026</m:endDate><m:esiid>{ESIID}</m:esiid>",
+            ),
+        ],
+        "Subscription": [
+            _request(service, "MySubscriptions"),
+            _request(service, "UnSubscription", "<m:subscriptionId>17</m:subscriptionId>"),
+            _request(
+                service, "NewSubscription", "<m:dataType>INTERVAL</m:dataType><m:reportFormat>LSE</m:reportFormat>"
+            ),
+        ],
+        "PremiseInformation": [_request(service, "GetPremiseInformation", f"<m:esiid>{ESIID}</m:esiid>" * 2)],
+        "MeterInformation": [_request(service, "GetMeterInformation", f"<m:esiid>{ESIID}</m:esiid>")],
     }[service]
     bad = [
         change(message)
@@ -205,7 +228,7 @@ def test_zeep_reads_the_wsdl_as_it_is_served(hub):  # noqa: F811
     session.verify = str(hub.ca.path)
     session.cert = (str(hub.rep.path), str(hub.rep.key_path))
     with session:
-        for service in SERVICES:
+        for service in SERVED:
             address = f"https://localhost:{hub.port}/soap/{service}?wsdl"
             client = zeep.Client(address, transport=zeep.Transport(session=session))
             (found,) = client.wsdl.services.values()
