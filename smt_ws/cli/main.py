@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "outbox": ("smt_ws.cli.outbox", "outbox", "Mails and calls that wait, and dead letters."),
     "check-message": ("smt_ws.cli.check", "check_message", "Check a signed SOAP message as the hub would."),
     "check-contract": ("smt_ws.cli.check", "check_contract", "Check a SOAP message against the published contract."),
+    "guide": ("smt_ws.cli.guide", "guide", "Print the interface guide's tables from the code."),
     "sandbox": ("smt_ws.cli.demo", "sandbox", "Make a sandbox: certificates, companies, premises, usage."),
     "demo": ("smt_ws.cli.demo", "demo", "The whole journey: sandbox, signed order, decrypted file."),
 }
@@ -128,4 +129,4 @@ def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) ->
         raise click.ClickException(f"{error.code}: {error}") from error
 
 
-_WITHOUT_HUB = {"demo", "sandbox", "check-contract", "check-message"}
+_WITHOUT_HUB = {"guide", "demo", "sandbox", "check-contract", "check-message"}
