@@ -33,7 +33,14 @@ class _Service(NamedTuple):
 
 #: Every WSDL and what serves it, at ``/soap/<name>``.
 SERVICES: Final[Mapping[str, _Service]] = {
-    "MeterUsage": _Service(meter_usage, {"RequestIntervalData": "esiid"}),
+    "MeterUsage": _Service(
+        meter_usage,
+        {
+            "RequestIntervalData": "esiid",
+            "RequestDailyReads": "esiid",
+            "RequestMonthlyBilling": "esiid",
+        },
+    ),
     "ReportRequestStatus": _Service(report_request_status, {"MissingUsage": "esiid"}),
     "Subscription": _Service(subscription),
     "PremiseInformation": _Service(premise_information, {"GetPremiseInformation": "esiid"}),

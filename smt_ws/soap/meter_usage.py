@@ -1,9 +1,11 @@
-"""``MeterUsage``: ordering usage data, and taking an order back (R3, R6)."""
+"""``MeterUsage``: ordering usage data or having it in the answer, and taking an order back (R3, R6, R9)."""
 
 # ruff: noqa: I001 - the shim must be imported before Spyne
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from adapters.soap import spyne_compat  # noqa: F401
@@ -13,10 +15,13 @@ from sqlalchemy import Connection
 from adapters.soap.protocol import Call
 from smt_ws.hub import Hub
 from smt_ws.orders.cancel import cancel_order
+from smt_ws.orders.inline import InlineReport, answer_inline
 from smt_ws.orders.place import UsageRequest, place_order
 from smt_ws.orders.since import ChangesRequest, request_changes
+from smt_ws.orders.renderers import DAILY, INTERVAL, MONTHLY, publisher_of
 from smt_ws.soap import model
 from smt_ws.soap.remembered import remembered, stamped
+from smt_ws.soap.wire import started, usa_day
 
 __all__ = ["meter_usage"]
 
@@ -24,40 +29,62 @@ __all__ = ["meter_usage"]
 def meter_usage(hub: Hub) -> type[ServiceBase]:
     """The service over *hub*."""
 
+    def usage(call: Call, request: Any, report: str, response_of: Callable[..., Any]) -> Any:
+        asked = UsageRequest(
+            trans_id=call.trans_id,
+            requestor_id=request.requestorID,
+            start_date=request.startDate,
+            end_date=request.endDate,
+            report_format=request.reportFormat,
+            esiids=request.esiid,
+            version=request.version or "L",
+            # Bills are of consumption alone, and their request does not ask.
+            reading_type="C" if report == MONTHLY else request.readingType or "A",
+            delivery_mode=request.deliveryMode or "FTP",
+            report=report,
+        )
+        address = call.environ.get("REMOTE_ADDR")
+        if asked.delivery_mode == "API":
+            # Nothing is changed by it, so nothing is remembered: asked again, it is answered as of then.
+            answer = answer_inline(hub, call.caller, asked, address=address)
+            response = response_of(esiidsAsked=1, esiidsRefused=int(answer.refused), report=_inline(answer))
+            return started(response, call.trans_id, "The report is in the answer.")
+        if asked.report_format == "XML":
+            # Settings that allow no Green Button are told now, not by an order that fails.
+            publisher_of(hub.settings.green_button, call.caller.duns)
+
+        def place(connection: Connection) -> dict[str, Any]:
+            placed = place_order(
+                connection,
+                call.caller,
+                asked,
+                limits=hub.settings.limits,
+                clock=hub.clock,
+                allow_test_esiids=hub.settings.allow_test_esiids,
+                address=address,
+            )
+            return {
+                "correlationId": str(placed.order_number),
+                "esiidsAsked": placed.esiids_asked,
+                "esiidsRefused": placed.esiids_refused,
+            }
+
+        first = remembered(hub, call, place)
+        response = response_of(**first.content)
+        return stamped(response, call, first, "The order is accepted; ask GetStatus for its files.")
+
     class MeterUsage(ServiceBase):
         @rpc(model.RequestIntervalData, _returns=model.RequestIntervalDataResponse, _body_style="bare")
         def RequestIntervalData(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
-            call: Call = ctx.udc
+            return usage(ctx.udc, request, INTERVAL, model.RequestIntervalDataResponse)
 
-            def place(connection: Connection) -> dict[str, Any]:
-                placed = place_order(
-                    connection,
-                    call.caller,
-                    UsageRequest(
-                        trans_id=call.trans_id,
-                        requestor_id=request.requestorID,
-                        start_date=request.startDate,
-                        end_date=request.endDate,
-                        report_format=request.reportFormat,
-                        esiids=request.esiid,
-                        version=request.version or "L",
-                        reading_type=request.readingType or "A",
-                        delivery_mode=request.deliveryMode or "FTP",
-                    ),
-                    limits=hub.settings.limits,
-                    clock=hub.clock,
-                    allow_test_esiids=hub.settings.allow_test_esiids,
-                    address=call.environ.get("REMOTE_ADDR"),
-                )
-                return {
-                    "correlationId": str(placed.order_number),
-                    "esiidsAsked": placed.esiids_asked,
-                    "esiidsRefused": placed.esiids_refused,
-                }
+        @rpc(model.RequestDailyReads, _returns=model.RequestDailyReadsResponse, _body_style="bare")
+        def RequestDailyReads(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
+            return usage(ctx.udc, request, DAILY, model.RequestDailyReadsResponse)
 
-            answer = remembered(hub, call, place)
-            response = model.RequestIntervalDataResponse(**answer.content)
-            return stamped(response, call, answer, "The order is accepted; ask GetStatus for its files.")
+        @rpc(model.RequestMonthlyBilling, _returns=model.RequestMonthlyBillingResponse, _body_style="bare")
+        def RequestMonthlyBilling(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
+            return usage(ctx.udc, request, MONTHLY, model.RequestMonthlyBillingResponse)
 
         @rpc(model.RequestChanges, _returns=model.RequestChangesResponse, _body_style="bare")
         def RequestChanges(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
@@ -110,3 +137,21 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
             return stamped(response, call, answer, "The order is cancelled; files already published stay.")
 
     return MeterUsage
+
+
+def _inline(answer: InlineReport) -> Any:
+    return model.InlineReport(
+        name=answer.name,
+        recordCount=answer.records,
+        esiidDaysAsked=answer.days_asked,
+        esiidDaysDelivered=answer.days_delivered,
+        esiidDaysExcepted=answer.days_excepted,
+        sha256=sha256(answer.content).hexdigest(),
+        content=answer.content.decode(),
+        exception=[
+            model.ReportException(
+                fromDate=usa_day(one.first), toDate=usa_day(one.last), code=one.code, reason=one.reason
+            )
+            for one in answer.exceptions
+        ],
+    )

@@ -31,6 +31,7 @@ __all__ = [
     "GetPremiseInformationResponse",
     "GetStatus",
     "GetStatusResponse",
+    "InlineReport",
     "ListRequests",
     "ListRequestsResponse",
     "Meter",
@@ -47,10 +48,15 @@ __all__ = [
     "PingResponse",
     "Premise",
     "PremiseWithheld",
+    "ReportException",
     "RequestChanges",
     "RequestChangesResponse",
+    "RequestDailyReads",
+    "RequestDailyReadsResponse",
     "RequestIntervalData",
     "RequestIntervalDataResponse",
+    "RequestMonthlyBilling",
+    "RequestMonthlyBillingResponse",
     "SubscriptionFacts",
     "UnSubscription",
     "UnSubscriptionResponse",
@@ -157,12 +163,76 @@ class RequestIntervalData(_RequestHeader):
     esiid = _many(EsiId, 1)
 
 
+class ReportException(ComplexModel):
+    __namespace__ = METER_USAGE
+
+    fromDate = _one(CalendarDate)
+    toDate = _one(CalendarDate)
+    code = _one(Code)
+    reason = _one(Unicode)
+
+
+class InlineReport(ComplexModel):
+    __namespace__ = METER_USAGE
+
+    name = _one(Unicode)
+    recordCount = _one(Integer64)
+    esiidDaysAsked = _one(Integer64)
+    esiidDaysDelivered = _one(Integer64)
+    esiidDaysExcepted = _one(Integer64)
+    sha256 = _one(Sha256)
+    content = _one(Unicode)
+    exception = _many(ReportException)
+
+
 class RequestIntervalDataResponse(_Remembered):
     __namespace__ = METER_USAGE
 
-    correlationId = _one(CorrelationId)
+    correlationId = _maybe(CorrelationId)
     esiidsAsked = _one(Integer32)
     esiidsRefused = _one(Integer32)
+    report = _maybe(InlineReport)
+
+
+class RequestDailyReads(_RequestHeader):
+    __namespace__ = METER_USAGE
+
+    startDate = _one(CalendarDate)
+    endDate = _one(CalendarDate)
+    version = Version.customize(min_occurs=0, nillable=False, default="L")
+    readingType = ReadingType.customize(min_occurs=0, nillable=False, default="A")
+    reportFormat = _one(ReportFormat)
+    deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
+    esiid = _many(EsiId, 1)
+
+
+class RequestDailyReadsResponse(_Remembered):
+    __namespace__ = METER_USAGE
+
+    correlationId = _maybe(CorrelationId)
+    esiidsAsked = _one(Integer32)
+    esiidsRefused = _one(Integer32)
+    report = _maybe(InlineReport)
+
+
+class RequestMonthlyBilling(_RequestHeader):
+    __namespace__ = METER_USAGE
+
+    startDate = _one(CalendarDate)
+    endDate = _one(CalendarDate)
+    version = Version.customize(min_occurs=0, nillable=False, default="L")
+    reportFormat = _one(ReportFormat)
+    deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
+    esiid = _many(EsiId, 1)
+
+
+class RequestMonthlyBillingResponse(_Remembered):
+    __namespace__ = METER_USAGE
+
+    correlationId = _maybe(CorrelationId)
+    esiidsAsked = _one(Integer32)
+    esiidsRefused = _one(Integer32)
+    report = _maybe(InlineReport)
 
 
 class CancelRequest(_RequestHeader):

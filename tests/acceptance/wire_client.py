@@ -115,15 +115,16 @@ def usage(
     report_format: str = "CSV",
     options: str = "",
     delivery_mode: str | None = None,
+    operation: str = "RequestIntervalData",
     **of_header: str,
 ) -> str:
-    """A RequestIntervalData; *options* are ready elements between endDate and reportFormat."""
+    """A RequestIntervalData, or *operation*; *options* are ready elements between endDate and reportFormat."""
     mode = f"<m:deliveryMode>{delivery_mode}</m:deliveryMode>" if delivery_mode else ""
     return (
-        f'<m:RequestIntervalData xmlns:m="urn:smt-ws:MeterUsage:1">{header(**of_header)}'
+        f'<m:{operation} xmlns:m="urn:smt-ws:MeterUsage:1">{header(**of_header)}'
         f"<m:startDate>{start}</m:startDate><m:endDate>{end}</m:endDate>{options}"
         f"<m:reportFormat>{report_format}</m:reportFormat>{mode}"
-        f"{''.join(f'<m:esiid>{esiid}</m:esiid>' for esiid in esiids)}</m:RequestIntervalData>"
+        f"{''.join(f'<m:esiid>{esiid}</m:esiid>' for esiid in esiids)}</m:{operation}>"
     )
 
 
