@@ -14,6 +14,7 @@ from smt_ws.hub import Hub
 from smt_ws.usage.activity import Activity, write_report
 from smt_ws.usage.load import load_file
 from smt_ws.usage.rules import Severity
+from smt_ws.usage.sealed import Opening
 
 __all__ = ["load"]
 
@@ -38,7 +39,7 @@ _SHOWN = 5
 def load(
     hub: Hub, files: tuple[Path, ...], tdsp_duns: str | None, reports: Path | None, take_unprovisioned: bool
 ) -> None:
-    """Load interval files (LSE) and market CSVs, plain or zipped, in the order given.
+    """Load interval files (LSE) and market CSVs, plain, zipped, or encrypted to the hub, in the order given.
 
     One file is loaded whole or not at all; the same file again changes nothing. Exit code 1 if a file was refused.
 
@@ -70,6 +71,7 @@ def load(
                 validation=hub.settings.validation,
                 adjusted=adjusted,
                 progress=show,
+                opening=Opening.of(hub.settings),
             )
             before += activity.records
             bar.update(task, advance=1, records=before)

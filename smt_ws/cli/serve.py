@@ -16,7 +16,7 @@ from smt_ws.serve import lifeline
 from smt_ws.serve.logs import start_logging
 from smt_ws.serve.supervisor import Role, Supervisor
 
-__all__ = ["ftps", "schedule", "serve", "soap", "work"]
+__all__ = ["ftps", "intake", "schedule", "serve", "soap", "work"]
 
 _ready_file = click.option(
     "--ready-file",
@@ -55,7 +55,7 @@ def _stop_event() -> threading.Event:
 )
 @click.pass_obj
 def serve(hub: Hub, no_ftps: bool, drain: float, ready_folder: Path | None) -> None:
-    """Run the whole hub on this machine: SOAP endpoint, FTPS site, workers and scheduler.
+    """Run the whole hub on this machine: SOAP endpoint, FTPS site, workers, intake and scheduler.
 
     A process that dies is started again. The first SIGTERM or Ctrl-C lets everything finish what it has in hand; a
     second one ends it at once.
@@ -80,6 +80,7 @@ def serve(hub: Hub, no_ftps: bool, drain: float, ready_folder: Path | None) -> N
     if not no_ftps:
         roles.append(Role("ftps", ("ftps", *ready("ftps"))))
     roles += [Role(f"work-{n + 1}", ("work",)) for n in range(hub.settings.work.processes)]
+    roles += [Role(f"intake-{n + 1}", ("intake",)) for n in range(hub.settings.intake.processes)]
     roles.append(Role("schedule", ("schedule",)))
     raise click.exceptions.Exit(Supervisor(roles, drain_seconds=drain).run())
 
@@ -131,6 +132,32 @@ def work(hub: Hub, once: bool) -> None:
             pass
         return
     worker.work(hub, stop=_stop_event())
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Take in what is there now, then end.")
+@click.pass_obj
+def intake(hub: Hub, once: bool) -> None:
+    """Run only the intake: loads what TDSPs leave in their FTPS inboxes, and answers with activity reports.
+
+    Files of one TDSP are taken one after the other; start several to take in those of several TDSPs side by side.
+
+    \b
+    Examples:
+      smt-ws intake
+      smt-ws intake --once
+    """
+    _begin("intake")
+    from smt_ws.store import migrate
+    from smt_ws.usage.inbox import Inboxes, run_intake
+
+    migrate.require_current(hub.store)
+    if once:
+        inboxes = Inboxes(hub)
+        while inboxes.take_in_once():
+            pass
+        return
+    run_intake(hub, stop=_stop_event())
 
 
 @click.command()

@@ -126,6 +126,7 @@ def make_sandbox(
     _keep(sandbox.certificates / "green-button-secret", secrets.token_hex(32) + "\n")
     sandbox.settings_file.write_text(_settings(database, ports))
     hub = sandbox.hub()
+    _make_hub_key(sandbox, hub.settings.openpgp.secret_key)
     migrate.upgrade(hub.store)
     for name, kind, duns in COMPANIES:
         _register(hub, sandbox, Player(name, kind, duns, folder / "companies" / file_stem(name)))
@@ -204,6 +205,13 @@ def _free_port(wanted: int) -> int:
 def _keep(path: Path, secret: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secret)
+
+
+def _make_hub_key(sandbox: Sandbox, secret_key: Path) -> None:
+    """Make the hub's OpenPGP key, and put its public half beside the certificates, for TDSPs to encrypt to."""
+    secret, public = openpgp.make_key("Sample hub <files@hub.example>")
+    _keep(secret_key, secret)
+    (sandbox.certificates / "hub-openpgp-public.asc").write_text(public)
 
 
 def _register(hub: Hub, sandbox: Sandbox, player: Player) -> None:

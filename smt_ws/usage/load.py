@@ -1,4 +1,4 @@
-"""Load one file of a TDSP: LSE, or one of the CSV files, plain or zipped (U1–U6).
+"""Load one file of a TDSP: LSE, or one of the CSV files, plain, zipped, or zipped and encrypted (U1–U6).
 
 One file is one load and one transaction: what is wrong with a record is noted in the activity, what is wrong with the
 file refuses it, and a crash at any moment leaves the store as it was. The same file again changes nothing.
@@ -6,8 +6,9 @@ file refuses it, and a crash at any moment leaves the store as it was. The same 
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from smt_ws.usage.files import PlainFile, opened, sender_in_name, sha256_of
 from smt_ws.usage.intervals import Progress
 from smt_ws.usage.loads import AlreadyLoaded, Incoming, loading
 from smt_ws.usage.rules import Severity, severities
+from smt_ws.usage.sealed import Opening, plain_file
 
 __all__ = ["load_file"]
 
@@ -38,20 +40,39 @@ def load_file(
     validation: Validation | None = None,
     adjusted: Mapping[str, Severity] | None = None,
     progress: Progress | None = None,
+    opening: Opening | None = None,
+    before_commit: Callable[[Activity], None] | None = None,
 ) -> Activity:
     """Load the file at *path* and say what became of each record.
 
     *tdsp_duns* is the TDSP that sent it; None: as the file says itself (the name of an LSE file, the sender in its
     first record, the TDSP of the first premise of a CSV file). *validation* are the settings that the rules take
-    (default: as they come), *adjusted* severities override theirs. A refused file is an outcome of the activity, not
-    an exception; raises what is the hub's own fault: `LoadLostError`, `SettingsError` for a severity that cannot be
-    set, database and disk errors.
+    (default: as they come), *adjusted* severities override theirs. *opening* says how encrypted files are opened (None:
+    they are refused). *before_commit* hears of a load that is about to be committed, and prevents it by raising.
+
+    A refused file is an outcome of the activity, not an exception; raises what is the hub's own fault: `LoadLostError`,
+    `SettingsError` for a severity that cannot be set, `adapters.openpgp.UnreadableCertificateError` for the hub's own
+    key, database and disk errors.
     """
     began = time.monotonic()
-    activity = Activity(path.name, "", "", tdsp_duns or "", "refused", None)
+    # a name may have bytes that are no UTF-8, which neither store nor report could hold
+    file_name = os.fsencode(path.name).decode(errors="replace")
+    activity = Activity(file_name, "", "", tdsp_duns or "", "refused", None)
     try:
         activity = replace(activity, sha256=sha256_of(path))
-        activity = _load(store, path, activity, clock, actor, validation or Validation(), adjusted or {}, progress)
+        with plain_file(path, opening) as (plain, name):
+            activity = _load(
+                store,
+                plain,
+                name,
+                activity,
+                clock,
+                actor,
+                validation or Validation(),
+                adjusted or {},
+                progress,
+                before_commit,
+            )
     except FileRefusedError as error:
         activity = replace(activity, code=error.code, reason=str(error))
     return replace(activity, seconds=time.monotonic() - began)
@@ -60,24 +81,30 @@ def load_file(
 def _load(
     store: Store,
     path: Path,
+    plain_name: str,
     activity: Activity,
     clock: Clock,
     actor: str,
     figures: Validation,
     adjusted: Mapping[str, Severity],
     progress: Progress | None,
+    before_commit: Callable[[Activity], None] | None,
 ) -> Activity:
-    with opened(path, market.kind_of) as file:
+    with opened(path, market.kind_of, name=plain_name) as file:
         kind, name = file.kind, file.name
         sender = activity.tdsp_duns or sender_in_name(name) or _sender_in(store, file)
     if not sender:
-        raise SenderUnknownError(f"{path.name}: nothing in it says which TDSP it is from")
+        raise SenderUnknownError(f"{plain_name}: nothing in it says which TDSP it is from")
     activity = replace(activity, kind=kind, tdsp_duns=sender)
     severity = _severity(figures, adjusted, sender)
-    incoming = Incoming(kind, sender, path.name, activity.sha256)
+    incoming = Incoming(kind, sender, activity.file_name, activity.sha256)
     findings: list[Finding] = []
+    done = activity
     try:
-        with loading(store, clock, incoming, actor=actor) as load, opened(path, market.kind_of) as file:
+        with (
+            loading(store, clock, incoming, actor=actor) as load,
+            opened(path, market.kind_of, name=plain_name) as file,
+        ):
             today = central_today(clock)
             checked: Any = {"sender": sender, "today": today, "severity": severity, "figures": figures}
             if kind == "lse":
@@ -90,9 +117,13 @@ def _load(
                 findings = bills.take_in(load, rows, sender=sender, today=today, progress=progress)
             else:
                 findings = market.take_in(load, kind, file.stream, sender=sender, progress=progress)
+            found = tuple(findings)
+            done = replace(activity, outcome="loaded", load_number=load.number, tally=load.tally, findings=found)
+            if before_commit is not None:
+                before_commit(done)
     except AlreadyLoaded as earlier:
         return replace(activity, outcome="repeated", load_number=earlier.number)
-    return replace(activity, outcome="loaded", load_number=load.number, tally=load.tally, findings=tuple(findings))
+    return done
 
 
 def _severity(figures: Validation, adjusted: Mapping[str, Severity], sender: str) -> dict[str, Severity]:

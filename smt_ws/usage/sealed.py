@@ -1,4 +1,4 @@
-"""Files that a TDSP encrypted to the hub with OpenPGP: told from others, and opened for as long as they are read (U2)."""
+"""Files that a TDSP encrypted to the hub with OpenPGP: told from others, and opened while they are read (U2)."""
 
 from __future__ import annotations
 

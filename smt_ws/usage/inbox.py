@@ -1,0 +1,207 @@
+"""From a TDSP's inbox to the store: every file is loaded once, answered with a report and archived (U2, U4).
+
+A file is taken when it is whole, oldest first, one of a TDSP at a time: what it sends later corrects what it sent
+before. Whatever is wrong with a file refuses that file and holds up none behind it. What is wrong with the hub is tried
+again: for ever while the store cannot be reached, otherwise a few times, and then the file is refused with a report
+that says so. The process may be killed at any moment (`taken`); the same file twice changes nothing (`loads`).
+
+Any number of these processes may run; they share the TDSPs among them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+import structlog
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from smt_ws.hub import Hub
+from smt_ws.parties.tables import company, company_duns
+from smt_ws.store import audit
+from smt_ws.store.engine import Store
+from smt_ws.usage.activity import Activity
+from smt_ws.usage.errors import FileUnreadableError, HubCouldNotLoadError
+from smt_ws.usage.files import sha256_of
+from smt_ws.usage.load import load_file
+from smt_ws.usage.sealed import Opening
+from smt_ws.usage.tables import load
+from smt_ws.usage.taken import Taken, alone, left_over, take_next
+
+__all__ = ["Inboxes", "StoreAwayError", "run_intake"]
+
+log = structlog.get_logger("smt_ws.intake")
+
+ACTOR: Final = "hub:intake"
+_DUNS: Final = re.compile(r"[0-9]{9}|[0-9]{13}")
+#: The longest pause between two tries, in seconds.
+_LONGEST_PAUSE: Final = 300.0
+
+
+class StoreAwayError(Exception):
+    """The store cannot be reached. Nothing was tried; the file waits."""
+
+
+def run_intake(hub: Hub, *, stop: Event) -> None:
+    """Take in files until *stop* is set; the file in hand is finished first."""
+    inboxes = Inboxes(hub)
+    while not stop.is_set():
+        if not inboxes.take_in_once(stop):
+            stop.wait(hub.settings.intake.poll_seconds)
+
+
+@dataclass
+class Inboxes:
+    """The inboxes of all TDSPs, as one process sees them."""
+
+    hub: Hub
+    #: By DUNS number, the moment (monotonic) before which nothing is tried.
+    _not_before: dict[str, float] = field(default_factory=dict, init=False)
+    _known: dict[str, bool] = field(default_factory=dict, init=False)
+
+    def take_in_once(self, stop: Event | None = None) -> int:
+        """Take in one file of each TDSP that has one; return how many there were, whatever became of them."""
+        taken = 0
+        for home in sorted(self.hub.settings.ftps.root.glob("*/inbox")):
+            if stop is not None and stop.is_set():
+                break
+            duns = home.parent.name
+            if _DUNS.fullmatch(duns) and time.monotonic() >= self._not_before.get(duns, 0.0):
+                taken += self._one_of(home.parent, duns)
+        return taken
+
+    def _one_of(self, home: Path, duns: str) -> bool:
+        """Take in the oldest file of one TDSP, if there is one and no other process is at work on them."""
+        settings = self.hub.settings.intake
+        pause = settings.retry_seconds
+        try:
+            if not self._is_tdsp(duns):
+                return False
+            with alone(home) as mine:
+                taken = left_over(home) if mine else None
+                if mine and taken is None:
+                    taken = take_next(home, now=self.hub.clock.now(), settle_seconds=settings.settle_seconds)
+                if taken is not None:
+                    pause = min(_LONGEST_PAUSE, pause * 4.0 ** min(taken.tries, 10))
+                    self._take_in(taken, duns)
+        except StoreAwayError as error:
+            pause = settings.retry_seconds
+            log.warning("store_unreachable", error=str(error))
+        except Exception as error:
+            # the next try may be another process's; the other TDSPs' files go on
+            log.exception("file_waits", tdsp=duns, seconds=pause, error=type(error).__name__)
+        else:
+            return taken is not None
+        self._not_before[duns] = time.monotonic() + pause
+        return False
+
+    def _take_in(self, taken: Taken, duns: str) -> None:
+        settings, store = self.hub.settings, self.hub.store
+        told = log.bind(tdsp=duns, file=_printable(taken.file.name))
+        if taken.tries >= settings.intake.attempts:
+            activity = _given_up(store, taken, duns)
+        else:
+            taken.begin_try()
+            try:
+                activity = load_file(
+                    store,
+                    taken.file,
+                    clock=self.hub.clock,
+                    actor=ACTOR,
+                    tdsp_duns=duns,
+                    validation=settings.validation,
+                    opening=replace(Opening.of(settings), folder=taken.plain_folder()),
+                    before_commit=taken.prepare,
+                )
+            except Exception as error:
+                if isinstance(error, SQLAlchemyError) and not _answers(store):
+                    taken.forget_try()
+                    raise StoreAwayError(type(error).__name__) from error
+                taken.note_failure(_failure(error))
+                raise
+        self._note(activity)
+        taken.finish(activity, reports=settings.ftps.root / duns / "reports", archive=settings.intake.archive / duns)
+        told.info(
+            "file_taken_in",
+            outcome=activity.outcome,
+            code=activity.code,
+            load=activity.load_number,
+            records=activity.records,
+            seconds=round(activity.seconds, 2),
+        )
+
+    def _is_tdsp(self, duns: str) -> bool:
+        """Whether the folder is a TDSP's; files in any other one are left alone."""
+        if self._known.get(duns):
+            return True
+        question = select(company.c.kind).join(company_duns, company_duns.c.company_id == company.c.id)
+        try:
+            with self.hub.store.read() as connection:
+                found = connection.scalar(question.where(company_duns.c.duns == duns)) == "TDSP"
+        except SQLAlchemyError as error:
+            raise StoreAwayError(type(error).__name__) from error
+        if not found and duns not in self._known:
+            log.error("inbox_of_no_tdsp", duns=duns)
+        self._known[duns] = found
+        return found
+
+    def _note(self, activity: Activity) -> None:
+        """A line of the audit log for the file; a load has one of its own besides."""
+        event = audit.Event.FILE_TURNED_AWAY if activity.outcome == "refused" else audit.Event.FILE_TAKEN_IN
+        details = {"tdsp": activity.tdsp_duns, "sha256": activity.sha256, "outcome": activity.outcome}
+        if activity.code:
+            details["code"] = activity.code
+        with self.hub.store.write() as connection:
+            audit.record(
+                connection,
+                event,
+                actor=ACTOR,
+                at=self.hub.clock.now(),
+                object=f"file:{activity.file_name}"[:120],
+                details=details,
+            )
+
+
+def _given_up(store: Store, taken: Taken, duns: str) -> Activity:
+    """What to say of a file after the last try; a load that was committed counts, whatever happened afterwards."""
+    name = _printable(taken.file.name)
+    try:
+        sha256 = sha256_of(taken.file)
+    except FileUnreadableError:
+        sha256 = "unreadable"
+    same = (load.c.sha256 == sha256, load.c.tdsp_duns == duns, load.c.state == "loaded")
+    with store.read() as connection:
+        number = connection.scalar(select(func.max(load.c.number)).where(*same))
+    if number is not None:
+        return Activity(name, sha256, "", duns, "repeated", number)
+    reason = f"{name}: {taken.tries} tries failed, the last one with: {taken.last_error}. Send the file again"
+    return Activity(name, sha256, "", duns, "refused", None, code=HubCouldNotLoadError.code, reason=reason)
+
+
+def _answers(store: Store) -> bool:
+    try:
+        with store.read() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        return False
+    return True
+
+
+def _failure(error: Exception) -> str:
+    # the TDSP reads it: no paths, hosts or statements
+    code = getattr(error, "code", None)
+    if isinstance(code, str) and code.isupper():
+        return f"{code}: {error}"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return type(error).__name__
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode(errors="replace")
