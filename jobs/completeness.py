@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -46,18 +46,26 @@ def report_completeness(hub: Hub, for_date: date) -> str:
     if last < first:
         return "no day of the report is due yet"
     tdsps, regulators = _receivers(hub, "TDSP"), _receivers(hub, "REG")
-    spells, everybody = 0, dict[tuple[str, date], CompleteDay]()
+    # one survey for all: it goes through the whole market
+    seen = survey(hub.store, first_day=first, last_day=last)
+    spells = 0
+    with ExitStack() as whole:
+        missing = {
+            duns: whole.enter_context(
+                _report(site / duns / "reports" / f"MissingUsage-{for_date}.csv", MISSING_COLUMNS)
+            )
+            for duns in tdsps
+        }
+        for spell in seen:
+            spells += 1
+            if spell.tdsp_duns in missing:
+                missing[spell.tdsp_duns].writerow((spell.esiid, spell.first_day, spell.last_day, spell.days))
+    days = seen.ordered()
     for duns in tdsps:
-        folder = site / duns / "reports"
-        seen = survey(hub.store, first_day=first, last_day=last, tdsp_duns=duns)
-        with _report(folder / f"MissingUsage-{for_date}.csv", MISSING_COLUMNS) as rows:
-            for spell in seen:
-                rows.writerow((spell.esiid, spell.first_day, spell.last_day, spell.days))
-                spells += 1
-        _write_completeness(folder, for_date, seen.ordered())
-        everybody |= seen.days
+        own = [one for one in days if one.tdsp_duns == duns]
+        _write_completeness(site / duns / "reports" / f"Completeness-{for_date}.csv", own)
     for duns in regulators:
-        _write_completeness(site / duns / "daily", for_date, [everybody[key] for key in sorted(everybody)])
+        _write_completeness(site / duns / "daily" / f"Completeness-{for_date}.csv", days)
     return f"{first} to {last}: {spells} runs of missing days; {len(tdsps)} TDSPs and {len(regulators)} regulators told"
 
 
@@ -71,8 +79,8 @@ def _receivers(hub: Hub, kind: str) -> Sequence[str]:
         ).all()
 
 
-def _write_completeness(folder: Path, for_date: date, days: Iterable[CompleteDay]) -> None:
-    with _report(folder / f"Completeness-{for_date}.csv", COMPLETENESS_COLUMNS) as rows:
+def _write_completeness(final: Path, days: Iterable[CompleteDay]) -> None:
+    with _report(final, COMPLETENESS_COLUMNS) as rows:
         for one in days:
             shares = (one.actual, one.estimated, one.missing)
             rows.writerow(

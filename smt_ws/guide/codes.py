@@ -19,8 +19,9 @@ from smt_ws.orders.renderers import RENDERERS
 from smt_ws.orders.rules import DELIVERY_MODES, ORDER_MOVES, PART_MOVES, PartState, Status
 from smt_ws.parties import errors as party_errors
 from smt_ws.parties.rules import KINDS, REASONS
-from smt_ws.settings import Ftps, Limits, Mail, Settings, Soap
+from smt_ws.settings import Ftps, Limits, Mail, Settings, Soap, Validation
 from smt_ws.usage import errors as usage_errors
+from smt_ws.usage.rules import RULES
 
 __all__ = [
     "callers",
@@ -36,6 +37,7 @@ __all__ = [
     "part_states",
     "reports",
     "security",
+    "validation",
 ]
 
 _STATES: Final = {
@@ -141,6 +143,20 @@ def lse_rejects() -> str:
     return table(
         ["code", "what happened and what to do"], [(f"`{code}`", text) for code, text in lse.REJECT_CODES.items()]
     )
+
+
+def validation() -> str:
+    """What is checked of every interval day at load, and which settings bear on it."""
+    rows = []
+    for rule in RULES.values():
+        figures = [f"`{name}` {_figure(Validation.model_fields[name].default)}" for name in rule.settings]
+        may = "yes" if rule.adjustable else "no"
+        rows.append((f"`{rule.code}`", rule.formula, rule.severity.value, may, ", ".join(figures), rule.source))
+    return table(["rule", "what must hold", "else", "may be set", "figures (`validation.…`)", "source"], rows)
+
+
+def _figure(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else f"{value:,}"
 
 
 def exceptions() -> str:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from adapters import interval_csv, lse, market_csv
+from adapters import interval_csv, lse, market_csv, usage_csv
 from adapters.central_day import intervals_in
 from adapters.interval_csv import IntervalDay
 from adapters.lse import LseRecord
@@ -79,9 +79,10 @@ def lse_sample() -> str:
 
 
 def market_layouts() -> str:
-    """What a TDSP tells of its premises: the tables of `adapters.market_csv`."""
-    text = inspect.getdoc(market_csv) or ""
-    return text[text.index("Premises (`PREMISES`)") :]
+    """What a TDSP tells besides LSE: the tables of `adapters.market_csv` and `adapters.usage_csv`."""
+    market, usage = (inspect.getdoc(module) or "" for module in (market_csv, usage_csv))
+    usage = usage[usage.index("Quantities are") :]
+    return f"{market[market.index('Premises (`PREMISES`)') :].rstrip()}\n\n{usage}"
 
 
 def activity_report() -> str:

@@ -33,6 +33,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "lse-sample": files.lse_sample,
         "codes-lse": codes.lse_rejects,
         "market": files.market_layouts,
+        "validation": codes.validation,
         "codes-loads": codes.loads,
         "activity": files.activity_report,
         "limits": codes.limits,

@@ -131,7 +131,7 @@ class Survey:
             days = (self.first_day.isoformat(), self.last_day.isoformat())
         asked = {"a": first, "b": last, "first": days[0], "last": days[1]}
         for duns, number, count, intervals, fewer_e, fewer_m in connection.execute(sums, asked):
-            if self.tdsp_duns in (None, duns):
+            if self.tdsp_duns in {None, duns}:
                 one = self._day(duns, _EPOCH + timedelta(days=number))
                 one.with_data += count
                 one.intervals += int(intervals)
