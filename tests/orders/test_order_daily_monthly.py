@@ -15,6 +15,7 @@ from sqlalchemy import insert, update
 from test_order_build import build_all
 
 from adapters.central_day import intervals_in, midnight_utc
+from greenbutton import dmd
 from smt_ws.orders.errors import BeyondHistoryError, FormatNotAvailableError, VersionNotInFormatError
 from smt_ws.orders.tables import order_part
 from smt_ws.usage.partitions import ensure_months
@@ -286,6 +287,17 @@ def test_monthly_green_button_has_energy_and_a_summary_for_each_bill(bills: Mark
     assert values == billed == [1_074_000, 810_500]
     assert part.records == 2
     assert days_of(bills, number) == (184, 61, 123)
+
+
+def test_what_orders_deliver_keeps_the_rules_of_download_my_data(reads: Market) -> None:
+    """The same checker that holds the library's documents, on files made from the store."""
+    add_bill(reads, 0, date(2026, 11, 1), date(2026, 11, 5), number=2, actual_wh=70_000)
+    for report in ("interval", "daily", "monthly"):
+        more = {"report": report, "report_format": "XML", "start": "10/31/2026", "end": "11/05/2026"}
+        part = reads.parts(ordered(reads, esiid(0), **more))[0]
+        content = reads.opened(part.file_name)
+        claimed = dmd.INTERVAL_BLOCKS | {"interval": {"FB_08"}, "daily": set(), "monthly": {"FB_15"}}[report]
+        assert dmd.check(content, claimed=claimed) == [], report
 
 
 @pytest.mark.parametrize(
