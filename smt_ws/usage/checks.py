@@ -41,6 +41,8 @@ class Batch:
     #: Register readings in Wh, `NOT_READ` where not given.
     start: Column
     stop: Column
+    #: What a register read that came before says of the day, in Wh; `NOT_MEASURED` where there is none.
+    register: Column
     #: Sums of earlier days in Wh, `NOT_MEASURED` where there is none; a column for each of ``usage_days``.
     earlier: Column
     sums: Column = field(init=False)
@@ -105,11 +107,15 @@ def _register_reads(batch: Batch, figures: Validation) -> list[Fact]:
 
 
 def _sum_check(batch: Batch, figures: Validation) -> list[Fact]:
-    fit = (batch.start != NOT_READ) & (batch.stop >= batch.start) & (batch.stop <= LARGEST_REGISTER_WH) & batch.whole
-    difference = batch.sums - (batch.stop - batch.start)
+    read = (batch.start != NOT_READ) & (batch.stop != NOT_READ)
+    sound = read & (batch.stop >= batch.start) & (batch.stop <= LARGEST_REGISTER_WH)
+    # the record's own reads count; without them those that came before
+    usage = np.where(sound, batch.stop - batch.start, batch.register)
+    unread = np.maximum(batch.start, batch.stop) == NOT_READ
+    fit = (sound | (unread & (batch.register != NOT_MEASURED))) & batch.whole
     return [
-        (n, "SUM_CHECK", f"intervals {_kwh(batch.sums[n])}, register {_kwh(batch.stop[n] - batch.start[n])}")
-        for n in np.flatnonzero(fit & (np.abs(difference) > figures.sum_tolerance_wh)).tolist()
+        (n, "SUM_CHECK", f"intervals {_kwh(batch.sums[n])}, register {_kwh(usage[n])}")
+        for n in np.flatnonzero(fit & (np.abs(batch.sums - usage) > figures.sum_tolerance_wh)).tolist()
     ]
 
 

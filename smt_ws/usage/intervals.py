@@ -31,7 +31,7 @@ from smt_ws.usage.merge import (
     stage_reads,
 )
 from smt_ws.usage.partitions import ensure_months
-from smt_ws.usage.recent import NOT_MEASURED, whole_days_before
+from smt_ws.usage.recent import NOT_MEASURED, register_usage, whole_days_before
 from smt_ws.usage.rules import RULES, KnownPremise, Severity, estimate_replaces_actual, examine, flags_of
 
 __all__ = ["Progress", "take_in"]
@@ -128,6 +128,14 @@ def _columns(
     earlier[used] = whole_days_before(
         connection, [premises[n].id for n in used], [records[n].day for n in used], back=figures.usage_days
     )
+    register = np.full(len(records), NOT_MEASURED, np.int64)
+    unread = np.flatnonzero((registers == NOT_READ).all(axis=1)).tolist()
+    register[unread] = register_usage(
+        connection,
+        [premises[n].id for n in unread],
+        [records[n].channel for n in unread],
+        [records[n].day for n in unread],
+    )
     return Batch(
         values=np.frombuffer(b"".join([record.values.tobytes() for record in records]), "<i4").reshape(
             len(records), -1
@@ -138,6 +146,7 @@ def _columns(
         residential=np.array([premise.premise_type == "RESIDENTIAL" for premise in premises]),
         start=registers[:, 0],
         stop=registers[:, 1],
+        register=register,
         earlier=earlier,
     )
 

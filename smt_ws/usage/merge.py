@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 
 from sqlalchemy import (
@@ -16,13 +16,27 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    cast,
+    literal,
+    select,
+    update,
 )
 
-from smt_ws.store.dialect import copy_rows
+from smt_ws.store.dialect import copy_rows, unnested
+from smt_ws.usage.rules import flags_of
 from smt_ws.usage.tables import interval_day, interval_day_history, register_read, register_read_history
 from smt_ws.usage.versions import POSITION, Judge, Merged, Versioned, merge_versions
 
-__all__ = ["StagedDay", "StagedRead", "merge_days", "merge_reads", "open_staging", "stage_days", "stage_reads"]
+__all__ = [
+    "StagedDay",
+    "StagedRead",
+    "flag_days",
+    "merge_days",
+    "merge_reads",
+    "open_staging",
+    "stage_days",
+    "stage_reads",
+]
 
 #: (position in the file, premise, channel, operating day, values, statuses, flags)
 StagedDay = tuple[int, int, int, date, bytes, bytes | None, int]
@@ -104,3 +118,24 @@ def merge_days(connection: Connection, *, load_number: int, days: tuple[date, da
 def merge_reads(connection: Connection, *, load_number: int, days: tuple[date, date]) -> Merged:
     """Move the staged register reads into the store as load *load_number*."""
     return merge_versions(connection, _READS, load_number=load_number, days=days)
+
+
+def flag_days(connection: Connection, days: Collection[tuple[int, int, date]], rule: str) -> None:
+    """Add the flag of *rule* to the latest version of stored *days*: premise, channel, operating day."""
+    if not days:
+        return
+    bit = flags_of([rule])
+    together: dict[tuple[int, date], list[str]] = {}
+    for premise_id, channel, day in days:
+        together.setdefault((channel, day), []).append(str(premise_id))
+    for (channel, day), keys in sorted(together.items()):
+        asked = unnested(connection, keys)
+        connection.execute(
+            update(interval_day)
+            .where(
+                interval_day.c.premise_id.in_(select(cast(asked.c.value, BigInteger))),
+                interval_day.c.channel == channel,
+                interval_day.c.operating_day == day,
+            )
+            .values(flags=interval_day.c.flags.op("|")(literal(bit, BigInteger)))
+        )

@@ -17,7 +17,7 @@ from smt_ws.usage.activity import Finding
 from smt_ws.usage.intervals import Progress
 from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
-from smt_ws.usage.merge import StagedRead, merge_reads, open_staging, stage_reads
+from smt_ws.usage.merge import StagedRead, flag_days, merge_reads, open_staging, stage_reads
 from smt_ws.usage.partitions import ensure_months
 from smt_ws.usage.recent import NOT_MEASURED, whole_days_before
 from smt_ws.usage.rules import KnownPremise, Severity, when, whose
@@ -64,6 +64,7 @@ def take_in(
         tally.first_day, tally.last_day = min(file.days), max(file.days)
         merged = merge_reads(opened.connection, load_number=opened.number, days=(tally.first_day, tally.last_day))
         tally.loaded, tally.replaced, tally.unchanged = merged.loaded, len(merged.replaced), merged.unchanged
+        flag_days(opened.connection, file.disagreeing, "SUM_CHECK")
     return sorted(file.findings, key=lambda finding: finding.line)
 
 
@@ -81,6 +82,8 @@ class _File:
         self.flagged: set[int] = set()
         self.days: set[date] = set()
         self.seen: set[tuple[int, int, date]] = set()
+        #: Days whose stored intervals the register does not agree with.
+        self.disagreeing: set[tuple[int, int, date]] = set()
 
     def good_reads(self, connection: Connection, batch: Sequence[RegisterReadRow | RowReject]) -> list[StagedRead]:
         """The reads of *batch* that are to be stored; what is wrong with the others is noted."""
@@ -98,10 +101,13 @@ class _File:
         for row in rows:
             premise, channel = known.get(row.esiid), int(row.channel or LOAD)
             key = None if premise is None else (premise.id, channel, row.read_date)
-            if self._rejects(row, channel, self._facts(row, premise, key, sums)):
+            facts = self._facts(row, premise, key, sums)
+            if self._rejects(row, channel, facts):
                 self.rejected += 1
                 continue
             assert key is not None
+            if any(code == "SUM_CHECK" for code, _ in facts):
+                self.disagreeing.add(key)
             position = len(self.seen)
             self.seen.add(key)
             self.days.add(row.read_date)

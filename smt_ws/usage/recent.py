@@ -1,4 +1,4 @@
-"""What the store already has of the days around those that arrive: the day's sum, for thousands in one statement."""
+"""What the store already has of days that arrive and those around them, for thousands in one statement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from smt_ws.store.dialect import is_postgresql
 
-__all__ = ["NOT_MEASURED", "whole_days_before"]
+__all__ = ["NOT_MEASURED", "register_usage", "whole_days_before"]
 
 #: Stands for a day that the store does not have, or not whole.
 NOT_MEASURED: Final = -1
@@ -40,6 +40,26 @@ FROM json_each(:asked) s CROSS JOIN interval_day d
     ON d.premise_id = s.value ->> 2 AND d.channel = :channel AND d.operating_day = s.value ->> 3
 WHERE d.statuses IS NULL OR instr(d.statuses, X'4D') = 0
 """
+_READ_POSTGRESQL: Final = """
+SELECT s.position::int4, r.usage_wh
+FROM (
+    SELECT ordinal - 1 AS position, premise_id, channel, DATE '1970-01-01' + day AS day
+    FROM unnest(%(premises)s::int8[], %(channels)s::int2[], %(days)s::int4[])
+        WITH ORDINALITY AS asked (premise_id, channel, day, ordinal)
+) s
+CROSS JOIN LATERAL (
+    SELECT usage_wh FROM register_read
+    WHERE premise_id = s.premise_id AND channel = s.channel AND operating_day = s.day
+        AND operating_day BETWEEN %(first)s AND %(last)s AND usage_wh IS NOT NULL
+    OFFSET 0
+) r
+"""
+_READ_SQLITE: Final = """
+SELECT s.value ->> 0, r.usage_wh
+FROM json_each(:asked) s CROSS JOIN register_read r
+    ON r.premise_id = s.value ->> 1 AND r.channel = s.value ->> 2 AND r.operating_day = s.value ->> 3
+WHERE r.usage_wh IS NOT NULL
+"""
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
@@ -64,6 +84,37 @@ def whole_days_before(
         totals = np.frombuffer(b"".join(values), "<i4").reshape(-1, length // 4).sum(axis=1, dtype=np.int64)
         sums[list(positions), [column[step] for step in steps]] = totals
     return sums
+
+
+def register_usage(
+    connection: Connection, premise_ids: Sequence[int], channels: Sequence[int], days: Sequence[date]
+) -> NDArray[np.int64]:
+    """What the registers say of each premise, channel and day, in Wh; `NOT_MEASURED` where the store has no read."""
+    usage = np.full(len(premise_ids), NOT_MEASURED, np.int64)
+    if not premise_ids:
+        return usage
+    driver: Any = connection.connection.driver_connection
+    if is_postgresql(connection):
+        with driver.cursor(binary=True) as cursor:
+            cursor.execute(
+                _READ_POSTGRESQL,
+                {
+                    "premises": list(premise_ids),
+                    "channels": list(channels),
+                    "days": [day.toordinal() - _EPOCH for day in days],
+                    "first": min(days),
+                    "last": max(days),
+                },
+            )
+            rows = cursor.fetchall()
+    else:
+        keys = zip(premise_ids, channels, days, strict=True)
+        asked = ",".join(f'[{n},{premise_id},{channel},"{day}"]' for n, (premise_id, channel, day) in enumerate(keys))
+        rows = driver.execute(_READ_SQLITE, {"asked": f"[{asked}]"}).fetchall()
+    if rows:
+        positions, found = zip(*rows, strict=True)
+        usage[list(positions)] = found
+    return usage
 
 
 def _ask_postgresql(

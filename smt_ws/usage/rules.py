@@ -134,7 +134,8 @@ RULES: Final[dict[str, Rule]] = {
         ),
         Rule(
             "SUM_CHECK",
-            "|sum of intervals - (stop - start)| <= sum_tolerance_wh, where both were read and no interval is missing",
+            "|sum of intervals - (stop - start)| <= sum_tolerance_wh, where both were read (or a register read of the"
+            " day was loaded before) and no interval is missing",
             Severity.FLAG,
             "U5; 004 attachment A: sum check",
             adjustable=True,

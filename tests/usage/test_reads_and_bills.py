@@ -17,7 +17,8 @@ from smt_ws.clock import FixedClock
 from smt_ws.store.engine import Store
 from smt_ws.usage.bills import Bill, after
 from smt_ws.usage.load import load_file
-from smt_ws.usage.tables import monthly_bill, monthly_bill_history, register_read, register_read_history
+from smt_ws.usage.rules import rules_in
+from smt_ws.usage.tables import interval_day, monthly_bill, monthly_bill_history, register_read, register_read_history
 
 DAY = date(2026, 11, 10)
 READS = "ESIID,READ_DATE,CHANNEL,START_READING,END_READING,USAGE_KWH,STATUS\n"
@@ -91,6 +92,17 @@ def test_bad_register_reads_are_rejected_with_their_lines(
         (11, "BAD_VALUE", "reject"),
     ]
     assert (activity.tally.loaded, activity.tally.rejected, activity.tally.flagged, activity.records) == (2, 8, 2, 10)
+    assert [rules_in(bits) for (bits,) in rows(store, interval_day, "flags")] == [("SUM_CHECK",)], "the day keeps it"
+
+
+def test_u5_intervals_that_come_after_the_read_are_checked_against_it(
+    store: Store, clock: FixedClock, tmp_path: Path, lse_file: LseFile
+) -> None:
+    add_premises(store, 3)
+    text = READS + f"{esiid(1)},{DAY},,100,150,,A\n{esiid(2)},{DAY},,100,124,,A\n{esiid(3)},{DAY},1,100,150,,A\n"
+    load_file(store, file(tmp_path, "r", text), clock=clock)
+    activity = load_file(store, lse_file("a", *(day_of(n, DAY) for n in (1, 2, 3))), clock=clock)
+    assert [(f.rule, f.esiid) for f in activity.findings] == [("SUM_CHECK", esiid(1))]
 
 
 def test_a_bill_is_cancelled_and_billed_again_and_every_version_is_kept(

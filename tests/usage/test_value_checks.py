@@ -28,6 +28,7 @@ def a_day(**changed: object) -> Batch:
         "residential": True,
         "start": START,
         "stop": START + total,
+        "register": -1,
         "earlier": [30_000, 24_000],
     }
     columns |= changed
@@ -39,6 +40,7 @@ def a_day(**changed: object) -> Batch:
         residential=np.array([columns["residential"]]),
         start=np.array([columns["start"]], np.int64),
         stop=np.array([columns["stop"]], np.int64),
+        register=np.array([columns["register"]], np.int64),
         earlier=np.array([columns["earlier"]], np.int64),
     )
 
@@ -103,6 +105,14 @@ def test_registers_are_not_compared_where_not_read_or_an_interval_is_missing() -
     assert codes(a_day(missing=missing, stop=START + 90_000)) == []
 
 
+def test_a_read_that_came_before_counts_where_the_record_has_none() -> None:
+    total = int(home_day().sum())
+    assert codes(a_day(start=NOT_READ, stop=NOT_READ, register=total + 1_000)) == []
+    assert codes(a_day(start=NOT_READ, stop=NOT_READ, register=total + 1_001)) == ["SUM_CHECK"]
+    assert codes(a_day(register=total + 9_000)) == []
+    assert codes(a_day(start=NOT_READ, stop=START, register=total + 9_000)) == []
+
+
 def test_zeros_are_counted_in_a_row_and_missing_intervals_are_none() -> None:
     values = home_day()
     values[::2] = 0
@@ -148,6 +158,7 @@ def test_a_clean_generated_year_raises_none(seed: int) -> None:
             residential=np.ones(len(series), bool),
             start=register[:, n] - daily[:, n],
             stop=register[:, n],
+            register=np.full(len(series), -1),
             earlier=np.stack(earlier, axis=1),
         )
         assert check(batch, FIGURES) == [], day
