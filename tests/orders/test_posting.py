@@ -18,6 +18,7 @@ from smt_ws.orders import build, claim, posting
 from smt_ws.orders.retention import expire_due
 from smt_ws.orders.tables import order_part, report_order, subscription
 from smt_ws.parties.tables import company, company_duns, grants, meter, premise, rep_of_record
+from smt_ws.usage.tables import register_read
 
 OTHER_TDSP = "957877905"
 CSP = "555555555"
@@ -85,8 +86,8 @@ def test_every_rep_gets_a_file_a_tdsp_with_what_is_new_r8(market: Market) -> Non
     market.load_days(range(6), date(2026, 11, 18), date(2026, 11, 19), number=1)
     subscribe(market, "CSV")
     done = post(market)
-    # the other REP serves nobody
-    assert (done.orders, done.files, done.esiid_days, done.quiet, done.held_back) == (1, 2, 12, 1, 0)
+    # the other REP serves nobody, and there are no register reads
+    assert (done.orders, done.files, done.esiid_days, done.quiet, done.held_back) == (1, 2, 12, 3, 0)
     build_all(market)
     (order,) = orders(market)
     assert (order.status, order.service_type, order.folder, order.duns) == ("Complete", "SUBSCRIPTION", "daily", REP)
@@ -200,6 +201,33 @@ def test_a_correction_of_one_channel_brings_that_channel_alone(market: Market) -
     assert b"Consumption" not in opened(market, data_parts(market, second.number)[0])[1].split(b"\n", 1)[1]
 
 
+def test_register_reads_are_posted_as_one_daily_file_a_tdsp_r8(market: Market) -> None:
+    market.add_premises(range(4))
+    market.load_days(range(4), date(2026, 11, 19), date(2026, 11, 19), number=1)
+    with market.store.write() as connection:
+        connection.execute(
+            insert(register_read),
+            [
+                {
+                    "premise_id": market.premises[esiid(n)], "channel": 4, "operating_day": date(2026, 11, 19),
+                    "load_number": 1, "start_wh": 1000, "stop_wh": 25000, "usage_wh": 24000, "status": "A",
+                }
+                for n in range(3)
+            ],
+        )  # fmt: skip
+    done = post(market)
+    assert (done.orders, done.files, done.esiid_days) == (2, 2, 7)
+    build_all(market)
+    (order,) = [order for order in orders(market) if order.report == "daily"]
+    assert (order.status, order.folder, order.days_delivered) == ("Complete", "daily", 3)
+    (part,) = data_parts(market, order.number)
+    assert part.file_name.startswith("DailyMeterUsage")
+    rows = list(csv.DictReader(StringIO(opened(market, part)[1].decode())))
+    assert [(row["ESIID"], row["READ_DATE"], row["USAGE_KWH"]) for row in rows] == [
+        (esiid(n), "11/19/2026", "24.000") for n in range(3)
+    ]
+
+
 def test_a_first_posting_goes_back_one_day_not_to_the_beginning(market: Market) -> None:
     market.add_premises(range(1))
     market.load_days(range(1), date(2026, 1, 1), date(2026, 3, 1), number=1)
@@ -262,7 +290,7 @@ def test_what_cannot_be_given_now_waits_behind_its_mark(market: Market, why: dic
     values = {name: market.hub.clock.now() if value else value for name, value in why.items()}
     with market.store.write() as connection:
         connection.execute(update(company).where(company.c.id == market.rep.company_id).values(**values))
-    assert (post(market).orders, post(market).held_back) == (0, 1)
+    assert (post(market).orders, post(market).held_back) == (0, 2)
     with market.store.write() as connection:
         connection.execute(update(company).values(suspended_at=None, openpgp_certificate=keys()[1]))
     assert post(market, TODAY + timedelta(days=1)).esiid_days == 1

@@ -46,6 +46,11 @@ def mine(market: Market, who: Who | None = None):
         return my_subscriptions(connection, who or market.rep, clock=market.hub.clock)  # type: ignore[arg-type]
 
 
+def interval(market: Market, who: Who | None = None):
+    (one,) = [row for row in mine(market, who) if row.data_type == "INTERVAL"]
+    return one
+
+
 def end(market: Market, number: int, who: Who | None = None) -> None:
     with market.store.write() as connection:
         end_subscription(connection, who or market.rep, number, clock=market.hub.clock)  # type: ignore[arg-type]
@@ -89,7 +94,7 @@ def built(market: Market, number: int) -> set[tuple[str, str]]:
 
 
 def test_a_rep_is_subscribed_without_asking_r8(market: Market) -> None:
-    (one, *_) = mine(market)
+    one = interval(market)
     assert (one.duns, one.data_type, one.report_format, one.by_default, one.ended_at) == (
         REP,
         "INTERVAL",
@@ -97,6 +102,7 @@ def test_a_rep_is_subscribed_without_asking_r8(market: Market) -> None:
         True,
         None,
     )
+    assert [(row.data_type, row.report_format) for row in mine(market)] == [("DAILY", "CSV"), ("INTERVAL", "LSE")]
     assert [row.subscription_id for row in mine(market)] == [row.subscription_id for row in mine(market)]
     with pytest.raises(errors.SubscriptionActiveError, match=f"subscription {one.subscription_id}, INTERVAL as LSE"):
         subscribe(market)
@@ -104,7 +110,7 @@ def test_a_rep_is_subscribed_without_asking_r8(market: Market) -> None:
 
 def test_changing_the_format_loses_nothing_between(market: Market) -> None:
     market.add_premises(range(2))
-    (one, *_) = mine(market)
+    one = interval(market)
     market.load_days(range(2), date(2026, 11, 19), date(2026, 11, 19), number=1)
     end(market, one.subscription_id)
     new = subscribe(market)
@@ -128,7 +134,7 @@ def test_an_ended_subscription_stays_ended_and_gets_nothing(market: Market) -> N
 
 
 def test_a_subscription_begun_later_starts_at_the_newest_load(market: Market) -> None:
-    (one, *_) = mine(market)
+    one = interval(market)
     end(market, one.subscription_id)
     market.add_premises(range(1))
     market.load_days(range(1), date(2026, 11, 19), date(2026, 11, 19), number=1)
@@ -137,11 +143,11 @@ def test_a_subscription_begun_later_starts_at_the_newest_load(market: Market) ->
 
 
 def test_only_ones_own_subscriptions_can_be_ended(market: Market) -> None:
-    (theirs, *_) = mine(market, market.other)
+    theirs = interval(market, market.other)
     for number in (theirs.subscription_id, 4711, 2**70):
         with pytest.raises(errors.SubscriptionUnknownError):
             end(market, number)
-    assert mine(market, market.other)[0].ended_at is None
+    assert interval(market, market.other).ended_at is None
     end(market, theirs.subscription_id, market.other)
     with pytest.raises(errors.SubscriptionUnknownError):
         end(market, theirs.subscription_id, market.other)
@@ -163,7 +169,7 @@ def test_history_comes_as_ordinary_orders_of_at_most_50_000_esiids(market: Marke
     market.add_premises(range(3, 4), served_from=date(2019, 1, 1), served_to=date(2020, 1, 1))
     market.load_days(range(3), date(2026, 11, 1), date(2026, 11, 19), number=1)
     limited = market.hub.settings.limits.model_copy(update={"esiids_per_request": 2})
-    (one, *_) = mine(market)
+    one = interval(market)
     end(market, one.subscription_id)
     with market.store.write() as connection:
         new = new_subscription(
@@ -185,7 +191,7 @@ def test_history_comes_as_ordinary_orders_of_at_most_50_000_esiids(market: Marke
 
 
 def test_beginning_and_ending_are_in_the_audit_log_p7(market: Market) -> None:
-    (one, *_) = mine(market)
+    one = interval(market)
     end(market, one.subscription_id)
     new = subscribe(market)
     with market.store.read() as connection:
