@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "check_certificate",
         "Run every check that a connection would run on a certificate.",
     ),
+    "check-lse": ("smt_ws.cli.check_lse", "check_lse", "Check interval files (LSE) as the hub will; needs no hub."),
     "load": ("smt_ws.cli.load", "load", "Load interval files (LSE) and market CSVs."),
     "trace": ("smt_ws.cli.trace", "trace", "Where the figures of an ESI ID's day come from, and which files had them."),
     "why": ("smt_ws.cli.why", "why", "May a company see an ESI ID's day, and if there is no data, why."),
@@ -129,4 +130,4 @@ def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) ->
         raise click.ClickException(f"{error.code}: {error}") from error
 
 
-_WITHOUT_HUB = {"guide", "demo", "sandbox", "check-contract", "check-message"}
+_WITHOUT_HUB = {"guide", "demo", "sandbox", "check-contract", "check-lse", "check-message"}

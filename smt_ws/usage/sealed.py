@@ -14,7 +14,7 @@ from adapters.publishing import temporary_name
 from smt_ws.settings import Settings
 from smt_ws.usage.errors import FileNotDecryptableError, FileTooLargeError
 
-__all__ = ["Opening", "plain_file"]
+__all__ = ["Opening", "is_sealed", "plain_file"]
 
 _SUFFIXES: Final = {".asc", ".pgp", ".gpg"}
 _ARMOUR: Final = b"-----BEGIN PGP MESSAGE-----"
@@ -39,6 +39,14 @@ class Opening:
         return cls(settings.openpgp.secret_key, settings.work_folder, settings.openpgp.largest_plain)
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether a file is encrypted, by its name or its first bytes. Raises OSError."""
+    if path.suffix.lower() in _SUFFIXES:
+        return True
+    with path.open("rb") as stream:
+        return stream.read(len(_ARMOUR)).startswith((_ARMOUR, *_BINARY))
+
+
 @contextmanager
 def plain_file(path: Path, opening: Opening | None) -> Iterator[tuple[Path, str]]:
     """Give the path and the name of the plain file: *path* itself, or its decrypted content, gone at the end.
@@ -46,11 +54,7 @@ def plain_file(path: Path, opening: Opening | None) -> Iterator[tuple[Path, str]
     The name of a decrypted file is that of *path* without its last suffix. Raises `FileNotDecryptableError` and
     `FileTooLargeError`; OSError and `adapters.openpgp.UnreadableCertificateError` where the hub is at fault.
     """
-    sealed = path.suffix.lower() in _SUFFIXES
-    if not sealed:
-        with path.open("rb") as stream:
-            sealed = stream.read(len(_ARMOUR)).startswith((_ARMOUR, *_BINARY))
-    if not sealed:
+    if not is_sealed(path):
         yield path, path.name
         return
     if opening is None or not opening.secret_key.exists():
