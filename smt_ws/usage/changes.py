@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     and_,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -76,6 +77,10 @@ def changed_days(
     One statement, streamed: the whole is never in memory.
     """
     question = _question(connection, seen, after=after, as_of=as_of, measured=measured, from_day=from_day, most=most)
+    if is_postgresql(connection):
+        # For the rest of this transaction: all rows are wanted, sorted in memory; compiling would take longer.
+        settings = {"cursor_tuple_fraction": "1", "work_mem": "128MB", "jit": "off"}
+        connection.execute(select(*(func.set_config(name, value, literal(True)) for name, value in settings.items())))
     streamed = connection.execute(question, execution_options={"stream_results": True, "max_row_buffer": _AT_ONCE})
     for rows in streamed.partitions(_AT_ONCE):
         yield from map(ChangedDay._make, rows)
