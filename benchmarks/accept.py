@@ -2,10 +2,10 @@
 
 Three figures of one run, taken in turn so that a machine's drift hits all alike:
 
-* the hub: ``smt-ws soap`` with one process over mutual TLS, on PostgreSQL; all but the last byte of the request is sent,
-  then the last byte, and the time until the whole answer is here is taken;
-* the raw floor, in this process: lxml parse, exclusive C14N of the Body, SHA-256, RSA verification, the one access query
-  and the hub's own INSERT statements with their commit;
+* the hub: ``smt-ws soap`` with one process over mutual TLS, on PostgreSQL; all but the last byte of the request is
+  sent, then the last byte, and the time until the whole answer is here is taken;
+* the raw floor, in this process: lxml parse, exclusive C14N of the Body, SHA-256, RSA verification, the one access
+  query and the hub's own INSERT statements with their commit;
 * npm ``soap`` with ``xml-crypto`` and the same bytes, over mutual TLS in the same way. It validates nothing, stores
   nothing and signs no answer.
 
