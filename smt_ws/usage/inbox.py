@@ -20,7 +20,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from smt_ws.hub import Hub
 from smt_ws.parties.tables import company, company_duns
@@ -200,6 +200,9 @@ def _failure(error: Exception) -> str:
         return f"{code}: {error}"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
+    if isinstance(error, DBAPIError):
+        # SQLITE_FULL, DiskFull: the store's word for it, without its statement
+        return str(getattr(error.orig, "sqlite_errorname", type(error.orig).__name__))
     return type(error).__name__
 
 

@@ -38,9 +38,11 @@ def settings_of(folder: Path, database: str = "sqlite:///unused.db", **intake: o
     )
 
 
-def hub_over(store: Store, folder: Path, clock: FixedClock, **intake: object) -> Hub:
-    """A hub whose TDSPs ONCOR and OTHER have their folders, and its key."""
+def hub_over(store: Store, folder: Path, clock: FixedClock, *, ftps: Path | None = None, **intake: object) -> Hub:
+    """A hub whose TDSPs ONCOR and OTHER have their folders, below *ftps* if given, and its key."""
     settings = settings_of(folder, **intake)
+    if ftps is not None:
+        settings = settings.model_copy(update={"ftps": settings.ftps.model_copy(update={"root": ftps})})
     settings.openpgp.secret_key.write_text(hub_key()[0])
     for duns in (ONCOR, OTHER):
         companies.add_company(
