@@ -67,7 +67,7 @@ def test_every_status_and_state_is_told() -> None:
     assert all(f"`{state.name}`" in codes.part_states() for state in PartState)
 
 
-@pytest.mark.parametrize("layout", (*market_csv.LAYOUTS, *usage_csv.LAYOUTS), ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", [*market_csv.LAYOUTS, *usage_csv.LAYOUTS], ids=lambda layout: layout.name)
 def test_the_market_layouts_told_are_those_that_are_read(layout: market_csv.Layout[object]) -> None:
     rows = re.findall(r"^\| `(\w+)`\s*\| (yes|no)\s*\|", TABLES["market"](), re.MULTILINE)
     wanted = [(column.name, "yes" if column.needed else "no") for column in layout.columns]
