@@ -64,6 +64,7 @@ def sweep_files(hub: Hub, _for_date: date) -> str:
     """Remove temporary files that killed workers left behind."""
     older_than = real_now() - ABANDONED_AFTER
     site = hub.settings.ftps.root
-    folders = [hub.settings.work_folder, *site.glob("*/adhoc"), *site.glob("*/daily")]
+    folders = [hub.settings.work_folder, *site.glob("*/adhoc"), *site.glob("*/daily"), *site.glob("*/reports")]
+    folders += hub.settings.intake.archive.glob("*/*")
     removed = [path for folder in folders if folder.is_dir() for path in publishing.sweep(folder, older_than)]
     return f"{len(removed)} left-over files removed"
