@@ -24,6 +24,8 @@ __all__ = ["completeness", "missing_usage"]
 def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
     """Show by TDSP and day how many provisioned ESI IDs have data, and how much of it is actual and estimated.
 
+    Actual, estimated and missing are shares of the intervals of the days that have data.
+
     \b
     Examples:
       smt-ws completeness
@@ -32,8 +34,10 @@ def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
     last = day or _latest_due(hub)
     seen = survey(hub.store, first_day=day or last - timedelta(days=6), last_day=last, tdsp_duns=tdsp_duns)
     deque(seen, maxlen=0)
-    right = ("provisioned", "without data", "complete", "intervals", "actual", "estimated", "missing")
-    table = Table("TDSP", "day", *(Column(name, justify="right") for name in right))
+    # without lines it fits a terminal of 80 columns
+    right = ("meters", "no data", "complete", "actual", "est.", "missing")
+    columns = (Column(name, no_wrap=True) for name in ("TDSP", "day"))
+    table = Table(*columns, *(Column(name, justify="right", no_wrap=True) for name in right), box=None)
     for one in seen.ordered():
         table.add_row(
             one.tdsp_duns,
@@ -41,7 +45,6 @@ def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
             f"{one.provisioned:,}",
             f"{one.without_data:,}",
             f"{one.complete:.2%}",
-            f"{one.intervals:,}",
             *(f"{one.share(intervals):.2%}" for intervals in (one.actual, one.estimated, one.missing)),
         )
     if table.row_count:
