@@ -40,6 +40,11 @@ VALUES: Final[Mapping[str, Sequence[str]]] = {
     "reportFormat": ["CSV"],
     "deliveryMode": ["FTP"],
     "esiid": ESIIDS,
+    # everything, from the first load on
+    "loadMark": ["0"],
+    "dataType": ["INTERVAL"],
+    # MySubscriptions tells the numbers of yours
+    "subscriptionId": ["1"],
     **{
         name: [f"${{#Project#{name}}}"]
         for name in PROPERTIES
@@ -97,6 +102,46 @@ STEPS: Final = (
     ),
     Step("Order the same as Green Button", "RequestIntervalData", values={"reportFormat": ["XML"]}, expects=[DONE]),
     Step("Order the same as LSE", "RequestIntervalData", values={"reportFormat": ["LSE"]}, expects=[DONE]),
+    Step("Order daily reads", "RequestDailyReads", expects=[DONE]),
+    Step("Order monthly billing", "RequestMonthlyBilling", expects=[DONE]),
+    Step(
+        "Order what is new since a load mark",
+        "RequestChanges",
+        expects=[DONE, XPathMatch("it tells the next mark", "number(//m:loadMark) > 0", "true")],
+    ),
+    Step(
+        "What is missing, and why",
+        "MissingUsage",
+        expects=[DONE, XPathMatch("every day is told of", "//m:esiidDaysAsked > 0", "true")],
+    ),
+    Step(
+        "Where are my premises",
+        "GetPremiseInformation",
+        expects=[DONE, XPathMatch("both are told", f"count(//m:premise) = {len(ESIIDS)}", "true")],
+    ),
+    Step(
+        "Which meters hang there",
+        "GetMeterInformation",
+        expects=[DONE, XPathMatch("both are told", f"count(//m:meter) = {len(ESIIDS)}", "true")],
+    ),
+    Step(
+        "What do I get every day",
+        "MySubscriptions",
+        expects=[DONE, XPathMatch("interval data", "count(//m:subscription[m:dataType = 'INTERVAL']) > 0", "true")],
+    ),
+    Step(
+        "Subscribe to what I get already",
+        "NewSubscription",
+        expects=[_code("SUBSCRIPTION_ALREADY_ACTIVE")],
+        fault=True,
+    ),
+    Step(
+        "End nobody's subscription",
+        "UnSubscription",
+        values={"subscriptionId": ["999999999999999999"]},
+        expects=[_code("SUBSCRIPTION_UNKNOWN")],
+        fault=True,
+    ),
     Step(
         "How is my order",
         "GetStatus",
