@@ -40,6 +40,22 @@ Directory = Callable[[str], Account | None]
 """Looks an account up by its user name, the company's DUNS number. Called from many threads, at each login."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a client has done to a file, for the audit log."""
+
+    user: str
+    action: Literal["fetched", "deleted", "stored"]
+    file_name: str
+    folder: str
+    address: str
+    certificate_sha256: str
+
+
+Witness = Callable[[Deed], None]
+"""Hears of each deed once it is done. Called from many threads; what it raises is logged and goes no further."""
+
+
 class FailedLogins:
     """Counts failed logins for each client certificate, and refuses further ones for a while.
 

@@ -19,13 +19,14 @@ what was not sent yet; its data connections use TLS 1.2, which has none here.) T
 
 import logging
 import sys
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from OpenSSL import SSL
 from pyftpdlib.exceptions import AuthenticationFailed
 from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
 
-from adapters.ftps.accounts import Account, Directory, FailedLogins
+from adapters.ftps.accounts import Account, Deed, Directory, FailedLogins, Witness
 from adapters.ftps.folders import Folders, Upload
 from adapters.ftps.tls import ServerTls, expect, fingerprint
 
@@ -179,6 +180,7 @@ class Session(TLS_FTPHandler):
     """A control connection. ``site.FtpsSite`` makes a subclass with its settings."""
 
     directory: Directory
+    witness: Witness
     failed_logins: FailedLogins
     server_tls: ServerTls
     settings: Any
@@ -280,6 +282,30 @@ class Session(TLS_FTPHandler):
         if self._closed and getattr(self, "_in_dtp_queue", None) is not None:
             self._in_dtp_queue[0].close()
         return stored
+
+    def ftp_DELE(self, path: str) -> str | None:  # noqa: N802
+        """Remove a file that its company has taken."""
+        removed: str | None = super().ftp_DELE(path)
+        if removed:
+            self._tell("deleted", removed)
+        return removed
+
+    def on_file_sent(self, file: str) -> None:
+        """A file has gone out whole."""
+        self._tell("fetched", file)
+
+    def on_file_received(self, file: str) -> None:
+        """A file has come in whole."""
+        self._tell("stored", file)
+
+    def _tell(self, action: Literal["fetched", "deleted", "stored"], file: str) -> None:
+        path = Path(file)
+        try:
+            self.witness(
+                Deed(self.username, action, path.name, path.parent.name, str(self.remote_ip), self.peer_sha256)
+            )
+        except Exception:
+            _log.exception("a deed was not noted: %s", action)
 
     def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
         """Queue what a command answers; a client that has gone while its 150 was sent leaves no open file."""

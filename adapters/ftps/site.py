@@ -18,7 +18,7 @@ from typing import Any, Final
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
-from adapters.ftps.accounts import Directory, FailedLogins
+from adapters.ftps.accounts import Directory, FailedLogins, Witness
 from adapters.ftps.session import Session
 from adapters.ftps.tls import ServerTls
 
@@ -51,11 +51,12 @@ class FtpsSettings:
 class FtpsSite:
     """An FTPS site on ``settings.host:port``, bound when constructed, serving while ``serve_forever`` runs.
 
-    ``directory`` tells accounts by user name. ``close`` may be called from any thread or signal handler's thread.
-    Raises FtpsTlsError for unusable certificate files, OSError for an address that cannot be bound.
+    ``directory`` tells accounts by user name; ``witness`` hears of files fetched, deleted and stored. ``close`` may be
+    called from any thread or signal handler's thread. Raises FtpsTlsError for unusable certificate files, OSError for
+    an address that cannot be bound.
     """
 
-    def __init__(self, settings: FtpsSettings, directory: Directory) -> None:
+    def __init__(self, settings: FtpsSettings, directory: Directory, witness: Witness = lambda _deed: None) -> None:
         tls = ServerTls(settings.certificate_file, settings.key_file, settings.client_ca_file)
         # pyftpdlib takes settings as class attributes: a class for each site
         session = type(
@@ -64,6 +65,7 @@ class FtpsSite:
             {
                 "settings": settings,
                 "directory": staticmethod(directory),
+                "witness": staticmethod(witness),
                 "failed_logins": FailedLogins(settings.failed_logins, settings.failed_login_window),
                 "server_tls": tls,
                 "timeout": settings.login_timeout,

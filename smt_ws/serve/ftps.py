@@ -8,11 +8,13 @@ import threading
 from pathlib import Path
 
 import structlog
+from sqlalchemy import select
 
-from adapters.ftps import RIGHTS, Account, FtpsSettings, FtpsSite
+from adapters.ftps import RIGHTS, Account, Deed, FtpsSettings, FtpsSite
 from smt_ws.hub import Hub
 from smt_ws.parties.companies import ftps_account
-from smt_ws.store import migrate
+from smt_ws.parties.tables import company_duns
+from smt_ws.store import audit, migrate
 
 __all__ = ["make_folders", "run_ftps", "site_of"]
 
@@ -45,6 +47,21 @@ def site_of(hub: Hub) -> FtpsSite:
             verify_password=found.verify_password,
         )
 
+    def witness(deed: Deed) -> None:
+        # What reveals data is in the audit log, not only that it was ordered (P7).
+        with hub.store.write() as connection:
+            company_id = connection.scalar(select(company_duns.c.company_id).where(company_duns.c.duns == deed.user))
+            audit.record(
+                connection,
+                _DEEDS[deed.action],
+                actor=f"company:{company_id}",
+                at=hub.clock.now(),
+                object=f"duns:{deed.user}",
+                details={"folder": deed.folder, "file": deed.file_name},
+                certificate_sha256=deed.certificate_sha256,
+                address=deed.address,
+            )
+
     ports = settings.ftps.passive_ports
     return FtpsSite(
         FtpsSettings(
@@ -57,7 +74,15 @@ def site_of(hub: Hub) -> FtpsSite:
             masquerade_address=settings.ftps.masquerade_address,
         ),
         directory,
+        witness,
     )
+
+
+_DEEDS = {
+    "fetched": audit.Event.FILE_FETCHED,
+    "deleted": audit.Event.FILE_DELETED,
+    "stored": audit.Event.FILE_STORED,
+}
 
 
 def run_ftps(hub: Hub, *, ready_file: Path | None = None) -> None:

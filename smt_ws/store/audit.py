@@ -44,6 +44,7 @@ class Event(StrEnum):
     FILE_PUBLISHED = "file:publish:done"
     FILE_FETCHED = "file:fetch:done"
     FILE_DELETED = "file:delete:done"
+    FILE_STORED = "file:store:done"
 
 
 def record(

@@ -15,8 +15,11 @@ from typing import Any
 
 import pytest
 from market_facts import Facts, days_between, read_rows, whole_days
+from sqlalchemy import select
 from wire_client import BLUEBONNET, PECAN
 from wss_runtimes import missing
+
+from smt_ws.store.tables import audit_log
 
 pytestmark = pytest.mark.interop
 
@@ -164,3 +167,24 @@ def test_a_requester_reads_and_deletes_but_does_not_write(hub: Any, done: Done, 
     deleted = lftp(hub, PECAN, f"cd /adhoc; mrm {' '.join(names)}; cls")
     assert deleted.returncode == 0, deleted.stderr
     assert not set(names) & set(deleted.stdout.split())
+
+
+def test_who_fetched_and_deleted_what_is_in_the_audit_log(hub: Any, done: Done, tmp_path: Path) -> None:
+    """P7: whatever reveals data, with the certificate and the address that it went to."""
+    extra = hub.requester().order(done.esiids[:1], "11/02/2026", "11/02/2026", "to be seen")
+    status = hub.requester().wait(extra.correlationId, lambda _status: None, timeout=60)
+    name = next(file.name for file in status.file)
+    got = curl(hub, PECAN, f"/adhoc/{name}", "--output", tmp_path / name, "--quote", f"-DELE /adhoc/{name}")
+    assert got.returncode == 0, got.stderr
+    own = hub.sandbox.hub()
+    with own.store.read() as connection:
+        lines = connection.execute(
+            select(audit_log).where(audit_log.c.object == f"duns:{PECAN}").order_by(audit_log.c.id)
+        ).all()
+    own.store.close()
+    told = {line.event: line for line in lines if line.details["file"] == name}
+    assert set(told) == {"file:fetch:done", "file:delete:done"}
+    for line in told.values():
+        assert line.details == {"folder": "adhoc", "file": name}
+        assert line.address == "127.0.0.1"
+        assert len(line.certificate_sha256) == 64
