@@ -1,0 +1,157 @@
+"""Messages of ``MeterUsage``."""
+
+# the shim must be imported before Spyne; attributes are named as on the wire; what a message means is written in xsd/
+# ruff: noqa: I001, N815, D101
+from __future__ import annotations
+
+from adapters.soap import spyne_compat  # noqa: F401
+from spyne import ComplexModel, Integer32, Integer64, Unicode
+
+from smt_ws.soap.model.types import (
+    CalendarDate,
+    Code,
+    CorrelationId,
+    DeliveryMode,
+    EsiId,
+    LoadMark,
+    METER_USAGE,
+    ReadingType,
+    Remembered,
+    ReportFormat,
+    RequestHeader,
+    Sha256,
+    Version,
+    many,
+    maybe,
+    one,
+)
+
+__all__ = [
+    "CancelRequest",
+    "CancelRequestResponse",
+    "InlineReport",
+    "ReportException",
+    "RequestChanges",
+    "RequestChangesResponse",
+    "RequestDailyReads",
+    "RequestDailyReadsResponse",
+    "RequestIntervalData",
+    "RequestIntervalDataResponse",
+    "RequestMonthlyBilling",
+    "RequestMonthlyBillingResponse",
+]
+
+
+class RequestIntervalData(RequestHeader):
+    __namespace__ = METER_USAGE
+
+    startDate = one(CalendarDate)
+    endDate = one(CalendarDate)
+    version = Version.customize(min_occurs=0, nillable=False, default="L")
+    readingType = ReadingType.customize(min_occurs=0, nillable=False, default="A")
+    reportFormat = one(ReportFormat)
+    deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
+    esiid = many(EsiId, 1)
+
+
+class ReportException(ComplexModel):
+    __namespace__ = METER_USAGE
+
+    fromDate = one(CalendarDate)
+    toDate = one(CalendarDate)
+    code = one(Code)
+    reason = one(Unicode)
+
+
+class InlineReport(ComplexModel):
+    __namespace__ = METER_USAGE
+
+    name = one(Unicode)
+    recordCount = one(Integer64)
+    esiidDaysAsked = one(Integer64)
+    esiidDaysDelivered = one(Integer64)
+    esiidDaysExcepted = one(Integer64)
+    sha256 = one(Sha256)
+    content = one(Unicode)
+    exception = many(ReportException)
+
+
+class RequestIntervalDataResponse(Remembered):
+    __namespace__ = METER_USAGE
+
+    correlationId = maybe(CorrelationId)
+    esiidsAsked = one(Integer32)
+    esiidsRefused = one(Integer32)
+    report = maybe(InlineReport)
+
+
+class RequestDailyReads(RequestHeader):
+    __namespace__ = METER_USAGE
+
+    startDate = one(CalendarDate)
+    endDate = one(CalendarDate)
+    version = Version.customize(min_occurs=0, nillable=False, default="L")
+    readingType = ReadingType.customize(min_occurs=0, nillable=False, default="A")
+    reportFormat = one(ReportFormat)
+    deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
+    esiid = many(EsiId, 1)
+
+
+class RequestDailyReadsResponse(Remembered):
+    __namespace__ = METER_USAGE
+
+    correlationId = maybe(CorrelationId)
+    esiidsAsked = one(Integer32)
+    esiidsRefused = one(Integer32)
+    report = maybe(InlineReport)
+
+
+class RequestMonthlyBilling(RequestHeader):
+    __namespace__ = METER_USAGE
+
+    startDate = one(CalendarDate)
+    endDate = one(CalendarDate)
+    version = Version.customize(min_occurs=0, nillable=False, default="L")
+    reportFormat = one(ReportFormat)
+    deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
+    esiid = many(EsiId, 1)
+
+
+class RequestMonthlyBillingResponse(Remembered):
+    __namespace__ = METER_USAGE
+
+    correlationId = maybe(CorrelationId)
+    esiidsAsked = one(Integer32)
+    esiidsRefused = one(Integer32)
+    report = maybe(InlineReport)
+
+
+class CancelRequest(RequestHeader):
+    __namespace__ = METER_USAGE
+
+    correlationId = one(CorrelationId)
+
+
+class CancelRequestResponse(Remembered):
+    __namespace__ = METER_USAGE
+
+    correlationId = one(CorrelationId)
+    status = one(Code)
+
+
+class RequestChanges(RequestHeader):
+    __namespace__ = METER_USAGE
+
+    loadMark = one(LoadMark)
+    readingType = ReadingType.customize(min_occurs=0, nillable=False, default="A")
+    reportFormat = one(ReportFormat)
+    deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
+
+
+class RequestChangesResponse(Remembered):
+    __namespace__ = METER_USAGE
+
+    correlationId = one(CorrelationId)
+    loadMark = one(LoadMark)
+    esiids = one(Integer32)
+    esiidDays = one(Integer32)
