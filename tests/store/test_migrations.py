@@ -10,8 +10,8 @@ from smt_ws.store.engine import Store
 
 
 @pytest.fixture
-def empty(store_url):
-    opened = Store(store_url)
+def empty(empty_url):
+    opened = Store(empty_url)
     yield opened
     opened.close()
 
