@@ -3,10 +3,12 @@
 #   make test    the whole suite, on SQLite and on PostgreSQL
 PYTHON ?= python3.11
 VENV   ?= .venv
+# Tests wait for disks and for each other more than they compute: more of them at once than there are cores.
+WORKERS ?= 4
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint check clean help
+.PHONY: demo test lint check benchmarks clean help
 help:
 	@sed -n '1,3p' Makefile | cut -c3-
 
@@ -20,7 +22,7 @@ demo: $(READY)
 	$(BIN)/smt-ws demo $(DEMO)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -28,6 +30,10 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 check: lint test
+
+# A tenth of each figure, under five minutes each; benchmarks/README.md has the method and the whole figures.
+benchmarks: $(READY)
+	for one in accept interval_csv packing order_formats green_button load; do $(BIN)/python benchmarks/$$one.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) sandbox build dist *.egg-info

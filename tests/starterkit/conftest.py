@@ -4,30 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from guided_hub import GuidedHub
 
-from smt_ws.sandbox.build import Sandbox, load_market, make_sandbox
+from smt_ws.sandbox.build import load_market, make_sandbox
 from smt_ws.sandbox.demo import running_hub
-from smt_ws.sandbox.market import Market
-from smt_ws.settings import Settings
-
-
-@dataclass(frozen=True)
-class GuidedHub:
-    """A running hub in ``home/sandbox``, as ``smt-ws sandbox`` makes it and ``smt-ws serve`` runs it."""
-
-    home: Path
-    sandbox: Sandbox
-    market: Market
-    settings: Settings
-
-    @property
-    def address(self) -> str:
-        """Of its SOAP services."""
-        return f"https://127.0.0.1:{self.settings.soap.port}/soap"
 
 
 @pytest.fixture(scope="session")

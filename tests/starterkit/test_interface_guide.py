@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
-from conftest import GuidedHub
+from guided_hub import GuidedHub
 
 from adapters import market_csv, usage_csv
 from smt_ws.cli.guide import guide

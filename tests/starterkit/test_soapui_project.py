@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import GuidedHub
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     pkcs12,
 )
+from guided_hub import GuidedHub
 from lxml import etree
 from soapui_reader import ENVELOPE, Keystore, Project, Request
 

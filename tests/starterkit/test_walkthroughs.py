@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import GuidedHub
+from guided_hub import GuidedHub
 from walkthrough import InstallError, blocks_of, matches, walk
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "interop"))
