@@ -7,6 +7,7 @@ import click
 from smt_ws.hub import Hub
 from smt_ws.schema import metadata
 from smt_ws.store import migrate
+from smt_ws.store.revision import require_current, version
 
 __all__ = ["db"]
 
@@ -27,9 +28,9 @@ def db() -> None:
 @click.pass_obj
 def upgrade(hub: Hub, revision: str) -> None:
     """Bring the database to this release's schema. Running it again changes nothing."""
-    before = migrate.version(hub.store)
+    before = version(hub.store)
     migrate.upgrade(hub.store, revision)
-    after = migrate.version(hub.store)
+    after = version(hub.store)
     click.echo(f"{_place(hub)}: {before or 'empty'} → {after}" if before != after else f"{_place(hub)}: at {after}")
 
 
@@ -40,14 +41,14 @@ def upgrade(hub: Hub, revision: str) -> None:
 def downgrade(hub: Hub, revision: str) -> None:
     """Take the database back to an older schema."""
     migrate.downgrade(hub.store, revision)
-    click.echo(f"{_place(hub)}: at {migrate.version(hub.store) or 'empty'}")
+    click.echo(f"{_place(hub)}: at {version(hub.store) or 'empty'}")
 
 
 @db.command()
 @click.pass_obj
 def check(hub: Hub) -> None:
     """Tell whether the database has exactly this release's schema; exit code 1 if not."""
-    migrate.require_current(hub.store)
+    require_current(hub.store)
     differences = migrate.check(hub.store, metadata)
     for line in differences:
         click.echo(line, err=True)

@@ -67,9 +67,9 @@ def serve(hub: Hub, no_ftps: bool, drain: float, ready_folder: Path | None) -> N
       smt-ws --at 2026-11-20T09:00:00-06:00 serve      (in a sandbox)
     """
     _begin("serve")
-    from smt_ws.store import migrate
+    from smt_ws.store.revision import require_current
 
-    migrate.require_current(hub.store)
+    require_current(hub.store)
     hub.settings.tls.require_files()
     hub.store.close()
 
@@ -123,9 +123,9 @@ def work(hub: Hub, once: bool) -> None:
     """
     _begin("work")
     from smt_ws.orders import work as worker
-    from smt_ws.store import migrate
+    from smt_ws.store.revision import require_current
 
-    migrate.require_current(hub.store)
+    require_current(hub.store)
     if once:
         handlers = worker.handlers_of(hub)
         while worker.work_once(hub, worker="once", handlers=handlers):
@@ -148,10 +148,10 @@ def intake(hub: Hub, once: bool) -> None:
       smt-ws intake --once
     """
     _begin("intake")
-    from smt_ws.store import migrate
+    from smt_ws.store.revision import require_current
     from smt_ws.usage.inbox import Inboxes, run_intake
 
-    migrate.require_current(hub.store)
+    require_current(hub.store)
     if once:
         inboxes = Inboxes(hub)
         while inboxes.take_in_once():
@@ -166,7 +166,7 @@ def schedule(hub: Hub) -> None:
     """Run only the scheduler: retention and the other jobs that happen by the clock. One at a time does the work."""
     _begin("schedule")
     from jobs.clock import run_clock
-    from smt_ws.store import migrate
+    from smt_ws.store.revision import require_current
 
-    migrate.require_current(hub.store)
+    require_current(hub.store)
     run_clock(hub, stop=_stop_event())

@@ -14,7 +14,8 @@ from adapters.ftps import RIGHTS, Account, Deed, FtpsSettings, FtpsSite
 from smt_ws.hub import Hub
 from smt_ws.parties.companies import ftps_account
 from smt_ws.parties.tables import company_duns
-from smt_ws.store import audit, migrate
+from smt_ws.store import audit
+from smt_ws.store.revision import require_current
 
 __all__ = ["make_folders", "run_ftps", "site_of"]
 
@@ -87,7 +88,7 @@ _DEEDS = {
 
 def run_ftps(hub: Hub, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM; running transfers are let finish. *ready_file* gets the bound address as JSON."""
-    migrate.require_current(hub.store)
+    require_current(hub.store)
     hub.settings.tls.require_files()
     site = site_of(hub)
 

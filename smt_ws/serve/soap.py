@@ -12,7 +12,7 @@ from adapters.soap.gate import ExchangeRecord, Gate
 from adapters.soap.server import TlsFiles, serve
 from smt_ws.hub import Hub
 from smt_ws.soap.app import application
-from smt_ws.store import migrate
+from smt_ws.store.revision import require_current
 
 __all__ = ["run_soap"]
 
@@ -21,7 +21,7 @@ log = structlog.get_logger("smt_ws.soap")
 
 def run_soap(hub: Hub, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM. *ready_file* gets the bound addresses as JSON once connections are taken."""
-    migrate.require_current(hub.store)
+    require_current(hub.store)
     hub.settings.tls.require_files()
     hub.store.close()  # connections must not cross the fork; each worker opens its own
     settings = hub.settings

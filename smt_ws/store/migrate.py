@@ -17,20 +17,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
-from smt_ws.errors import HubError
 from smt_ws.store.dialect import is_postgresql, lock
 from smt_ws.store.engine import Store
 
-__all__ = ["SchemaMismatchError", "check", "downgrade", "head", "require_current", "upgrade", "version"]
+__all__ = ["check", "downgrade", "head", "upgrade"]
 
 _PARTITION = re.compile(r"^(interval_day|register_read)(_history)?_y\d{4}m\d{2}$")
-
-
-class SchemaMismatchError(HubError):
-    """The database has not this release's schema. Run `smt-ws db upgrade`."""
-
-    code = "SCHEMA"
-    callers_fault = False
 
 
 def _config(connection: Connection | None = None, metadata: MetaData | None = None) -> Config:
@@ -47,12 +39,6 @@ def head() -> str:
     if revision is None:
         raise RuntimeError("this release carries no migrations")
     return revision
-
-
-def version(store: Store) -> str | None:
-    """The revision *store* is at; None for an empty one."""
-    with store.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(store: Store, revision: str = "head") -> None:
@@ -95,12 +81,3 @@ def _readable(difference: Any) -> str:
         return "; ".join(_readable(one) for one in difference)
     action, *subject = difference
     return f"{action}: " + " ".join(getattr(part, "name", None) or str(part) for part in subject if part is not None)
-
-
-def require_current(store: Store) -> None:
-    """Raise `SchemaMismatchError` unless *store* is at this release's revision."""
-    found = version(store)
-    if found != head():
-        raise SchemaMismatchError(
-            f"the database is at revision {found or 'none'}, this release needs {head()}: run `smt-ws db upgrade`"
-        )

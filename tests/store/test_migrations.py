@@ -5,7 +5,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from smt_ws.schema import metadata
-from smt_ws.store import migrate
+from smt_ws.store import migrate, revision
 from smt_ws.store.engine import Store
 
 
@@ -22,14 +22,18 @@ def tables(store: Store) -> set[str]:
 
 
 def test_up_down_up(empty):
-    assert migrate.version(empty) is None
+    assert revision.version(empty) is None
     migrate.upgrade(empty)
-    assert migrate.version(empty) == migrate.head()
+    assert revision.version(empty) == migrate.head()
     assert tables(empty) == set(metadata.tables)
     migrate.downgrade(empty)
     assert tables(empty) == set()
     migrate.upgrade(empty)
     assert tables(empty) == set(metadata.tables)
+
+
+def test_the_revision_needed_is_the_last_migration():
+    assert revision.needed() == migrate.head()
 
 
 def test_the_migrated_schema_is_the_declared_one(store):
@@ -43,8 +47,8 @@ def test_check_tells_a_missing_column(store):
 
 
 def test_an_old_schema_is_refused_with_what_to_do(empty):
-    with pytest.raises(migrate.SchemaMismatchError, match="smt-ws db upgrade"):
-        migrate.require_current(empty)
+    with pytest.raises(revision.SchemaMismatchError, match="smt-ws db upgrade"):
+        revision.require_current(empty)
 
 
 def test_the_audit_log_cannot_be_rewritten(store):
