@@ -8,7 +8,7 @@ WORKERS ?= 4
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint check benchmarks clean help
+.PHONY: demo test faults lint check benchmarks clean help
 help:
 	@sed -n '1,3p' Makefile | cut -c3-
 
@@ -23,6 +23,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+# Every process of a running hub is killed again and again, on both stores: a few minutes.
+faults: $(READY)
+	$(BIN)/python -m pytest -m faults --timeout 600 tests/acceptance
 
 lint: $(READY)
 	$(BIN)/ruff check .

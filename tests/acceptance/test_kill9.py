@@ -31,7 +31,7 @@ from smt_ws.sandbox.build import Sandbox, load_market, make_sandbox
 from smt_ws.sandbox.demo import running_hub
 from smt_ws.sandbox.requester import FINAL, Requester
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.faults
 
 #: Many small parts, leases that a dead worker's parts leave soon, more than one worker.
 SETTINGS = """
