@@ -304,16 +304,14 @@ def measure(sandbox: Sandbox, folder: Path, esiids: Sequence[str], runs: int) ->
     floor = Floor(sandbox, esiids)
     took: dict[str, list[float]] = {"hub": [], "floor": [], "npm": []}
     with hub_process(sandbox) as port, node_process(sandbox, folder / "node") as node_port:
-        hub = Wire(sandbox, port)
-        node = Wire(sandbox, node_port) if node_port else None
         for run in range(runs + 2):
             message = requests.next()
             figures: list[tuple[str, Callable[[], float]]] = [
                 ("floor", lambda m=message: floor.seconds(m, requests.certificate.public_key())),  # type: ignore[misc]
-                ("hub", lambda m=message: hub.seconds(m)),  # type: ignore[misc]
+                ("hub", lambda m=message: Wire(sandbox, port).seconds(m)),  # type: ignore[misc]
             ]
-            if node is not None and run < 5:  # it is slow, and steady
-                figures.append(("npm", lambda m=message: node.seconds(m)))  # type: ignore[misc, union-attr]
+            if node_port is not None and run < 5:  # it is slow, and steady
+                figures.append(("npm", lambda m=message: Wire(sandbox, node_port).seconds(m)))  # type: ignore[misc, union-attr]
             for name, measured in figures:
                 seconds = measured()
                 if run >= 2:  # the first two warm up
