@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 VENV   ?= .venv
 # Tests wait for disks and for each other more than they compute: more of them at once than there are cores.
-WORKERS ?= 4
+WORKERS ?= 3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
