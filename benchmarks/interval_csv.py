@@ -1,6 +1,6 @@
 """Interval CSV: packed days in PostgreSQL to plain bytes in memory, against DuckDB's two-thread COPY of finished text.
 
-Figure of issue 2: 5,000 ESI IDs over 31 days (14.88 million rows), at least twice DuckDB's rows a second, outputs equal
+The bar: 5,000 ESI IDs over 31 days (14.88 million rows), at least twice DuckDB's rows a second, outputs equal
 under `cmp`. DuckDB has the easier task (its table already holds the final text); both use the machine's two cores: it
 two threads, the hub two processes, as two workers would, each with its own part and its own connection.
 

@@ -1,6 +1,6 @@
 """Each format of an interval order: stored days in PostgreSQL into the zip, one process, as a worker makes a part.
 
-Figure of issue 4: Green Button, opaque ids included, at least 1.5 million intervals a second a core. All formats are
+The bar: Green Button, opaque ids included, at least 1.5 million intervals a second a core. All formats are
 made by the code that makes parts of orders (`smt_ws.orders.content`, `adapters.packing`), in turn in the same run;
 encryption is not in it. Seconds are of CPU, all threads of this process; those of the PostgreSQL server are not in it,
 the time on the clock is told beside. The floor is a raw deflate (ISA-L, level 1) of the same text and nothing else.

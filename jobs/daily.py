@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from sqlalchemy import delete, select
-
 from adapters import publishing
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.orders.posting import post_daily
 from smt_ws.orders.retention import expire_due
 from smt_ws.store import idempotency
-from smt_ws.store.tables import outbox
+from smt_ws.store.outbox import forget_done
 from smt_ws.usage.loads import sweep_dead_loads
 
 __all__ = ["forget_answers", "forget_effects", "post_new_data", "remove_expired_files", "sweep_files", "sweep_loads"]
@@ -21,7 +19,6 @@ __all__ = ["forget_answers", "forget_effects", "post_new_data", "remove_expired_
 ABANDONED_AFTER = timedelta(hours=6)
 #: How long outbox rows that were carried out stay to be looked at.
 KEEP_DONE_EFFECTS = timedelta(days=7)
-_BATCH = 10_000
 
 
 def remove_expired_files(hub: Hub, _for_date: date) -> str:
@@ -36,14 +33,7 @@ def forget_answers(hub: Hub, _for_date: date) -> str:
 
 def forget_effects(hub: Hub, _for_date: date) -> str:
     """Remove outbox rows that were carried out a while ago; open rows and dead letters stay."""
-    before, removed = real_now() - KEEP_DONE_EFFECTS, 0
-    while True:
-        with hub.store.write() as connection:
-            old = select(outbox.c.id).where(outbox.c.done_at < before).limit(_BATCH)
-            gone = connection.execute(delete(outbox).where(outbox.c.id.in_(old))).rowcount
-        removed += gone
-        if gone < _BATCH:
-            return f"{removed} outbox rows removed"
+    return f"{forget_done(hub.store, real_now() - KEEP_DONE_EFFECTS)} outbox rows removed"
 
 
 def post_new_data(hub: Hub, for_date: date) -> str:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from smt_ws.clock import real_now
 from smt_ws.store.dialect import insert
 from smt_ws.store.engine import Store
 from smt_ws.store.tables import outbox
 
-__all__ = ["Effect", "deliver_due", "enqueue", "retry", "waiting"]
+__all__ = ["Effect", "deliver_due", "enqueue", "forget_done", "retry", "waiting"]
 
 Handler = Callable[[dict[str, Any]], None]
 
@@ -132,3 +132,18 @@ def retry(store: Store, effect_id: int) -> bool:
             .values(dead_at=None, attempts=0, not_before=real_now(), lease_until=None)
         )
     return changed.rowcount == 1
+
+
+def forget_done(store: Store, before: datetime, *, batch: int = 10_000) -> int:
+    """Remove rows carried out before *before* (real time), in bounded transactions; returns how many.
+
+    Open rows and dead letters stay.
+    """
+    removed = 0
+    while True:
+        with store.write() as connection:
+            old = select(outbox.c.id).where(outbox.c.done_at < before).limit(batch)
+            gone = connection.execute(delete(outbox).where(outbox.c.id.in_(old))).rowcount
+        removed += gone
+        if gone < batch:
+            return removed

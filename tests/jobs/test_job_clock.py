@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from adapters import publishing
+from jobs import daily
 from jobs.clock import Election, due_dates, run_clock, run_due
 from jobs.table import TABLE, TimedJob
-from smt_ws.clock import FixedClock
+from smt_ws.clock import FixedClock, real_now
 from smt_ws.hub import Hub
 from smt_ws.settings import Settings
 from smt_ws.store.engine import Store
@@ -193,3 +196,18 @@ def test_the_running_clock_ticks_until_it_is_told_to_stop(hub: Hub) -> None:
         stop.set()
         thread.join(20)
     assert not thread.is_alive()
+
+
+def test_what_a_killed_worker_left_half_written_is_swept_from_both_delivery_folders(hub: Hub) -> None:
+    """R7, R8: never listed, and not kept either."""
+    old = (real_now() - daily.ABANDONED_AFTER - timedelta(minutes=1)).timestamp()
+    for name in ("adhoc", "daily"):
+        folder = hub.settings.ftps.root / "111111111" / name
+        folder.mkdir(parents=True)
+        left, fresh = (publishing.temporary_name(folder / f"{stem}.asc") for stem in ("left", "fresh"))
+        for path in (left, fresh, folder / "whole.asc"):
+            path.write_text("x")
+            os.utime(path, (old, old))
+        os.utime(fresh)
+    assert daily.sweep_files(hub, date(2026, 11, 20)) == "2 left-over files removed"
+    assert len(list(hub.settings.ftps.root.rglob("*.asc"))) == 2

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from smt_ws.clock import real_now
 from smt_ws.store import outbox as effects
-from smt_ws.store.outbox import deliver_due, enqueue, retry, waiting
+from smt_ws.store.outbox import deliver_due, enqueue, forget_done, retry, waiting
 from smt_ws.store.tables import outbox
 
 
@@ -93,3 +93,12 @@ def test_two_workers_never_hold_the_same_effect(store, clock):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: deliver_due(store, {"email": lambda p: done.append(p["key"])}, limit=7), range(16)))
     assert sorted(done, key=int) == [str(n) for n in range(60)]
+
+
+def test_only_what_was_carried_out_long_ago_is_forgotten(store, clock):
+    queue(store, clock, *(str(n) for n in range(25)))
+    assert deliver_due(store, {"email": lambda _payload: None}, limit=25) == 25
+    queue(store, clock, "open")
+    assert forget_done(store, real_now() - timedelta(days=1)) == 0
+    assert forget_done(store, real_now() + timedelta(seconds=1), batch=10) == 25
+    assert [effect.key for effect in open_effects(store)] == ["open"]
