@@ -123,15 +123,16 @@ def work(hub: Hub, once: bool) -> None:
     """
     _begin("work")
     from smt_ws.orders import work as worker
+    from smt_ws.serve.handlers import handlers_of
     from smt_ws.store.revision import require_current
 
     require_current(hub.store)
+    handlers = handlers_of(hub)
     if once:
-        handlers = worker.handlers_of(hub)
         while worker.work_once(hub, worker="once", handlers=handlers):
             pass
         return
-    worker.work(hub, stop=_stop_event())
+    worker.work(hub, stop=_stop_event(), handlers=handlers)
 
 
 @click.command()

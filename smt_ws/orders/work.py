@@ -17,32 +17,25 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from smt_ws.hub import Hub
-from smt_ws.notices.carry import Carry
-from smt_ws.notices.queue import EMAIL
 from smt_ws.orders.build import Renderers, build_part
 from smt_ws.orders.claim import Claim, claim_part, failed, heartbeat
 from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
 from smt_ws.orders.renderers import RENDERERS
 from smt_ws.store.outbox import deliver_due
 
-__all__ = ["build_next", "handlers_of", "work", "work_once"]
+__all__ = ["build_next", "work", "work_once"]
 
 log = structlog.get_logger("smt_ws.orders")
 
 Handlers = Mapping[str, Callable[[dict[str, Any]], None]]
 
 
-def handlers_of(hub: Hub) -> Handlers:
-    """Return who carries out each kind of outbox row, as the settings say."""
-    return {EMAIL: Carry.of(hub.settings)}
-
-
 def work(
     hub: Hub,
     *,
     stop: Event,
+    handlers: Handlers,
     renderers: Renderers = RENDERERS,
-    handlers: Handlers | None = None,
     worker: str | None = None,
 ) -> None:
     """Work until *stop* is set; the part and the effect in hand are finished first (SIGTERM drains).
@@ -52,11 +45,10 @@ def work(
     part again.
     """
     name = worker or f"{socket.gethostname()}:{os.getpid()}"
-    carried = handlers if handlers is not None else handlers_of(hub)
     attempts = hub.settings.work.attempts
     effects = Thread(
         target=_until,
-        args=(stop, hub, lambda: deliver_due(hub.store, carried, limit=1, attempts=attempts) > 0),
+        args=(stop, hub, lambda: deliver_due(hub.store, handlers, limit=1, attempts=attempts) > 0),
         name="outbox",
     )
     effects.start()

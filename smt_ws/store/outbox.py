@@ -44,11 +44,16 @@ class Effect:
     last_error: str | None
 
 
-def enqueue(connection: Connection, *, kind: str, key: str, payload: dict[str, Any], now: datetime) -> None:
-    """Queue an effect in the caller's transaction; a second one with the same *key* is the same effect."""
+def enqueue(
+    connection: Connection, *, kind: str, key: str, payload: dict[str, Any], now: datetime, target: str | None = None
+) -> None:
+    """Queue an effect in the caller's transaction; a second one with the same *key* is the same effect.
+
+    *target* names whose server it needs (``tdsp:1039940674000``), so that one that is down holds up only its own.
+    """
     connection.execute(
         insert(connection, outbox)
-        .values(kind=kind, dedupe_key=key, payload=payload, created_at=now, not_before=real_now())
+        .values(kind=kind, dedupe_key=key, payload=payload, target=target, created_at=now, not_before=real_now())
         .on_conflict_do_nothing(index_elements=["dedupe_key"])
     )
 

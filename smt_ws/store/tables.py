@@ -16,6 +16,9 @@ outbox = Table(
     Column("kind", String(40), nullable=False, comment="which handler carries it out, e.g. email"),
     Column("dedupe_key", String(120), nullable=False, unique=True, comment="the same effect is queued once"),
     Column("payload", JSON, nullable=False),
+    Column(
+        "target", String(120), comment="whose server it needs, e.g. tdsp:1039940674000; none: no one's"
+    ),
     Column("created_at", UtcDateTime, nullable=False),
     Column("not_before", UtcDateTime, nullable=False, comment="real time of the next try"),
     Column("attempts", Integer, nullable=False, server_default="0"),

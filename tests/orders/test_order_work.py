@@ -21,8 +21,9 @@ from order_market import Market, esiid
 from sqlalchemy import select, update
 
 from smt_ws.orders import plan
-from smt_ws.orders.work import handlers_of, work, work_once
+from smt_ws.orders.work import work, work_once
 from smt_ws.parties.tables import company
+from smt_ws.serve.handlers import handlers_of
 from smt_ws.store.tables import outbox
 
 # A worker process of its own; it stops dead at the step that its last argument names.
@@ -33,6 +34,7 @@ from smt_ws.hub import Hub
 from smt_ws.orders import build, work
 from smt_ws.settings import Settings
 from smt_ws.clock import FixedClock
+from smt_ws.serve.handlers import handlers_of
 from smt_ws.store.engine import Store
 
 settings = Settings.model_validate(json.loads(sys.argv[1]))
@@ -72,7 +74,7 @@ stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 hub = Hub(settings=settings, store=Store(settings.database), clock=FixedClock())
 print("ready", flush=True)
-work.work(hub, stop=stop)
+work.work(hub, stop=stop, handlers=handlers_of(hub))
 """
 STEPS = [
     "while rendering",

@@ -1,0 +1,1 @@
+"""Letters of authorisation: the customer says yes or no, and everything follows from that."""

@@ -1,0 +1,1 @@
+"""Rules of agreements as plain tables and functions."""

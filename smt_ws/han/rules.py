@@ -1,0 +1,1 @@
+"""Rules of the home area network as plain tables and functions."""

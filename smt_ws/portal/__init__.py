@@ -1,0 +1,1 @@
+"""Pages for people: accepting and refusing, and everything else done by hand."""

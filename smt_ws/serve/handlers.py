@@ -1,0 +1,19 @@
+"""Who carries out each kind of outbox row: the one place where all capabilities' side effects come together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from smt_ws.hub import Hub
+from smt_ws.notices.carry import Carry
+from smt_ws.notices.queue import EMAIL
+
+__all__ = ["Handlers", "handlers_of"]
+
+Handlers = Mapping[str, Callable[[dict[str, Any]], None]]
+
+
+def handlers_of(hub: Hub) -> Handlers:
+    """Every kind of effect, by name, with what carries it out as the settings of *hub* say."""
+    return {EMAIL: Carry.of(hub.settings)}
