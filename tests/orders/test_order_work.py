@@ -204,7 +204,7 @@ def test_half_a_file_is_never_visible(market: Market) -> None:
     market.load_days(range(20), date(2026, 11, 1), date(2026, 11, 10), number=1)
     number = market.order([esiid(n) for n in range(20)]).order_number
     stop = threading.Event()
-    thread = threading.Thread(target=work, args=(market.hub,), kwargs={"stop": stop})
+    thread = threading.Thread(target=work, args=(market.hub,), kwargs={"stop": stop, "handlers": {}})
     sizes: dict[str, set[int]] = {}
     thread.start()
     try:
