@@ -6,7 +6,7 @@ from sqlalchemy import JSON, Column, Date, Index, Integer, LargeBinary, String, 
 
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
-__all__ = ["answered_request", "audit_log", "job_run", "outbox"]
+__all__ = ["answered_request", "audit_link", "audit_log", "heartbeat", "job_run", "outbox"]
 
 #: Side effects, written in the transaction that decides them and carried out afterwards, at least once.
 outbox = Table(
@@ -16,9 +16,7 @@ outbox = Table(
     Column("kind", String(40), nullable=False, comment="which handler carries it out, e.g. email"),
     Column("dedupe_key", String(120), nullable=False, unique=True, comment="the same effect is queued once"),
     Column("payload", JSON, nullable=False),
-    Column(
-        "target", String(120), comment="whose server it needs, e.g. tdsp:1039940674000; none: no one's"
-    ),
+    Column("target", String(120), comment="whose server it needs, e.g. tdsp:1039940674000; none: no one's"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("not_before", UtcDateTime, nullable=False, comment="real time of the next try"),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -56,6 +54,25 @@ audit_log = Table(
     Column("object", String(120), comment="what it was about, e.g. order:100017"),
     Column("details", JSON, nullable=False),
     sqlite_autoincrement=True,
+)
+
+#: The seal of the audit log: each line, in the order of sealing, hashed together with everything before it.
+audit_link = Table(
+    "audit_link",
+    metadata,
+    Column("position", BigId, primary_key=True, autoincrement=False, comment="1, 2, 3 … without a gap"),
+    Column("audit_id", BigId, nullable=False, unique=True, comment="the line of audit_log"),
+    Column("sha256", LargeBinary(32), nullable=False, comment="of the link before and this line (store.audit_chain)"),
+    Column("sealed_at", UtcDateTime, nullable=False, comment="real time"),
+)
+
+#: When a process of which there should always be one said that it lives.
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("name", String(60), primary_key=True, comment="what it does, e.g. clock"),
+    Column("holder", String(120), nullable=False, comment="host:pid"),
+    Column("at", UtcDateTime, nullable=False, comment="real time"),
 )
 
 #: Which timed job has run for which date, so that no date is done twice.
