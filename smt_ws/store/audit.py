@@ -45,6 +45,13 @@ class Event(StrEnum):
     FILE_FETCHED = "file:fetch:done"
     FILE_DELETED = "file:delete:done"
     FILE_STORED = "file:store:done"
+    ACCOUNT_REGISTERED = "account:register:done"
+    ACCOUNT_CONFIRMED = "account:confirm:done"
+    ACCOUNT_LOGGED_IN = "account:log-in:done"
+    ACCOUNT_LOG_IN_REFUSED = "account:log-in:refused"
+    ACCOUNT_LOGGED_OUT = "account:log-out:done"
+    ACCOUNT_PASSWORD_CHANGED = "account:password:changed"  # noqa: S105 — the name of an event
+    ACCOUNT_CODE_RENEWED = "account:code:renewed"
 
 
 def record(
@@ -60,8 +67,8 @@ def record(
 ) -> None:
     """Add one line, in the caller's transaction: what it tells of and the line itself commit together.
 
-    *actor* is ``company:ID``, ``operator:NAME`` or ``hub:PROCESS``; *details* holds no secret and no full personal
-    data.
+    *actor* is ``company:ID``, ``account:ID`` (a customer), ``operator:NAME`` or ``hub:PROCESS``; *details* holds no
+    secret and no full personal data.
     """
     connection.execute(
         insert(audit_log).values(
