@@ -73,13 +73,19 @@ class Tls(_Section):
     certificate: Location = Path("certs/hub-tls.crt")
     key: Location = Path("certs/hub-tls.key")
     client_authorities: Location = Path("certs/ca.crt")
-    crl: Location | None = Field(None, description="an expired list refuses everybody: watch its nextUpdate")
+    crl: Location | None = Field(
+        None, description="revocation lists (PEM), one of each client authority; read anew when the file changes"
+    )
+    when_crl_expired: Literal["refuse", "serve"] = Field(
+        "refuse",
+        description="a list past its nextUpdate refuses every client of its authority, or (serve) those it names alone",
+    )
     signing_certificate: Location = Path("certs/hub-signing.crt")
     signing_key: Location = Path("certs/hub-signing.key")
 
     def require_files(self) -> None:
         """Raise `SettingsError` naming every certificate or key file that cannot be read."""
-        files = {name: getattr(self, name) for name in type(self).model_fields if getattr(self, name) is not None}
+        files = {name: file for name in type(self).model_fields if isinstance(file := getattr(self, name), Path)}
         missing = [f"tls.{name}: {path}" for name, path in files.items() if not os.access(path, os.R_OK)]
         if missing:
             raise SettingsError(f"these files cannot be read: {'; '.join(missing)}")

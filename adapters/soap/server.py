@@ -11,31 +11,20 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import unquote
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
-__all__ = ["TlsFiles", "peer_certificate", "serve", "server_context"]
+from adapters.tls import LiveContext, TlsFiles
+
+__all__ = ["peer_address", "peer_certificate", "serve"]
 
 #: Seconds that a client may take for the next bytes of a handshake or a request: a stalled one gives its thread back.
 PATIENCE: Final = 10.0
-
-
-@dataclass(frozen=True)
-class TlsFiles:
-    """PEM files of a listener, read anew for every connection: a new certificate, CA or CRL holds at once."""
-
-    certificate: Path
-    key: Path
-    #: CAs whose client certificates are let in; who they belong to is decided above.
-    client_ca: Path
-    #: With a CRL, a revoked client is refused, and so is every client once the CRL has expired: watch its nextUpdate.
-    crl: Path | None = None
 
 
 class _PatientSocket(socket.socket):
@@ -50,25 +39,6 @@ class _PatientTlsSocket(ssl.SSLSocket):
 
     def setblocking(self, flag: bool, /) -> None:
         self.settimeout(PATIENCE if flag else 0.0)
-
-
-def server_context(tls: TlsFiles) -> ssl.SSLContext:
-    """Build the context of a listener: TLS 1.2 or 1.3, a client certificate demanded.
-
-    Raises OSError or ssl.SSLError when a file is missing or is not what it should be.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(tls.certificate, tls.key)
-    context.load_verify_locations(tls.client_ca)
-    if tls.crl is not None:
-        context.load_verify_locations(tls.crl)
-        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    context.sslsocket_class = _PatientTlsSocket
-    return context
 
 
 def peer_certificate(environ: Mapping[str, Any]) -> bytes | None:
@@ -87,6 +57,21 @@ def peer_certificate(environ: Mapping[str, Any]) -> bytes | None:
         except ValueError:
             return None
     return None
+
+
+def peer_address(environ: Mapping[str, Any]) -> str | None:
+    """Return the IP address that the request of *environ* came from, or None where it cannot be told.
+
+    Over TCP it is the connection's own, whatever the headers say. Over a unix socket it is the proxy's
+    ``X-Client-Address``, which the proxy must set itself on every request.
+    """
+    sock = environ.get("gunicorn.socket")
+    behind_proxy = isinstance(sock, socket.socket) and sock.family == socket.AF_UNIX
+    said = environ.get("HTTP_X_CLIENT_ADDRESS" if behind_proxy else "REMOTE_ADDR", "")
+    try:
+        return str(ip_address(said.strip()))
+    except ValueError:
+        return None
 
 
 class _Worker(ThreadWorker):
@@ -165,8 +150,8 @@ def serve(
     *bind* is ``host:port`` or ``unix:/path``, or several. *on_ready* gets the bound addresses. Call it in the main
     thread of a process; it does not return but leaves by SystemExit.
     """
-    if tls is not None:
-        server_context(tls)  # a broken file must stop the start, not the first connection
+    # a broken file must stop the start, not the first connection
+    live = None if tls is None else LiveContext(tls, _PatientTlsSocket)
 
     def ready(arbiter: Any) -> None:
         if on_ready is not None:
@@ -185,12 +170,11 @@ def serve(
         "control_socket_disable": True,
         "forwarded_allow_ips": "",
     }
-    if tls is not None:
+    if tls is not None and live is not None:
         options.update(
+            # by these gunicorn knows that it speaks TLS; everything else about it is the context's
             certfile=str(tls.certificate),
             keyfile=str(tls.key),
-            ca_certs=str(tls.client_ca),
-            cert_reqs=int(ssl.CERT_REQUIRED),
-            ssl_context=lambda _config, _default: server_context(tls),
+            ssl_context=lambda _config, _default: live(),
         )
     _Server(load, options).run()

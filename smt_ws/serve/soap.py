@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 
 from adapters.soap.gate import ExchangeRecord, Gate
-from adapters.soap.server import TlsFiles, serve
+from adapters.soap.server import serve
+from adapters.tls import TlsFiles
 from smt_ws.hub import Hub
 from smt_ws.soap.app import application
 from smt_ws.store.revision import require_current
@@ -34,6 +35,7 @@ def run_soap(hub: Hub, *, ready_file: Path | None = None) -> None:
             key=settings.tls.key,
             client_ca=settings.tls.client_authorities,
             crl=settings.tls.crl,
+            when_crl_expired=settings.tls.when_crl_expired,
         )
 
     def load() -> Gate:

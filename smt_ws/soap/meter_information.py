@@ -10,6 +10,7 @@ from adapters.soap import spyne_compat  # noqa: F401
 from spyne import ServiceBase, rpc
 
 from adapters.soap.protocol import Call
+from adapters.soap.server import peer_address
 from smt_ws.hub import Hub
 from smt_ws.parties.information import MeterFacts, meter_information as told_of
 from smt_ws.soap import model
@@ -54,7 +55,7 @@ def meter_information(hub: Hub) -> type[ServiceBase]:
                     request.esiid,
                     clock=hub.clock,
                     allow_test_esiids=hub.settings.allow_test_esiids,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
             reason = f"{len(found.told)} meters, {len(found.withheld)} ESI IDs withheld"
             response = started(model.GetMeterInformationResponse(), call.trans_id, reason)

@@ -13,6 +13,7 @@ from spyne import ServiceBase, rpc
 from sqlalchemy import Connection
 
 from adapters.soap.protocol import Call
+from adapters.soap.server import peer_address
 from smt_ws.hub import Hub
 from smt_ws.orders.cancel import cancel_order
 from smt_ws.orders.inline import InlineReport, answer_inline
@@ -43,7 +44,7 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
             delivery_mode=request.deliveryMode or "FTP",
             report=report,
         )
-        address = call.environ.get("REMOTE_ADDR")
+        address = peer_address(call.environ)
         if asked.delivery_mode == "API":
             # Nothing is changed by it, so nothing is remembered: asked again, it is answered as of then.
             answer = answer_inline(hub, call.caller, asked, address=address)
@@ -104,7 +105,7 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
                     ),
                     limits=hub.settings.limits,
                     clock=hub.clock,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
                 return {
                     "correlationId": str(placed.order_number),
@@ -128,7 +129,7 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
                     int(request.correlationId),
                     clock=hub.clock,
                     keep=timedelta(days=hub.settings.limits.keep_files_days),
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
                 return {"correlationId": request.correlationId, "status": status.name}
 

@@ -9,6 +9,7 @@ from adapters.soap import spyne_compat  # noqa: F401
 from spyne import ServiceBase, rpc
 
 from adapters.soap.protocol import Call
+from adapters.soap.server import peer_address
 from smt_ws.hub import Hub
 from smt_ws.parties.information import PremiseFacts, premise_information as told_of
 from smt_ws.soap import model
@@ -40,7 +41,7 @@ def premise_information(hub: Hub) -> type[ServiceBase]:
                     request.esiid,
                     clock=hub.clock,
                     allow_test_esiids=hub.settings.allow_test_esiids,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
             reason = f"{len(found.told)} premises, {len(found.withheld)} withheld"
             response = started(model.GetPremiseInformationResponse(), call.trans_id, reason)

@@ -10,6 +10,7 @@ from spyne import ServiceBase, rpc
 from sqlalchemy import Connection
 
 from adapters.soap.protocol import Call
+from adapters.soap.server import peer_address
 from smt_ws.hub import Hub
 from smt_ws.orders.subscriptions import (
     SubscriptionRequest,
@@ -47,7 +48,7 @@ def subscription(hub: Hub) -> type[ServiceBase]:
                     limits=hub.settings.limits,
                     clock=hub.clock,
                     allow_test_esiids=hub.settings.allow_test_esiids,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
                 return {
                     "subscriptionId": str(made.subscription_id),
@@ -69,7 +70,7 @@ def subscription(hub: Hub) -> type[ServiceBase]:
                     call.caller,
                     int(request.subscriptionId),
                     clock=hub.clock,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
                 return {"subscriptionId": request.subscriptionId, "status": "ENDED"}
 

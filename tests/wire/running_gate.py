@@ -397,7 +397,8 @@ def _services(folder: Path):
 
 
 def main() -> None:
-    from adapters.soap.server import TlsFiles, serve
+    from adapters.soap.server import serve
+    from adapters.tls import TlsFiles
 
     folder = Path(sys.argv[1])
     settings = json.loads((folder / "settings.json").read_text())

@@ -15,7 +15,8 @@ import pytest
 from running_gate import ROOT, cancel, hub, start_hub, stop_hub  # noqa: F401
 from throwaway_ca import Authority
 
-from adapters.soap.server import TlsFiles, peer_certificate, server_context
+from adapters.soap.server import peer_certificate
+from adapters.tls import TlsFiles, server_context
 
 
 def _refused(hub, context: ssl.SSLContext) -> bool:  # noqa: F811
