@@ -21,6 +21,7 @@ __all__ = [
     "Limits",
     "Mail",
     "OpenPgp",
+    "Outbox",
     "Settings",
     "SettingsError",
     "Soap",
@@ -89,6 +90,40 @@ class Tls(_Section):
         missing = [f"tls.{name}: {path}" for name, path in files.items() if not os.access(path, os.R_OK)]
         if missing:
             raise SettingsError(f"these files cannot be read: {'; '.join(missing)}")
+
+
+class Portal(_Section):
+    """The pages for customers: the invitations' Accept and Reject, accounts, agreements."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(5443, ge=0, le=65535)
+    base_url: str | None = Field(
+        None, description="the public address that e-mails link to, without a path; default https://host:port"
+    )
+    workers: int = Field(1, ge=1, le=64, description="processes")
+    threads: int = Field(8, ge=2, le=256, description="threads a process")
+    proxy_socket: Path | None = Field(None, description="unix socket behind a TLS proxy, instead of host and port")
+    secret: Location = Field(
+        Path("certs/portal-secret"),
+        description="file with at least 32 random bytes, such as 64 hex digits: seals forms; the same on every machine",
+    )
+
+    @property
+    def url(self) -> str:
+        """What every link in an e-mail begins with."""
+        return (self.base_url or f"https://{self.host}:{self.port}").rstrip("/")
+
+    def read_secret(self) -> bytes:
+        """What seals forms against forgery. Raises `SettingsError` where there is none, or it is short."""
+        try:
+            secret = self.secret.read_bytes().strip()
+        except OSError as error:
+            raise SettingsError(
+                f"portal.secret: {error.strerror}. Make one with `openssl rand -hex 32` and keep it"
+            ) from error
+        if len(secret) < 32:
+            raise SettingsError(f"portal.secret: {self.secret} holds {len(secret)} bytes; it needs at least 32")
+        return secret
 
 
 class Ftps(_Section):
@@ -220,7 +255,16 @@ class Work(_Section):
     processes: int = Field(1, ge=1, le=64)
     lease_seconds: float = Field(120, gt=0, description="a claim returns when its worker has been silent so long")
     poll_seconds: float = Field(0.5, gt=0)
-    attempts: int = Field(8, ge=1, description="tries before a part fails or an outbox row is given up")
+    attempts: int = Field(8, ge=1, description="tries before a part, and with it its order, fails")
+
+
+class Outbox(_Section):
+    """How mails and calls to other servers are carried out, and how one that fails is dealt with."""
+
+    threads: int = Field(8, ge=1, le=64, description="of a worker process: so many servers are called side by side")
+    attempts: int = Field(12, ge=1, description="tries that a server refused before an effect is given up")
+    failures: int = Field(5, ge=1, description="failures in a row after which a server is left alone for a while")
+    longest_open_seconds: float = Field(300, gt=0, description="a server that is well again is found within this time")
 
 
 class Settings(BaseSettings):
@@ -243,6 +287,7 @@ class Settings(BaseSettings):
     allow_test_esiids: bool = Field(False, description="a sandbox may take ESI IDs of 1-64 letters and digits")
     soap: Soap = Field(default_factory=Soap)
     tls: Tls = Field(default_factory=Tls)
+    portal: Portal = Field(default_factory=Portal)
     ftps: Ftps = Field(default_factory=Ftps)
     openpgp: OpenPgp = Field(default_factory=OpenPgp)
     intake: Intake = Field(default_factory=Intake)
@@ -251,6 +296,7 @@ class Settings(BaseSettings):
     limits: Limits = Field(default_factory=Limits)
     validation: Validation = Field(default_factory=Validation)
     work: Work = Field(default_factory=Work)
+    outbox: Outbox = Field(default_factory=Outbox)
 
     @classmethod
     def settings_customise_sources(

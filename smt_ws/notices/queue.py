@@ -24,7 +24,7 @@ def notify(
     key: str,
     facts: dict[str, Any],
     now: datetime,
-    language: Literal["en"] = "en",
+    language: Literal["en", "es"] = "en",
     files: Sequence[str] | None = None,
 ) -> None:
     """Queue the notice *message* (a folder of templates here) to the address *to*; the same *key* is sent once.

@@ -1,0 +1,1 @@
+"""Customers' own accounts: registering, confirming an e-mail address, logging in, a new password."""

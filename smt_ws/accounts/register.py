@@ -1,0 +1,123 @@
+"""Registering: a customer names one of their meters, and proves the e-mail address by a link (A22, P9).
+
+Whoever registers sees the same page whether the address has an account or not; the letter tells its owner which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import IntegrityError
+
+from smt_ws.accounts import links
+from smt_ws.accounts.attempts import count_attempt
+from smt_ws.accounts.errors import InvalidFormError, LinkUnusableError, MeterNotFoundError
+from smt_ws.accounts.passwords import hashed
+from smt_ws.clock import central_today
+from smt_ws.hub import Hub
+from smt_ws.notices.queue import notify
+from smt_ws.parties import account_rules as rules
+from smt_ws.parties.account_tables import account, account_meter
+from smt_ws.parties.accounts import FoundMeter, account_of_premise, find_account, find_meter, fresh_code
+from smt_ws.store.audit import Event, record
+
+__all__ = ["confirm_email", "register"]
+
+
+def register(hub: Hub, form: Mapping[str, str], *, address: str) -> None:
+    """Take a registration and send the letter that confirms it; *address* is where the request came from.
+
+    *form* has the fields of `account_rules.problems`. An address that has an account already gets a letter that says
+    so instead. Raises `InvalidFormError`, `MeterNotFoundError` (also where the meter belongs to another account),
+    `TooManyAttemptsError`.
+    """
+    count_attempt(hub.store, "register_address", address)
+    if found := rules.problems(form):
+        raise InvalidFormError(found)
+    count_attempt(hub.store, "register_email", rules.email_key(form["email"]))
+    password_hash = hashed(form["password"])
+    with hub.store.write() as connection:
+        named = find_meter(
+            connection, esiid=form["esiid"], meter_number=form["meter_number"], today=central_today(hub.clock)
+        )
+        if named is None or account_of_premise(connection, named.premise_id) is not None:
+            raise MeterNotFoundError
+        known = find_account(connection, email=form["email"])
+        if known is not None:
+            now = hub.clock.now()
+            facts = {"name": known.first_name, "portal_url": hub.settings.portal.url}
+            key = f"account:{known.id}:exists:{now.isoformat()}"
+            notify(
+                connection, "account_exists", to=known.email, key=key, facts=facts, now=now, language=known.language
+            )  # fmt: skip
+            return
+        _add(hub, connection, form, named, password_hash, address)
+
+
+def _add(
+    hub: Hub, connection: Connection, form: Mapping[str, str], named: FoundMeter, password_hash: str, address: str
+) -> None:
+    now = hub.clock.now()
+    kept = ("kind", "first_name", "middle_initial", "last_name", "company_name", "phone", "email", "language")
+    values: dict[str, Any] = {name: form[name].strip() for name in kept}
+    account_id: int = connection.execute(
+        account.insert()
+        .values(
+            **values,
+            email_key=rules.email_key(form["email"]),
+            password_hash=password_hash,
+            authorization_code=fresh_code(),
+            created_at=now,
+        )
+        .returning(account.c.id)
+    ).scalar_one()
+    connection.execute(
+        account_meter.insert().values(
+            premise_id=named.premise_id,
+            account_id=account_id,
+            meter_number=named.meter_number,
+            added_at=now,
+        )
+    )
+    token = links.new_link(connection, account_id, "confirm", now=now, lasts=rules.CONFIRM_WITHIN)
+    notify(
+        connection,
+        "account_confirm",
+        to=values["email"],
+        key=f"account:{account_id}:confirm",
+        facts={
+            "name": values["first_name"],
+            "confirm_url": f"{hub.settings.portal.url}/confirm/{token}",
+            "expires_at": (now + rules.CONFIRM_WITHIN).isoformat(),
+        },
+        now=now,
+        language=form["language"],  # type: ignore[arg-type]
+    )
+    actor = f"account:{account_id}"
+    record(connection, Event.ACCOUNT_REGISTERED, actor=actor, at=now, address=address, object=actor)
+
+
+def confirm_email(hub: Hub, token: str, *, address: str) -> None:
+    """Open the account whose letter held *token*: from now on the customer is registered, its meter their own.
+
+    Raises `LinkUnusableError`, also where address or meter have meanwhile got another account; `TooManyAttemptsError`.
+    """
+    count_attempt(hub.store, "token_address", address)
+    now = hub.clock.now()
+    try:
+        with hub.store.write() as connection:
+            account_id = links.use_link(connection, token, "confirm", now=now)
+            connection.execute(update(account).where(account.c.id == account_id).values(confirmed_at=now))
+            meters = account_meter.c.account_id == account_id
+            connection.execute(update(account_meter).where(meters).values(in_force=True))
+            actor = f"account:{account_id}"
+            premises = connection.scalars(select(account_meter.c.premise_id).where(meters)).all()
+            details = {"premises": list(premises)}
+            record(
+                connection, Event.ACCOUNT_CONFIRMED, actor=actor, at=now, address=address, object=actor, details=details
+            )  # fmt: skip
+    except IntegrityError as error:
+        # One account an address, one an ESI ID: the store's unique indexes decide between two at once.
+        raise LinkUnusableError from error
