@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Event, Thread
-from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,13 +20,13 @@ from smt_ws.orders.build import Renderers, build_part
 from smt_ws.orders.claim import Claim, claim_part, failed, heartbeat
 from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
 from smt_ws.orders.renderers import RENDERERS
-from smt_ws.store.outbox import deliver_due
+from smt_ws.store.breaker import Policy
+from smt_ws.store.couriers import run_couriers
+from smt_ws.store.outbox import Handlers, deliver_due
 
 __all__ = ["build_next", "work", "work_once"]
 
 log = structlog.get_logger("smt_ws.orders")
-
-Handlers = Mapping[str, Callable[[dict[str, Any]], None]]
 
 
 def work(
@@ -40,15 +39,25 @@ def work(
 ) -> None:
     """Work until *stop* is set; the part and the effect in hand are finished first (SIGTERM drains).
 
-    The outbox has a thread of its own: a mail server that hangs must not hold up a file. A store that cannot be
+    The outbox has threads of its own: a mail server that hangs must not hold up a file. A store that cannot be
     reached is waited for. Killed at any moment the worker does no harm: the lease runs out and another one builds the
     part again.
     """
     name = worker or f"{socket.gethostname()}:{os.getpid()}"
-    attempts = hub.settings.work.attempts
+    outbox = hub.settings.outbox
     effects = Thread(
-        target=_until,
-        args=(stop, hub, lambda: deliver_due(hub.store, handlers, limit=1, attempts=attempts) > 0),
+        target=run_couriers,
+        args=(hub.store, handlers),
+        kwargs={
+            "stop": stop,
+            "policy": Policy(
+                attempts=outbox.attempts,
+                failures=outbox.failures,
+                longest_open=timedelta(seconds=outbox.longest_open_seconds),
+            ),
+            "threads": outbox.threads,
+            "poll_seconds": hub.settings.work.poll_seconds,
+        },
         name="outbox",
     )
     effects.start()
@@ -72,7 +81,7 @@ def _until(stop: Event, hub: Hub, do_one: Callable[[], bool]) -> None:
 
 def work_once(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS, handlers: Handlers) -> bool:
     """Carry out what is due in the outbox, then build one part; False when there was neither."""
-    delivered = deliver_due(hub.store, handlers, attempts=hub.settings.work.attempts)
+    delivered = deliver_due(hub.store, handlers, attempts=hub.settings.outbox.attempts)
     return build_next(hub, worker=worker, renderers=renderers) or delivered > 0
 
 

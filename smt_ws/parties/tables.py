@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Date, ForeignKey, Index, String, Table, Text
+from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Date, ForeignKey, Index, Integer, String, Table, Text
 
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
-__all__ = ["company", "company_certificate", "company_duns", "grants", "meter", "occupancy", "premise", "rep_of_record"]
+__all__ = [
+    "certificate_warning",
+    "company",
+    "company_certificate",
+    "company_duns",
+    "grants",
+    "meter",
+    "occupancy",
+    "premise",
+    "rep_of_record",
+]
 
 company = Table(
     "company",
@@ -17,8 +27,19 @@ company = Table(
     Column("email", String(254), nullable=False, comment="where notices go"),
     Column("csv_profile", String(10), nullable=False, server_default="standard", comment="standard or smt"),
     Column("openpgp_certificate", Text, comment="armoured public key that results are encrypted to (P4)"),
+    Column("contact_name", String(120), comment="whom customers may ask: in its invitations (P8)"),
+    Column("contact_phone", String(30)),
+    Column("privacy_url", String(500), comment="its privacy policy; none: invitations say so"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("suspended_at", UtcDateTime, comment="from then on nothing is done for it (P10)"),
+    Column("callback_url", String(500), comment="where its RequesterCallback is served; none: it has none (R10)"),
+    Column(
+        "allowed_networks",
+        JSON,
+        nullable=False,
+        server_default="[]",
+        comment="IP networks that it may call from, as text; none: any (P3)",
+    ),
     CheckConstraint("kind IN ('REP', 'CSP', 'TDSP', 'REG')", name="kind"),
     CheckConstraint("csv_profile IN ('standard', 'smt')", name="csv_profile"),
 )
@@ -52,6 +73,16 @@ company_certificate = Table(
 )
 Index("ix_company_certificate_sha256", company_certificate.c.sha256)
 Index("ix_company_certificate_issuer_serial", company_certificate.c.issuer, company_certificate.c.serial)
+
+#: Which warnings that a certificate is about to end have been sent: each once.
+certificate_warning = Table(
+    "certificate_warning",
+    metadata,
+    Column("holder", String(80), primary_key=True, comment="company:ID, or hub:SETTING for the hub's own"),
+    Column("sha256", String(64), primary_key=True, comment="lower-case hex fingerprint of the DER"),
+    Column("days", Integer, primary_key=True, autoincrement=False, comment="so many days before its end, or fewer"),
+    Column("warned_at", UtcDateTime, nullable=False, comment="real time"),
+)
 
 premise = Table(
     "premise",
@@ -120,3 +151,6 @@ grants = Table(
     Column("source", String(60), nullable=False, comment="the agreement, e.g. agreement:112226000001"),
 )
 Index("ix_grants_company", grants.c.company_id, grants.c.scope, grants.c.premise_id)
+Index("ix_grants_source", grants.c.source)
+#: What ended since an order was accepted: parts not yet published drop it.
+Index("ix_grants_ended", grants.c.company_id, grants.c.ended_at)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from smt_ws.hub import Hub
 from smt_ws.notices.carry import Carry
 from smt_ws.notices.queue import EMAIL
+from smt_ws.store.outbox import Handlers
 
-__all__ = ["Handlers", "handlers_of"]
-
-Handlers = Mapping[str, Callable[[dict[str, Any]], None]]
+__all__ = ["handlers_of"]
 
 
 def handlers_of(hub: Hub) -> Handlers:

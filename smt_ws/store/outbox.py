@@ -3,31 +3,71 @@
 A handler that raises is tried again after a full-jitter exponential pause; one that keeps failing becomes a dead
 letter, which stays visible until somebody retries it. Because a handler may run twice, what it does must be
 recognisable as the same thing (an e-mail keeps its Message-ID).
+
+An effect may have a target: whose server it needs. A target that fails several times in a row is left alone for a
+while (`smt_ws.store.breaker`), and while it is down its effects lose no tries. `smt_ws.store.couriers` serves targets
+side by side, so that a slow one holds up only its own.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, or_, select, update
 
 from smt_ws.clock import real_now
+from smt_ws.store import breaker
+from smt_ws.store.breaker import Policy
 from smt_ws.store.dialect import insert
 from smt_ws.store.engine import Store
-from smt_ws.store.tables import outbox
+from smt_ws.store.tables import outbox, outbox_target
 
-__all__ = ["Effect", "deliver_due", "enqueue", "forget_done", "retry", "waiting"]
+__all__ = [
+    "Batch",
+    "Claimed",
+    "Effect",
+    "Handler",
+    "Handlers",
+    "Refused",
+    "carry_out",
+    "claim",
+    "deliver_due",
+    "enqueue",
+    "forget_done",
+    "retry",
+    "retry_dead",
+    "waiting",
+]
 
-Handler = Callable[[dict[str, Any]], None]
-
-#: Longest pause between two tries.
-CAP = timedelta(hours=1)
-#: How long a claimed effect belongs to its worker.
+#: How long a claimed effect belongs to its worker; a handler must be done with one call by then.
 LEASE = timedelta(minutes=5)
+#: How long an effect is tried while its target is down.
+PATIENCE = timedelta(days=3)
+
+
+class Refused(Exception):  # noqa: N818 — the target's answer, not an error of ours
+    """A handler raises it where the target is well but will not take this effect: the effect alone loses a try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A handler that takes up to *most* payloads of one kind and one target in one call.
+
+    *carry_out* returns, by position, the exceptions of the payloads that failed; raising means that all have. What has
+    failed once goes alone from then on, so that one bad payload does not take the others with it.
+    """
+
+    most: int
+    carry_out: Callable[[Sequence[dict[str, Any]]], Mapping[int, Exception] | None]
+
+
+#: Takes the payload of one effect, or many. An OSError (connections, time-outs) means that the target is down.
+Handler = Callable[[dict[str, Any]], None] | Batch
+Handlers = Mapping[str, Handler]
 
 
 @dataclass(frozen=True)
@@ -37,6 +77,7 @@ class Effect:
     id: int
     kind: str
     key: str
+    target: str | None
     created_at: datetime
     attempts: int
     not_before: datetime
@@ -44,69 +85,220 @@ class Effect:
     last_error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Effects of one kind and target that are this worker's for `LEASE`."""
+
+    kind: str
+    target: str | None
+    rows: Sequence[Any]
+
+
 def enqueue(
-    connection: Connection, *, kind: str, key: str, payload: dict[str, Any], now: datetime, target: str | None = None
+    connection: Connection,
+    *,
+    kind: str,
+    key: str,
+    payload: dict[str, Any],
+    now: datetime,
+    target: str | None = None,
+    patience: timedelta = PATIENCE,
 ) -> None:
     """Queue an effect in the caller's transaction; a second one with the same *key* is the same effect.
 
-    *target* names whose server it needs (``tdsp:1039940674000``), so that one that is down holds up only its own.
+    *target* names whose server it needs (``tdsp:1039940674000``), so that one that is down holds up only its own; the
+    effect is tried for *patience* while its target is down.
     """
+    moment = real_now()
     connection.execute(
         insert(connection, outbox)
-        .values(kind=kind, dedupe_key=key, payload=payload, target=target, created_at=now, not_before=real_now())
+        .values(
+            kind=kind,
+            dedupe_key=key,
+            payload=payload,
+            target=target,
+            created_at=now,
+            not_before=moment,
+            give_up_at=None if target is None else moment + patience,
+        )
         .on_conflict_do_nothing(index_elements=["dedupe_key"])
+    )
+    if target is not None:
+        connection.execute(
+            insert(connection, outbox_target).values(target=target).on_conflict_do_nothing(index_elements=["target"])
+        )
+
+
+def deliver_due(store: Store, handlers: Handlers, *, limit: int = 20, attempts: int = 8) -> int:
+    """Claim and carry out due effects one after the other, at most *limit* claims; return how many succeeded."""
+    policy, done = Policy(attempts=attempts), 0
+    for _ in range(limit):
+        claimed = claim(store, handlers, policy=policy)
+        if claimed is None:
+            break
+        done += carry_out(store, handlers, claimed, policy=policy)
+    return done
+
+
+def claim(store: Store, handlers: Handlers, *, policy: Policy, busy: Collection[str | None] = ()) -> Claimed | None:
+    """Claim what is due of one target that is not in *busy*, paused or open; None where there is nothing.
+
+    An effect without a target is of the target None. Kinds that *handlers* does not know are left to workers that do.
+    """
+    now = real_now()
+    with store.read() as connection:
+        lanes = _lanes(connection, handlers, now)
+    lanes = [lane for lane in lanes if lane not in busy]
+    random.shuffle(lanes)
+    for lane in lanes:
+        with store.write() as connection:
+            found = _claim_of(connection, lane, handlers, policy, now)
+        if found is not None:
+            return found
+    return None
+
+
+def _due(handlers: Handlers, now: datetime) -> ColumnElement[bool]:
+    return (
+        outbox.c.done_at.is_(None)
+        & outbox.c.dead_at.is_(None)
+        & (outbox.c.not_before <= now)
+        & or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now)
+        & outbox.c.kind.in_(list(handlers))
     )
 
 
-def deliver_due(store: Store, handlers: Mapping[str, Handler], *, limit: int = 20, attempts: int = 8) -> int:
-    """Claim up to *limit* due effects, carry them out one by one, and return how many succeeded."""
-    return sum(_carry_out(store, handlers, row, attempts) for row in _claim(store, limit))
+def _usable(now: datetime) -> ColumnElement[bool]:
+    return outbox_target.c.paused_at.is_(None) & or_(
+        outbox_target.c.open_until.is_(None), outbox_target.c.open_until <= now
+    )
 
 
-def _claim(store: Store, limit: int) -> list[Any]:
-    now = real_now()
-    with store.write() as connection:
-        rows = connection.execute(
-            select(outbox.c.id, outbox.c.kind, outbox.c.payload, outbox.c.attempts)
-            .where(
-                outbox.c.done_at.is_(None),
-                outbox.c.dead_at.is_(None),
-                outbox.c.not_before <= now,
-                or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < now),
-            )
-            .order_by(outbox.c.not_before)
-            .limit(limit)
+def _lanes(connection: Connection, handlers: Handlers, now: datetime) -> list[str | None]:
+    due = _due(handlers, now)
+    of_target = select(outbox.c.id).where(outbox.c.target == outbox_target.c.target, due).exists()
+    lanes: list[str | None] = list(connection.scalars(select(outbox_target.c.target).where(_usable(now), of_target)))
+    if connection.execute(select(outbox.c.id).where(outbox.c.target.is_(None), due).limit(1)).first() is not None:
+        lanes.append(None)
+    return lanes
+
+
+def _claim_of(
+    connection: Connection, lane: str | None, handlers: Handlers, policy: Policy, now: datetime
+) -> Claimed | None:
+    half_open = False
+    if lane is not None:
+        # The target's row is the lock of its claims: of many workers one makes the try that decides.
+        state = connection.execute(
+            select(outbox_target.c.failures)
+            .where(outbox_target.c.target == lane, _usable(now))
             .with_for_update(skip_locked=True)
-        ).all()
-        if rows:
-            connection.execute(
-                update(outbox)
-                .where(outbox.c.id.in_([row.id for row in rows]))
-                .values(lease_until=now + LEASE, attempts=outbox.c.attempts + 1)
-            )
-    return list(rows)
+        ).first()
+        if state is None:
+            return None
+        half_open = breaker.is_half_open(state.failures, policy)
+    of_lane = outbox.c.target.is_(None) if lane is None else outbox.c.target == lane
+    due = select(outbox.c.id, outbox.c.kind, outbox.c.payload, outbox.c.attempts, outbox.c.give_up_at).where(
+        of_lane, _due(handlers, now)
+    )
+    due = due.order_by(outbox.c.not_before, outbox.c.id).with_for_update(skip_locked=True)
+    first = connection.execute(due.limit(1)).first()
+    if first is None:
+        return None
+    rows, handler = [first], handlers[first.kind]
+    if isinstance(handler, Batch) and not (half_open or first.attempts):
+        untried = (outbox.c.kind == first.kind) & (outbox.c.attempts == 0) & (outbox.c.id != first.id)
+        rows += connection.execute(due.where(untried).limit(handler.most - 1)).all()
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_([row.id for row in rows]))
+        .values(lease_until=now + LEASE, attempts=outbox.c.attempts + 1)
+    )
+    if half_open:
+        connection.execute(update(outbox_target).where(outbox_target.c.target == lane).values(open_until=now + LEASE))
+    return Claimed(first.kind, lane, rows)
 
 
-def _carry_out(store: Store, handlers: Mapping[str, Handler], row: Any, attempts: int) -> bool:
+def carry_out(store: Store, handlers: Handlers, claimed: Claimed, *, policy: Policy) -> int:
+    """Carry out what was claimed, record how each effect ended, and return how many succeeded."""
+    handler, payloads = handlers[claimed.kind], [row.payload for row in claimed.rows]
+    failed: Mapping[int, Exception]
     try:
-        handlers[row.kind](row.payload)
-    except Exception as error:  # whatever a handler met is the row's last error
-        tried = row.attempts + 1
-        now = real_now()
-        values: dict[str, Any] = {"lease_until": None, "last_error": f"{type(error).__name__}: {error}"[:2000]}
-        if tried >= attempts:
-            values["dead_at"] = now
+        if isinstance(handler, Batch):
+            failed = handler.carry_out(payloads) or {}
         else:
-            pause = min(CAP, timedelta(seconds=2**tried))
-            values["not_before"] = now + pause * random.random()  # noqa: S311 — jitter, not a secret
-        with store.write() as connection:
-            connection.execute(update(outbox).where(outbox.c.id == row.id).values(values))
-        return False
+            handler(payloads[0])
+            failed = {}
+    except Exception as error:  # whatever a handler met is the effect's last error
+        failed = dict.fromkeys(range(len(payloads)), error)
+    done = [row.id for position, row in enumerate(claimed.rows) if position not in failed]
+    # One call, one verdict on its target: it is down where nothing came through and nobody was there to refuse.
+    down = not done and not any(isinstance(error, Refused) for error in failed.values())
     with store.write() as connection:
-        connection.execute(
-            update(outbox).where(outbox.c.id == row.id).values(done_at=real_now(), lease_until=None, last_error=None)
+        now = real_now()
+        if done:
+            connection.execute(
+                update(outbox).where(outbox.c.id.in_(done)).values(done_at=now, lease_until=None, last_error=None)
+            )
+        failures = _judge(connection, claimed.target, _said(failed[0]) if down else None, policy, now)
+        for position, error in failed.items():
+            _put_back(connection, claimed.rows[position], error, claimed.target, failures, policy, now)
+    return len(done)
+
+
+def _judge(connection: Connection, target: str | None, error: str | None, policy: Policy, now: datetime) -> int:
+    """Note how the call went at its target (*error* None: well) and return its failures in a row."""
+    if target is None:
+        return 0
+    own = outbox_target.c.target == target
+    if error is None:
+        well = {"failures": 0, "open_until": None, "failing_since": None, "last_error": None}
+        connection.execute(update(outbox_target).where(own, outbox_target.c.failures > 0).values(well))
+        return 0
+    failures: int = connection.execute(
+        update(outbox_target)
+        .where(own)
+        .values(
+            failures=outbox_target.c.failures + 1,
+            failing_since=func.coalesce(outbox_target.c.failing_since, now),
+            last_error=error,
         )
-    return True
+        .returning(outbox_target.c.failures)
+    ).scalar_one()
+    pause = breaker.target_pause(failures, policy, random.random())  # noqa: S311 — jitter, not a secret
+    connection.execute(update(outbox_target).where(own).values(open_until=now + pause if pause else None))
+    return failures
+
+
+def _put_back(
+    connection: Connection,
+    row: Any,
+    error: Exception,
+    target: str | None,
+    failures: int,
+    policy: Policy,
+    now: datetime,
+) -> None:
+    tried, chance = row.attempts + 1, random.random()  # noqa: S311 — jitter, not a secret
+    values: dict[str, Any] = {"lease_until": None, "last_error": _said(error)}
+    if target is not None and isinstance(error, OSError):
+        # It is the target that is down: the effect loses no try, and waits no longer than the target does.
+        given_up = row.give_up_at is not None and now >= row.give_up_at
+        values["attempts"] = row.attempts
+        wait = min(policy.longest_open, breaker.pause(failures, policy, chance))
+    else:
+        given_up = breaker.is_given_up(tried, policy)
+        wait = breaker.pause(tried, policy, chance)
+    if given_up:
+        values["dead_at"] = now
+    else:
+        values["not_before"] = now + wait
+    # Done meanwhile by another worker, if this one was slower than its lease.
+    connection.execute(update(outbox).where(outbox.c.id == row.id, outbox.c.done_at.is_(None)).values(values))
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]
 
 
 def waiting(connection: Connection, *, dead_only: bool = False) -> list[Effect]:
@@ -118,6 +310,7 @@ def waiting(connection: Connection, *, dead_only: bool = False) -> list[Effect]:
             id=row.id,
             kind=row.kind,
             key=row.dedupe_key,
+            target=row.target,
             created_at=row.created_at,
             attempts=row.attempts,
             not_before=row.not_before,
@@ -131,12 +324,25 @@ def waiting(connection: Connection, *, dead_only: bool = False) -> list[Effect]:
 def retry(store: Store, effect_id: int) -> bool:
     """Make one open or dead effect due now, with its tries counted anew; False if it is done or unknown."""
     with store.write() as connection:
-        changed = connection.execute(
-            update(outbox)
-            .where(outbox.c.id == effect_id, outbox.c.done_at.is_(None))
-            .values(dead_at=None, attempts=0, not_before=real_now(), lease_until=None)
-        )
-    return changed.rowcount == 1
+        return _due_again(connection, outbox.c.id == effect_id) == 1
+
+
+def retry_dead(store: Store, *, target: str | None = None) -> int:
+    """Make all dead letters, or those of one target, due now; return how many there were."""
+    condition = outbox.c.dead_at.is_not(None)
+    with store.write() as connection:
+        return _due_again(connection, condition if target is None else condition & (outbox.c.target == target))
+
+
+def _due_again(connection: Connection, condition: ColumnElement[bool]) -> int:
+    now = real_now()
+    # However long it has been dead, a target that is down has its time once more.
+    give_up = case((outbox.c.target.is_(None), None), else_=now + PATIENCE)
+    return connection.execute(
+        update(outbox)
+        .where(condition, outbox.c.done_at.is_(None))
+        .values(dead_at=None, attempts=0, not_before=now, lease_until=None, give_up_at=give_up)
+    ).rowcount
 
 
 def forget_done(store: Store, before: datetime, *, batch: int = 10_000) -> int:

@@ -24,9 +24,24 @@ outbox = Table(
     Column("done_at", UtcDateTime),
     Column("dead_at", UtcDateTime, comment="given up: visible until retried by hand"),
     Column("last_error", Text),
+    Column("give_up_at", UtcDateTime, comment="while its target is down it is tried until then (real time)"),
     sqlite_autoincrement=True,
 )
-Index("ix_outbox_open", outbox.c.not_before, postgresql_where=outbox.c.done_at.is_(None) & outbox.c.dead_at.is_(None))
+_OPEN = outbox.c.done_at.is_(None) & outbox.c.dead_at.is_(None)
+Index("ix_outbox_open", outbox.c.not_before, postgresql_where=_OPEN, sqlite_where=_OPEN)
+Index("ix_outbox_target", outbox.c.target, outbox.c.not_before, postgresql_where=_OPEN, sqlite_where=_OPEN)
+
+#: How each target of the outbox is doing: its circuit (`smt_ws.store.breaker`), and whether an operator holds it.
+outbox_target = Table(
+    "outbox_target",
+    metadata,
+    Column("target", String(120), primary_key=True),
+    Column("failures", Integer, nullable=False, server_default="0", comment="in a row"),
+    Column("open_until", UtcDateTime, comment="nothing is tried until then (real time)"),
+    Column("failing_since", UtcDateTime, comment="the first of the failures in a row (real time)"),
+    Column("paused_at", UtcDateTime, comment="held by an operator since (real time)"),
+    Column("last_error", Text),
+)
 
 #: The first answer to every state-changing request, given again to a repeat (interfaces: idempotency and replay).
 answered_request = Table(
