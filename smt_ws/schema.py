@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import smt_ws.agreements.tables
 import smt_ws.orders.tables
 import smt_ws.parties.account_tables
 import smt_ws.parties.tables

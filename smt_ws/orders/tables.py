@@ -53,6 +53,7 @@ report_order = Table(
     Column("from_load", BigId, comment="holds only what was loaded after this load number; NULL: whatever is known"),
     Column("subscription_id", BigId, comment="the subscription it was made for"),
     Column("posting_day", Date, comment="the day for which it was made: one order a subscription and day"),
+    Column("agreement", String(12), comment="the one-time agreement it was made for: one order an agreement"),
     CheckConstraint(
         "status IN ('Pending', 'In Progress', 'Complete', 'Complete with exceptions', 'Failed', 'Cancelled',"
         " 'Expired')",
@@ -63,6 +64,7 @@ report_order = Table(
 Index("ix_report_order_company", report_order.c.company_id, report_order.c.accepted_at)
 Index("ix_report_order_status", report_order.c.status, report_order.c.expires_at)
 Index("ix_report_order_posting", report_order.c.subscription_id, report_order.c.posting_day, unique=True)
+Index("ix_report_order_agreement", report_order.c.agreement, unique=True)
 
 #: One file to build. A part of stage n may be claimed when its order has no unfinished part of a lower stage.
 order_part = Table(
