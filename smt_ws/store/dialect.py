@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import FromClause
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["copy_rows", "insert", "is_postgresql", "lock", "try_lock", "unlock", "unnested"]
+__all__ = ["copy_rows", "insert", "is_postgresql", "lock", "lock_until_commit", "try_lock", "unlock", "unnested"]
 
 
 def is_postgresql(connection: Connection) -> bool:
@@ -73,6 +73,12 @@ def lock(connection: Connection, key: str) -> Iterator[None]:
         yield
     finally:
         unlock(connection, key)
+
+
+def lock_until_commit(connection: Connection, key: str) -> None:
+    """Take the advisory lock *key*, waiting for it, until this transaction ends; on SQLite a writer has it anyway."""
+    if is_postgresql(connection):
+        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _lock_number(key)})
 
 
 def unlock(connection: Connection, key: str) -> None:
