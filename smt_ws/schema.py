@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import smt_ws.agreements.tables
+import smt_ws.han.tables
 import smt_ws.orders.tables
 import smt_ws.parties.account_tables
+import smt_ws.parties.device_tables
 import smt_ws.parties.tables
 import smt_ws.store.tables
 import smt_ws.usage.tables  # noqa: F401 — imported so that their tables are there
