@@ -17,9 +17,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from adapters.mail import Attachment, Carrier, FolderCarrier, Message, SmtpCarrier
+from adapters.mail import Attachment, Carrier, FolderCarrier, MailError, MailNotSentError, Message, SmtpCarrier
 from smt_ws.clock import CENTRAL
 from smt_ws.settings import Settings
+from smt_ws.store.outbox import Refused
 
 __all__ = ["Carry", "letter"]
 
@@ -54,11 +55,21 @@ class Carry:
         return cls(carrier, mail.sender, settings.support_contact, settings.ftps.root, mail.attach_bytes)
 
     def __call__(self, payload: dict[str, Any]) -> None:
-        """Send the notice of an outbox row. Raises what the carrier raises: the outbox tries again."""
+        """Send the notice of an outbox row; the outbox tries again.
+
+        Raises `Refused` where the letter is at fault, ConnectionError where the mail server is.
+        """
         attachments = self._attachments(payload.get("files"))
-        self.carrier.send(
-            letter(payload, sender=self.sender, support_contact=self.support_contact, attachments=attachments)
-        )
+        try:
+            self.carrier.send(
+                letter(payload, sender=self.sender, support_contact=self.support_contact, attachments=attachments)
+            )
+        except MailNotSentError as error:
+            if error.permanent:
+                raise Refused(str(error)) from error
+            raise ConnectionError(str(error)) from error
+        except MailError as error:
+            raise Refused(str(error)) from error
 
     def _attachments(self, files: Sequence[str] | None) -> Sequence[Attachment] | None:
         # All or none: half a report would pass for a whole one. The requester may have fetched and deleted some.

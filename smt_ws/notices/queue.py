@@ -14,6 +14,8 @@ __all__ = ["EMAIL", "notify"]
 
 #: The outbox's kind for notices; `smt_ws.notices.carry.Carry` is its handler.
 EMAIL = "email"
+#: All letters go through one server (or folder): while it is down they wait for it together.
+MAIL_SERVER = "mail"
 
 
 def notify(
@@ -41,4 +43,4 @@ def notify(
         "facts": facts,
         "files": None if files is None else list(files),
     }
-    enqueue(connection, kind=EMAIL, key=key, payload=payload, now=now)
+    enqueue(connection, kind=EMAIL, key=key, payload=payload, now=now, target=MAIL_SERVER)

@@ -19,8 +19,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, delete, func, or_, select, update
 
-from smt_ws.clock import real_now
+from smt_ws.clock import Clock, real_now
 from smt_ws.store import breaker
+from smt_ws.store.audit import Event, record
 from smt_ws.store.breaker import Policy
 from smt_ws.store.dialect import insert
 from smt_ws.store.engine import Store
@@ -301,10 +302,14 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:2000]
 
 
-def waiting(connection: Connection, *, dead_only: bool = False) -> list[Effect]:
+def waiting(
+    connection: Connection, *, dead_only: bool = False, target: str | None = None, limit: int | None = None
+) -> list[Effect]:
     """What has not been done yet, oldest first; dead letters included."""
-    condition = outbox.c.dead_at.is_not(None) if dead_only else outbox.c.done_at.is_(None)
-    rows = connection.execute(select(outbox).where(condition).order_by(outbox.c.id))
+    conditions = [outbox.c.dead_at.is_not(None) if dead_only else outbox.c.done_at.is_(None)]
+    if target is not None:
+        conditions.append(outbox.c.target == target)
+    rows = connection.execute(select(outbox).where(*conditions).order_by(outbox.c.id).limit(limit))
     return [
         Effect(
             id=row.id,
@@ -321,17 +326,26 @@ def waiting(connection: Connection, *, dead_only: bool = False) -> list[Effect]:
     ]
 
 
-def retry(store: Store, effect_id: int) -> bool:
+def retry(store: Store, effect_id: int, *, actor: str, clock: Clock) -> bool:
     """Make one open or dead effect due now, with its tries counted anew; False if it is done or unknown."""
     with store.write() as connection:
-        return _due_again(connection, outbox.c.id == effect_id) == 1
+        found = _due_again(connection, outbox.c.id == effect_id)
+        if found:
+            record(connection, Event.OUTBOX_RETRIED, actor=actor, at=clock.now(), object=f"effect:{effect_id}")
+    return found == 1
 
 
-def retry_dead(store: Store, *, target: str | None = None) -> int:
+def retry_dead(store: Store, *, target: str | None = None, actor: str, clock: Clock) -> int:
     """Make all dead letters, or those of one target, due now; return how many there were."""
     condition = outbox.c.dead_at.is_not(None)
+    if target is not None:
+        condition &= outbox.c.target == target
     with store.write() as connection:
-        return _due_again(connection, condition if target is None else condition & (outbox.c.target == target))
+        found = _due_again(connection, condition)
+        if found:
+            details = {"target": target, "effects": found}
+            record(connection, Event.OUTBOX_RETRIED, actor=actor, at=clock.now(), details=details)
+    return found
 
 
 def _due_again(connection: Connection, condition: ColumnElement[bool]) -> int:

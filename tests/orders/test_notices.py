@@ -10,11 +10,12 @@ import jinja2
 import pytest
 from sqlalchemy import select
 
+from adapters.mail import MailNotSentError, Message, UnusableMailHeaderError
 from smt_ws.notices.carry import Carry, letter
 from smt_ws.notices.queue import notify
 from smt_ws.settings import Settings
 from smt_ws.store.engine import Store
-from smt_ws.store.outbox import deliver_due
+from smt_ws.store.outbox import Refused, deliver_due
 from smt_ws.store.tables import outbox
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -135,3 +136,21 @@ def test_a_notice_is_queued_once_and_carried_to_the_folder(store: Store, tmp_pat
     assert mail["Subject"] == "Order 100017: Complete with exceptions"
     with store.read() as connection:
         assert connection.execute(select(outbox.c.done_at)).scalar_one() is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (MailNotSentError("recipient refused with [550]", permanent=True), Refused),
+        (MailNotSentError("mail:587: connection refused", permanent=False), ConnectionError),
+        (UnusableMailHeaderError("an address holds a control character"), Refused),
+    ],
+)
+def test_the_outbox_is_told_whether_the_letter_or_the_mail_server_is_at_fault(error, verdict, tmp_path: Path) -> None:
+    class Failing:
+        def send(self, _message: Message) -> None:
+            raise error
+
+    carry = Carry(Failing(), "hub@hub.example", "support@hub.example", tmp_path, 1000)
+    with pytest.raises(verdict):
+        carry(payload("report_ready", READY))

@@ -73,9 +73,9 @@ def test_after_its_last_try_it_is_a_dead_letter_until_somebody_retries_it(store,
     (dead,) = open_effects(store, dead_only=True)
     assert dead.dead
     assert dead.attempts == 3
-    assert retry(store, dead.id)
+    assert retry(store, dead.id, actor="operator:me", clock=clock)
     assert deliver_due(store, {"email": lambda _payload: None}) == 1
-    assert not retry(store, dead.id)
+    assert not retry(store, dead.id, actor="operator:me", clock=clock)
 
 
 def test_an_effect_whose_worker_died_comes_back_when_its_lease_ends(store, clock):
