@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from smt_ws.errors import HubError
 
 __all__ = [
+    "Agreements",
     "Ftps",
     "GreenButton",
     "Intake",
@@ -221,6 +222,38 @@ class Limits(_Section):
     body_bytes: int = Field(8_000_000, ge=100_000, description="one SOAP message; 50,000 ESI IDs take about 2 MB")
 
 
+class Agreements(_Section):
+    """Bounds on what companies may ask customers for (A6, A7, A13, A23). Three one-time reports a year is a rule."""
+
+    invitation_days: int = Field(30, ge=1, le=365, description="an invitation is open so long: A7, BR-4")
+    resends: int = Field(1, ge=0, le=10, description="times that an invitation may be sent again: A13")
+    meters_per_request: int = Field(50, ge=1, le=1000, description="each becomes an agreement of its own: A5")
+    esiids_per_customer: int = Field(
+        10, ge=1, description="ESI IDs for which one address of a customer who is not registered is invited a year: A23"
+    )
+    keep_years: int = Field(3, ge=1, description="agreements that have ended, with their history, stay so long: A16")
+    disowned_alarm: int = Field(
+        3, ge=1, description="invitations of one company that customers disown in 30 days before the operator is told"
+    )
+    public_mail_domains: tuple[str, ...] = Field(
+        (
+            "aol.com",
+            "att.net",
+            "comcast.net",
+            "gmail.com",
+            "hotmail.com",
+            "icloud.com",
+            "live.com",
+            "msn.com",
+            "outlook.com",
+            "proton.me",
+            "sbcglobal.net",
+            "yahoo.com",
+        ),
+        description="where everybody has an address: a company there is not refused a customer there too: A23",
+    )
+
+
 class Validation(_Section):
     """What is checked of every interval day at load (U5): severities, and the figures in the rules' formulas."""
 
@@ -294,6 +327,7 @@ class Settings(BaseSettings):
     mail: Mail = Field(default_factory=Mail)
     green_button: GreenButton = Field(default_factory=GreenButton)
     limits: Limits = Field(default_factory=Limits)
+    agreements: Agreements = Field(default_factory=Agreements)
     validation: Validation = Field(default_factory=Validation)
     work: Work = Field(default_factory=Work)
     outbox: Outbox = Field(default_factory=Outbox)

@@ -10,10 +10,11 @@ import calendar
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+from zoneinfo import ZoneInfo
 
 __all__ = [
     "ANNOUNCE_DAYS",
@@ -37,6 +38,7 @@ __all__ = [
     "acts_open_to",
     "after",
     "agreement_number",
+    "day_is_over",
     "end_day",
     "first_report_day",
     "invitation_ends",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 _ONE_DAY: Final = timedelta(days=1)
+_CENTRAL: Final = ZoneInfo("America/Chicago")
 
 
 class Kind(StrEnum):
@@ -288,6 +291,11 @@ def first_report_day(accepted: date, period: str) -> date:
 def invitation_ends(sent: date, days: int) -> date:
     """The last day on which an invitation may be answered: *days* after the day it was made (A7, BR-4)."""
     return sent + timedelta(days=days)
+
+
+def day_is_over(day: date) -> datetime:
+    """The moment at which an operating *day* ends, UTC: what is open through the day is closed from then on."""
+    return datetime.combine(day + _ONE_DAY, time(), _CENTRAL).astimezone(UTC)
 
 
 _NUMBER: Final = re.compile(r"[0-9]{12}")
