@@ -1,0 +1,167 @@
+"""What can go wrong with an agreement. Each class's docstring is the sentence that the caller's developer reads."""
+
+from __future__ import annotations
+
+from smt_ws.errors import HubError
+
+__all__ = [
+    "AgreementStateError",
+    "AgreementUnknownError",
+    "AttestationMissingError",
+    "CustomerAddressLimitError",
+    "CustomerServedError",
+    "CustomerUnconfirmedError",
+    "EndDateError",
+    "EsiidNotInAgreementError",
+    "FieldError",
+    "InitiatorNotAllowedError",
+    "InvitationNotOpenError",
+    "LogInNeededError",
+    "NothingToChangeError",
+    "OneTimeLimitError",
+    "OwnMailDomainError",
+    "ResendLimitError",
+    "SearchMalformedError",
+    "TooManyMetersError",
+    "TooManySearchItemsError",
+    "WideningNeedsCustomerError",
+]
+
+
+class InitiatorNotAllowedError(HubError):
+    """Only third parties and REPs make agreements with customers. Call as requesterType CSP or REP."""
+
+    code = "INITIATOR_NOT_ALLOWED"
+
+
+class AttestationMissingError(HubError):
+    """The request does not affirm that the customer has given its permission. Without that nothing is asked of anyone.
+
+    Send customerPermission true, once you have it on paper or electronically.
+    """
+
+    code = "ATTESTATION_MISSING"
+
+
+class FieldError(HubError):
+    """A field is missing, has no place in this kind of request, or is written wrongly. Correct what is presented."""
+
+    code = "AGREEMENT_FIELD"
+
+
+class CustomerUnconfirmedError(HubError):
+    """Your 3rd Party Agreement request cannot be completed at this time due to one of the following reasons:
+
+    - The ESIID specified is incorrect
+    - The Meter # specified is incorrect
+    - The ESIID/Meter # pair specified is not correct
+    - The ESIID/Meter #/Email combination specified is not valid
+    - The customer may not have a Smart Meter yet. A meter with a digital display is not necessarily a Smart Meter. The
+      customer should contact their REP to determine their meter type.
+    - If the customer has recently received their Smart Meter, the meter information may not be available for access
+      through the Smart Meter Texas portal until up to 60 days after installation of the Smart Meter
+    """
+
+    code = "CUSTOMER_UNCONFIRMED"
+
+
+class CustomerServedError(HubError):
+    """You are the REP of record of this ESI ID and see its data without an agreement. Just order it."""
+
+    code = "CUSTOMER_SERVED_BY_YOU"
+
+
+class OneTimeLimitError(HubError):
+    """You have initiated three one-time agreements for this ESI ID within 365 days, and no more are allowed.
+
+    It counts whatever became of them. Wait until the first of them is a year old, or ask for an ongoing agreement.
+    """
+
+    code = "ONE_TIME_LIMIT"
+
+
+class OwnMailDomainError(HubError):
+    """The customer's e-mail address is in a domain of your own company. Name an address that the customer alone reads."""
+
+    code = "OWN_MAIL_DOMAIN"
+
+
+class CustomerAddressLimitError(HubError):
+    """This e-mail address has been named for more ESI IDs than one unregistered customer may have within a year.
+
+    Ask the customer to register with the hub, and invite the registered customer.
+    """
+
+    code = "CUSTOMER_ADDRESS_LIMIT"
+
+
+class TooManyMetersError(HubError):
+    """The request lists more meters or devices than one request may. Nothing was sent: split the list."""
+
+    code = "TOO_MANY_METERS"
+
+
+class AgreementUnknownError(HubError):
+    """There is no such agreement of yours. Look for it with MyAgreements; another company's is not shown."""
+
+    code = "AGREEMENT_UNKNOWN"
+
+
+class AgreementStateError(HubError):
+    """The agreement does not stand so that this could be done to it. Ask AgreementDetails how it stands."""
+
+    code = "AGREEMENT_STATE"
+
+
+class ResendLimitError(HubError):
+    """The invitation has been sent again as often as is allowed. Wait for the customer, or make a new agreement."""
+
+    code = "RESEND_LIMIT"
+
+
+class EndDateError(HubError):
+    """The end date is before today or further away than an agreement may last: one year from today. Name another day."""
+
+    code = "AGREEMENT_END_DATE"
+
+
+class EsiidNotInAgreementError(HubError):
+    """The agreement is not about this ESI ID. AgreementESIIDs lists those that it is about."""
+
+    code = "ESIID_NOT_IN_AGREEMENT"
+
+
+class WideningNeedsCustomerError(HubError):
+    """Only the customer can open more than was agreed to. You may drop ESI IDs and services, or ask for an extension."""
+
+    code = "WIDENING_NEEDS_CUSTOMER"
+
+
+class NothingToChangeError(HubError):
+    """The request names nothing to change, or would leave nothing of the agreement. To end it, terminate it."""
+
+    code = "NOTHING_TO_CHANGE"
+
+
+class SearchMalformedError(HubError):
+    """The search cannot be understood. Name one criterion, and items without a * except at their end."""
+
+    code = "SEARCH_MALFORMED"
+
+
+class TooManySearchItemsError(HubError):
+    """A search takes up to 100 items. Split the list."""
+
+    code = "TOO_MANY_SEARCH_ITEMS"
+
+
+class InvitationNotOpenError(HubError):
+    """The invitation can no longer be answered, or never was one. Its page says what the customer can do."""
+
+    code = "INVITATION_NOT_OPEN"
+
+
+class LogInNeededError(HubError):
+    """This kind of agreement is accepted by the registered customer that it names, logged in."""
+
+    code = "LOG_IN_NEEDED"

@@ -1,0 +1,127 @@
+"""From agreements to grants: what is open is always what agreement, premises and services say now.
+
+Grants are what `smt_ws.parties.access` reads, one row a premise and service, so that an agreement costs it nothing more
+than a grant. An agreement over all meters of an account has a row for each of them, brought in line whenever the
+account's meters change. A grant ends by itself at the moment the agreement's last day is over; whatever ends an
+agreement earlier ends its grants in the same transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, and_, case, func, literal, or_, select, update
+
+from smt_ws.agreements import rules
+from smt_ws.agreements.rules import Kind, Status
+from smt_ws.agreements.tables import agreement_premise
+from smt_ws.clock import CENTRAL
+from smt_ws.parties.accounts import account_meters
+from smt_ws.parties.tables import grants, occupancy
+from smt_ws.store.dialect import insert
+
+__all__ = ["bring_in_line", "premises_of", "source_of"]
+
+#: How far before its acceptance an agreement opens data, in months: the longest history that anybody is given (R4).
+_HISTORY_MONTHS: Final = 24
+
+
+def source_of(number: str) -> str:
+    """What ``grants.source`` says of an agreement's grants."""
+    return f"agreement:{number}"
+
+
+def premises_of(number: str) -> Select[tuple[int]]:
+    """A statement for the ids of the premises that an agreement is about."""
+    return select(agreement_premise.c.premise_id).where(
+        agreement_premise.c.number == number, agreement_premise.c.dropped_at.is_(None)
+    )
+
+
+def bring_in_line(connection: Connection, row: Any, *, now: datetime) -> None:
+    """Make the grants of the agreement *row* what it says at the moment *now*; first its premises where it has all."""
+    if row.all_meters and row.account_id is not None and Status(row.status) not in rules.FINAL:
+        _follow_account(connection, row, now)
+    in_force = Status(row.status) in rules.IN_FORCE
+    ending = update(grants).where(
+        grants.c.source == source_of(row.number), or_(grants.c.ended_at.is_(None), grants.c.ended_at > now)
+    )
+    if in_force:
+        left = grants.c.premise_id.not_in(premises_of(row.number))
+        ending = ending.where(or_(left, grants.c.scope.not_in(row.services)))
+    connection.execute(ending.values(ended_at=now))
+    if in_force and row.services:
+        _open(connection, row, now)
+
+
+def _open(connection: Connection, row: Any, now: datetime) -> None:
+    rows = [
+        {
+            "premise_id": premise_id,
+            # Unique at its premise: the agreement's number and the service's place.
+            "id": int(row.number) * len(rules.SERVICES) + rules.SERVICES.index(service),
+            "company_id": row.company_id,
+            "scope": service,
+            "from_day": first,
+            "to_day": last,
+            "granted_at": now,
+            # The report of a one-time agreement is about days that are over: it is open until its order is done.
+            "ended_at": None if row.end_day is None else rules.day_is_over(row.end_day),
+            "source": source_of(row.number),
+        }
+        for premise_id, first, last in _days_open(connection, row, now)
+        for service in row.services
+    ]
+    if not rows:
+        return
+    opened = insert(connection, grants)
+    # One that has ended begins anew; one that is open keeps the moment it was granted.
+    is_open = or_(grants.c.ended_at.is_(None), grants.c.ended_at > literal(now, grants.c.ended_at.type))
+    changed = {name: opened.excluded[name] for name in ("from_day", "to_day", "ended_at")}
+    changed["granted_at"] = case((is_open, grants.c.granted_at), else_=opened.excluded.granted_at)
+    connection.execute(
+        opened.on_conflict_do_update(index_elements=["premise_id", "id"], set_=changed),
+        rows,
+    )
+
+
+def _days_open(connection: Connection, row: Any, now: datetime) -> list[tuple[int, date, date | None]]:
+    accepted = row.accepted_at.astimezone(CENTRAL).date()
+    first, last = rules.months_later(accepted, -_HISTORY_MONTHS), row.end_day
+    if row.kind == Kind.ONE_TIME:
+        first, last = rules.first_report_day(accepted, row.report_period), accepted
+    today = now.astimezone(CENTRAL).date()
+    of = premises_of(row.number).subquery()
+    moved_in = connection.execute(
+        select(of.c.premise_id, func.max(occupancy.c.move_in_day))
+        .outerjoin(occupancy, and_(occupancy.c.premise_id == of.c.premise_id, occupancy.c.move_in_day <= today))
+        .group_by(of.c.premise_id)
+    )
+    # Nobody sees a previous occupant's days through a present customer (R5).
+    return [(premise_id, max(first, day or first), last) for premise_id, day in moved_in]
+
+
+def _follow_account(connection: Connection, row: Any, now: datetime) -> None:
+    meters = account_meters(connection, row.account_id)
+    table = agreement_premise
+    kept = {meter.premise_id for meter in meters}
+    gone = [premise_id for premise_id in connection.scalars(premises_of(row.number)) if premise_id not in kept]
+    for premise_id in gone:
+        connection.execute(
+            update(table)
+            .where(table.c.number == row.number, table.c.premise_id == premise_id)
+            .values(dropped_at=now)
+        )
+    if meters:
+        added = insert(connection, table)
+        connection.execute(
+            added.on_conflict_do_update(
+                index_elements=["premise_id", "number"],
+                set_={"meter_number": added.excluded.meter_number, "dropped_at": None},
+            ),
+            [
+                {"premise_id": meter.premise_id, "number": row.number, "meter_number": meter.meter_number}
+                for meter in meters
+            ],
+        )
