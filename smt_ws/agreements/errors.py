@@ -81,13 +81,13 @@ class OneTimeLimitError(HubError):
 
 
 class OwnMailDomainError(HubError):
-    """The customer's e-mail address is in a domain of your own company. Name an address that the customer alone reads."""
+    """The customer's e-mail address is in a domain of your own. Name an address that the customer alone reads."""
 
     code = "OWN_MAIL_DOMAIN"
 
 
 class CustomerAddressLimitError(HubError):
-    """This e-mail address has been named for more ESI IDs than one unregistered customer may have within a year.
+    """The e-mail address has been named for more ESI IDs than one unregistered customer may have within a year.
 
     Ask the customer to register with the hub, and invite the registered customer.
     """
@@ -120,7 +120,7 @@ class ResendLimitError(HubError):
 
 
 class EndDateError(HubError):
-    """The end date is before today or further away than an agreement may last: one year from today. Name another day."""
+    """The end date is before today, or further away than one year from today. Name another day."""
 
     code = "AGREEMENT_END_DATE"
 
@@ -132,7 +132,7 @@ class EsiidNotInAgreementError(HubError):
 
 
 class WideningNeedsCustomerError(HubError):
-    """Only the customer can open more than was agreed to. You may drop ESI IDs and services, or ask for an extension."""
+    """Only the customer can open more than was agreed to. Drop ESI IDs or services, or ask for an extension."""
 
     code = "WIDENING_NEEDS_CUSTOMER"
 
@@ -162,6 +162,6 @@ class InvitationNotOpenError(HubError):
 
 
 class LogInNeededError(HubError):
-    """This kind of agreement is accepted by the registered customer that it names, logged in."""
+    """An agreement of this kind is accepted by the registered customer that it names, logged in."""
 
     code = "LOG_IN_NEEDED"

@@ -109,9 +109,7 @@ def _follow_account(connection: Connection, row: Any, now: datetime) -> None:
     gone = [premise_id for premise_id in connection.scalars(premises_of(row.number)) if premise_id not in kept]
     for premise_id in gone:
         connection.execute(
-            update(table)
-            .where(table.c.number == row.number, table.c.premise_id == premise_id)
-            .values(dropped_at=now)
+            update(table).where(table.c.number == row.number, table.c.premise_id == premise_id).values(dropped_at=now)
         )
     if meters:
         added = insert(connection, table)

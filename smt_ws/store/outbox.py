@@ -38,6 +38,7 @@ __all__ = [
     "claim",
     "deliver_due",
     "enqueue",
+    "enqueue_all",
     "forget_done",
     "retry",
     "retry_dead",
@@ -128,6 +129,22 @@ def enqueue(
         connection.execute(
             insert(connection, outbox_target).values(target=target).on_conflict_do_nothing(index_elements=["target"])
         )
+
+
+def enqueue_all(
+    connection: Connection, *, kind: str, effects: Sequence[tuple[str, dict[str, Any]]], now: datetime
+) -> None:
+    """Queue many effects of one *kind* that need nobody's server: pairs of key and payload, as in `enqueue`."""
+    if not effects:
+        return
+    moment = real_now()
+    connection.execute(
+        insert(connection, outbox).on_conflict_do_nothing(index_elements=["dedupe_key"]),
+        [
+            {"kind": kind, "dedupe_key": key, "payload": payload, "created_at": now, "not_before": moment}
+            for key, payload in effects
+        ],
+    )
 
 
 def deliver_due(store: Store, handlers: Handlers, *, limit: int = 20, attempts: int = 8) -> int:
