@@ -34,6 +34,8 @@ class Account:
     kind: Kind
     certificate_sha256s: frozenset[str]
     verify_password: Callable[[str], bool]
+    #: Whether a login may come from this IP address.
+    allows_address: Callable[[str], bool] = lambda _address: True
 
 
 Directory = Callable[[str], Account | None]

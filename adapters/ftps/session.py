@@ -142,11 +142,12 @@ class _Authorizer:
         account = session.directory(username)
         # the certificate first: somebody else's costs no hash, and its holder learns nothing about the password
         known = account is not None and session.peer_sha256 in account.certificate_sha256s
-        if account is None or not known or not account.verify_password(password):
+        there = account is not None and account.allows_address(str(session.remote_ip))
+        if account is None or not known or not there or not account.verify_password(password):
             session.failed_logins.failed(session.peer_sha256)
-            reason = "password" if known else "certificate" if account else "user name"
+            reason = "user name" if not account else "certificate" if not known else "password" if there else "address"
             session.log(f"login refused: {reason}; certificate {session.peer_sha256[:16]}", _log.warning)
-            # one sentence for all three
+            # one sentence for all of them
             raise AuthenticationFailed("authentication failed.")
         session.failed_logins.succeeded(session.peer_sha256)
         session.account = account

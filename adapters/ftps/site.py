@@ -21,6 +21,7 @@ from pyftpdlib.servers import FTPServer
 from adapters.ftps.accounts import Directory, FailedLogins, Witness
 from adapters.ftps.session import Session
 from adapters.ftps.tls import ServerTls
+from adapters.revocation import WhenExpired
 
 _log = logging.getLogger(__name__)
 _POLL: Final = 0.25  # seconds after which a session notices that the site is closing
@@ -35,6 +36,8 @@ class FtpsSettings:
     certificate_file: Path
     key_file: Path
     client_ca_file: Path  # PEM: the authorities whose client certificates may shake hands
+    crl_file: Path | None = None  # PEM: their revocation lists
+    when_crl_expired: WhenExpired = "refuse"
     passive_ports: range | None = None  # opened in the firewall; None: any
     masquerade_address: str | None = None  # the address that PASV answers tell behind NAT
     most_sessions: int = 200
@@ -57,7 +60,13 @@ class FtpsSite:
     """
 
     def __init__(self, settings: FtpsSettings, directory: Directory, witness: Witness = lambda _deed: None) -> None:
-        tls = ServerTls(settings.certificate_file, settings.key_file, settings.client_ca_file)
+        tls = ServerTls(
+            settings.certificate_file,
+            settings.key_file,
+            settings.client_ca_file,
+            crl_file=settings.crl_file,
+            when_crl_expired=settings.when_crl_expired,
+        )
         # pyftpdlib takes settings as class attributes: a class for each site
         session = type(
             "SiteSession",

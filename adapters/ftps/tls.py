@@ -3,12 +3,15 @@
 import hmac
 import logging
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
+
+from adapters.revocation import RevocationListError, RevocationLists, WhenExpired
 
 _log = logging.getLogger(__name__)
 
@@ -32,10 +35,25 @@ class ServerTls:
 
     A client must show a certificate of one of ``client_ca_file``'s authorities. Sessions are not resumed: every
     control and data connection proves the certificate anew. New files that do not fit together are logged and the
-    earlier ones stay in use; at start they raise FtpsTlsError.
+    earlier ones stay in use; at start they raise FtpsTlsError. With ``crl_file``, revocation lists of the client
+    authorities, a client on them is refused, as is one whose authority has no list there that holds.
     """
 
-    def __init__(self, certificate_file: Path, key_file: Path, client_ca_file: Path) -> None:
+    def __init__(
+        self,
+        certificate_file: Path,
+        key_file: Path,
+        client_ca_file: Path,
+        *,
+        crl_file: Path | None = None,
+        when_crl_expired: WhenExpired = "refuse",
+    ) -> None:
+        self._revoked: RevocationLists | None = None
+        if crl_file is not None:
+            try:
+                self._revoked = RevocationLists(crl_file, client_ca_file, when_expired=when_crl_expired)
+            except RevocationListError as refused:
+                raise FtpsTlsError(str(refused)) from None
         self._files = (certificate_file, key_file, client_ca_file)
         self._lock = threading.Lock()
         self._seen = self._state()
@@ -78,18 +96,24 @@ class ServerTls:
             context.load_client_ca(client_ca.encode())
         except SSL.Error as refused:
             raise FtpsTlsError(f"{reading}: {refused}") from None
-        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _same_certificate)
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._accepted)
         return context
+
+    def _accepted(self, connection: SSL.Connection, certificate: X509, _error: int, depth: int, accepted: int) -> bool:
+        """OpenSSL's verdict; and at the leaf, the lists' and the certificate expected on this connection, if any."""
+        if not accepted or depth > 0:
+            return bool(accepted)
+        expected = connection.get_app_data()
+        if expected is not None and not hmac.compare_digest(fingerprint(certificate), expected):
+            return False
+        if self._revoked is None:
+            return True
+        standing = self._revoked.standing(certificate.to_cryptography(), datetime.now(UTC))
+        if standing != "good":
+            _log.warning("handshake refused: certificate %s is %s", fingerprint(certificate)[:16], standing)
+        return standing == "good"
 
 
 def expect(connection: SSL.Connection, certificate_sha256: str) -> None:
     """Let the handshake on this connection succeed only with this very certificate (for data connections)."""
     connection.set_app_data(certificate_sha256)
-
-
-def _same_certificate(connection: SSL.Connection, certificate: X509, _error: int, depth: int, accepted: int) -> bool:
-    """OpenSSL's verdict, and at the leaf the certificate that is expected on this connection, if any."""
-    expected = connection.get_app_data()
-    if accepted and depth == 0 and expected is not None:
-        return hmac.compare_digest(fingerprint(certificate), expected)
-    return bool(accepted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 from sqlalchemy.exc import DBAPIError
 
+from adapters.revocation import read_lists
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.parties import certificates
@@ -37,11 +39,11 @@ def check_certificate(hub: Hub, file: Path, no_database: bool) -> None:
     """
     tls = hub.settings.tls
     authorities = read_certificates(tls.client_authorities.read_bytes()) if tls.client_authorities.is_file() else []
-    crl = None if tls.crl is None else _revocation_list(tls.crl)
+    crls = () if tls.crl is None else _revocation_lists(tls.crl)
     try:
         checks = certificates.check_certificate(
-            file.read_bytes(), store=None if no_database else hub.store, authorities=authorities, crl=crl,
-            now=real_now(), environment=hub.settings.environment,
+            file.read_bytes(), store=None if no_database else hub.store, authorities=authorities, crls=crls,
+            when_crl_expired=tls.when_crl_expired, now=real_now(), environment=hub.settings.environment,
         )  # fmt: skip
     except DBAPIError as error:
         raise click.ClickException(
@@ -59,9 +61,8 @@ def check_certificate(hub: Hub, file: Path, no_database: bool) -> None:
     click.echo("A connection with this certificate would pass.")
 
 
-def _revocation_list(file: Path) -> x509.CertificateRevocationList:
-    content = file.read_bytes()
+def _revocation_lists(file: Path) -> Sequence[x509.CertificateRevocationList]:
     try:
-        return x509.load_pem_x509_crl(content) if b"-----BEGIN" in content else x509.load_der_x509_crl(content)
+        return read_lists(file.read_bytes())
     except ValueError as error:
         raise click.ClickException(f"{file} is not a revocation list: {error}") from error

@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from adapters import openpgp
+from smt_ws.cli.company_address import allow_address
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
-from smt_ws.parties import companies, rules
+from smt_ws.parties import companies, ftps_accounts, rules
 from smt_ws.parties.certificates import read_certificates
 from smt_ws.parties.companies import CompanyView
 
@@ -117,6 +118,7 @@ def _particulars(one: CompanyView) -> list[tuple[str, str]]:
         ("e-mail", one.email),
         ("interval CSV", one.csv_profile),
         ("OpenPGP key", key),
+        ("calls from", ", ".join(one.allowed_networks) or "any address"),
     ]
 
 
@@ -146,7 +148,7 @@ def add_duns(hub: Hub, duns: str, new_duns: str) -> None:
 @click.pass_obj
 def password(hub: Hub, duns: str, password: str) -> None:
     """Set the FTPS password of one DUNS number."""
-    companies.set_ftps_password(hub.store, duns=duns, password=password, actor=_actor(), clock=hub.clock)
+    ftps_accounts.set_ftps_password(hub.store, duns=duns, password=password, actor=_actor(), clock=hub.clock)
     click.echo(f"The FTPS account {duns} has a new password.")
 
 
@@ -192,6 +194,9 @@ def resume(hub: Hub, duns: str) -> None:
     """Lift a suspension."""
     companies.resume(hub.store, duns=duns, actor=_actor(), clock=hub.clock)
     click.echo("Active.")
+
+
+company.add_command(allow_address)
 
 
 @company.group()

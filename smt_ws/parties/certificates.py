@@ -13,13 +13,14 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import crypto
 from sqlalchemy import select
 
+from adapters.revocation import WhenExpired, signed_by
 from smt_ws.parties.errors import CertificateUnreadableError
 from smt_ws.parties.tables import company, company_certificate, company_duns
 from smt_ws.store.engine import Store
@@ -109,11 +110,12 @@ def check_certificate(
     authorities: Sequence[x509.Certificate],
     now: datetime,
     environment: Environment,
-    crl: x509.CertificateRevocationList | None = None,
+    crls: Sequence[x509.CertificateRevocationList] = (),
+    when_crl_expired: WhenExpired = "refuse",
 ) -> list[Check]:
     """Run every check that a connection would run on the certificate in *content* (PEM or DER); raises nothing.
 
-    *authorities* are those whose client certificates the hub looks at, *crl* their revocation list where one is set;
+    *authorities* are those whose client certificates the hub looks at, *crls* their revocation lists where any are set;
     without *store* it is not looked up whose the certificate is.
     """
     try:
@@ -132,7 +134,7 @@ def check_certificate(
         lambda: _self_signed(certificate, environment),
         lambda: _sample(certificate, environment),
         lambda: _chain(certificate, others, authorities, now, environment),
-        lambda: _revocation(certificate, crl, authorities, now),
+        lambda: _revocation(certificate, crls, authorities, now, when_crl_expired),
     ]
     for check in single:
         try:
@@ -265,35 +267,31 @@ def _chain(
 
 def _revocation(
     certificate: x509.Certificate,
-    crl: x509.CertificateRevocationList | None,
+    crls: Sequence[x509.CertificateRevocationList],
     authorities: Sequence[x509.Certificate],
     now: datetime,
+    when_expired: WhenExpired,
 ) -> Check:
-    if crl is None:
-        return Check("revocation", "not_applicable", "no revocation list is configured (tls.crl)")
-    issued = [a for a in authorities if a.subject == crl.issuer]
-    if not any(_signed_by(crl, authority) for authority in issued):
-        return Check(
-            "revocation", "failed", f"the list of {crl.issuer.rfc4514_string()} is signed by no authority here"
-        )
-    if crl.next_update_utc is not None and crl.next_update_utc < now:
-        return Check(
-            "revocation", "failed", f"the list expired on {crl.next_update_utc:%Y-%m-%d %H:%M} UTC: refuses all"
-        )
-    if crl.issuer != certificate.issuer:
-        return Check("revocation", "failed", f"the list is of {crl.issuer.rfc4514_string()}, not of this issuer")
+    name = "revocation"
+    if not crls:
+        return Check(name, "not_applicable", "no revocation list is configured (tls.crl)")
+    for crl in crls:
+        if not any(signed_by(crl, authority) for authority in authorities):
+            return Check(name, "failed", f"the list of {crl.issuer.rfc4514_string()} is signed by no authority here")
+    own = [one for one in crls if one.issuer == certificate.issuer]
+    if not own:
+        known = "; ".join(one.issuer.rfc4514_string() for one in crls)
+        return Check(name, "failed", f"there is no list of this issuer, only of {known}")
+    crl = own[0]
     entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
     if entry is not None:
-        return Check("revocation", "failed", f"revoked on {entry.revocation_date_utc:%Y-%m-%d %H:%M} UTC")
-    return Check("revocation", "passed", "not on the list")
-
-
-def _signed_by(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
-    key = authority.public_key()
-    try:
-        return crl.is_signature_valid(key)  # type: ignore[arg-type]
-    except (InvalidSignature, TypeError, UnsupportedAlgorithm):
-        return False
+        return Check(name, "failed", f"revoked on {entry.revocation_date_utc:%Y-%m-%d %H:%M} UTC")
+    if crl.next_update_utc is not None and crl.next_update_utc < now:
+        ended = f"the list expired on {crl.next_update_utc:%Y-%m-%d %H:%M} UTC"
+        if when_expired == "refuse":
+            return Check(name, "failed", f"{ended}: refuses all")
+        return Check(name, "warning", f"{ended}; not on it")
+    return Check(name, "passed", "not on the list")
 
 
 def _registration(certificate: x509.Certificate, store: Store | None) -> Iterator[Check]:

@@ -1,4 +1,4 @@
-"""Registering companies: DUNS numbers, certificates, FTPS passwords, OpenPGP keys, suspension (P0, P1, P4, P10).
+"""Registering companies: DUNS numbers, certificates, OpenPGP keys, suspension (P0, P1, P4, P10).
 
 Every change and its line in the audit log commit together. A company is named by any of its DUNS numbers. What is
 withdrawn or suspended is so from that moment on, whatever the business clock says.
@@ -7,13 +7,11 @@ withdrawn or suspended is so from that moment on, whatever the business clock sa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select, update
@@ -30,24 +28,20 @@ from smt_ws.store.engine import Store
 __all__ = [
     "CertificateView",
     "CompanyView",
-    "FtpsAccount",
     "add_company",
     "add_duns",
     "companies",
+    "company_id_of",
     "find_company",
-    "ftps_account",
+    "note_change",
     "register_certificate",
     "resume",
     "set_csv_profile",
-    "set_ftps_password",
     "set_openpgp_certificate",
     "suspend",
     "withdraw_certificate",
 ]
 
-#: argon2id with the library's defaults, which follow RFC 9106's low-memory recommendation.
-_HASHER: Final = PasswordHasher()
-_PASSWORD_LENGTH: Final = range(12, 129)
 _EMAIL: Final = re.compile(r"[!-?A-~]{1,64}@[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*")
 
 
@@ -88,7 +82,7 @@ def add_company(
         for number in duns:
             _add_duns(connection, company_id, number, now)
         details = {"kind": kind, "duns": list(duns), "csv_profile": csv_profile}
-        _audit(connection, Event.COMPANY_ADD, company_id, actor, now, details)
+        note_change(connection, Event.COMPANY_ADD, company_id, actor, now, details)
     return company_id
 
 
@@ -98,9 +92,9 @@ def add_duns(store: Store, *, company_duns_number: str, duns: str, actor: str, c
     Raises `CompanyUnknownError`, `InvalidCompanyError`, `DunsTakenError`.
     """
     with store.write() as connection:
-        company_id = _company_id(connection, company_duns_number)
+        company_id = company_id_of(connection, company_duns_number)
         _add_duns(connection, company_id, duns, clock.now())
-        _audit(connection, Event.COMPANY_CHANGE, company_id, actor, clock.now(), {"duns_added": duns})
+        note_change(connection, Event.COMPANY_CHANGE, company_id, actor, clock.now(), {"duns_added": duns})
 
 
 def set_csv_profile(store: Store, *, duns: str, csv_profile: str, actor: str, clock: Clock) -> None:
@@ -131,20 +125,6 @@ def suspend(store: Store, *, duns: str, actor: str, clock: Clock) -> None:
 def resume(store: Store, *, duns: str, actor: str, clock: Clock) -> None:
     """Lift a suspension."""
     _change(store, duns, actor, clock, Event.COMPANY_RESUME, {}, suspended_at=None)
-
-
-def set_ftps_password(store: Store, *, duns: str, password: str, actor: str, clock: Clock) -> None:
-    """Set the password of the FTPS account of one DUNS number, 12 to 128 characters; kept as argon2id only (P4).
-
-    Raises `WeakPasswordError`, `CompanyUnknownError`.
-    """
-    if len(password) not in _PASSWORD_LENGTH or not password.isprintable():
-        raise errors.WeakPasswordError
-    hashed = _HASHER.hash(password)
-    with store.write() as connection:
-        company_id = _company_id(connection, duns)
-        connection.execute(update(company_duns).where(company_duns.c.duns == duns).values(ftps_password_hash=hashed))
-        _audit(connection, Event.FTPS_PASSWORD, company_id, actor, clock.now(), {"duns": duns})
 
 
 def register_certificate(
@@ -185,14 +165,14 @@ def register_certificate(
     }
     sha256 = fingerprint(certificate)
     with store.write() as connection:
-        company_id = _company_id(connection, duns)
+        company_id = company_id_of(connection, duns)
         connection.execute(
             insert(connection, company_certificate)
             .values(company_id=company_id, sha256=sha256, **row)
             .on_conflict_do_update(index_elements=["company_id", "sha256"], set_=row)
         )
         details = {"for_tls": for_tls, "for_signing": for_signing, "subject": row["subject"], "sha256": sha256}
-        _audit(connection, Event.CERTIFICATE_ADD, company_id, actor, clock.now(), details)
+        note_change(connection, Event.CERTIFICATE_ADD, company_id, actor, clock.now(), details)
     return sha256
 
 
@@ -204,7 +184,7 @@ def withdraw_certificate(store: Store, *, duns: str, sha256: str, actor: str, cl
     plain = sha256.replace(":", "").lower()
     held = company_certificate.c
     with store.write() as connection:
-        company_id = _company_id(connection, duns)
+        company_id = company_id_of(connection, duns)
         changed = connection.execute(
             update(company_certificate)
             .where(held.company_id == company_id, held.sha256 == plain, held.withdrawn_at.is_(None))
@@ -214,53 +194,7 @@ def withdraw_certificate(store: Store, *, duns: str, sha256: str, actor: str, cl
             raise errors.CertificateNotRegisteredError(
                 f"This company has no certificate with the SHA-256 fingerprint {plain[:64]!r} that could be withdrawn."
             )
-        _audit(connection, Event.CERTIFICATE_WITHDRAW, company_id, actor, clock.now(), {"sha256": plain})
-
-
-@dataclass(frozen=True)
-class FtpsAccount:
-    """What the FTPS site needs to know of the account of one DUNS number."""
-
-    duns: str
-    #: The company's kind: it decides the folders.
-    kind: str
-    #: Fingerprints of the client certificates that may be presented, lower-case hex.
-    certificate_sha256s: frozenset[str]
-    #: Whether this is the password; takes argon2's time, about 50 ms, right or wrong.
-    verify_password: Callable[[str], bool]
-
-
-def ftps_account(store: Store, duns: str, *, now: datetime | None = None) -> FtpsAccount | None:
-    """The FTPS account with the user name *duns*; None where there is none or it may not be entered (P4).
-
-    It may not while the company is suspended or has no password for this DUNS number. Certificates: the company's
-    for TLS that are not withdrawn and valid at *now* (default: this moment).
-    """
-    moment = now or real_now()
-    held = company_certificate.c
-    with store.read() as connection:
-        account = connection.execute(
-            select(company.c.id, company.c.kind, company_duns.c.ftps_password_hash)
-            .join(company, company.c.id == company_duns.c.company_id)
-            .where(
-                company_duns.c.duns == duns,
-                company_duns.c.ftps_password_hash.is_not(None),
-                company.c.suspended_at.is_(None),
-            )
-        ).one_or_none()
-        if account is None:
-            return None
-        sha256s = connection.scalars(
-            select(held.sha256).where(
-                held.company_id == account.id,
-                held.for_tls,
-                held.withdrawn_at.is_(None),
-                held.not_before <= moment,
-                held.not_after >= moment,
-            )
-        ).all()
-    hashed: str = account.ftps_password_hash
-    return FtpsAccount(duns, account.kind, frozenset(sha256s), lambda password: _is_password(hashed, password))
+        note_change(connection, Event.CERTIFICATE_WITHDRAW, company_id, actor, clock.now(), {"sha256": plain})
 
 
 @dataclass(frozen=True)
@@ -290,6 +224,8 @@ class CompanyView:
     openpgp_certificate: str | None
     created_at: datetime
     suspended_at: datetime | None
+    #: IP networks that it may call from; none: any (P3).
+    allowed_networks: tuple[str, ...]
     duns: dict[str, bool]
     certificates: tuple[CertificateView, ...]
 
@@ -303,7 +239,7 @@ def companies(store: Store) -> list[CompanyView]:
 def find_company(store: Store, duns: str) -> CompanyView:
     """The company with this DUNS number. Raises `CompanyUnknownError`."""
     with store.read() as connection:
-        return _views(connection, _company_id(connection, duns))[0]
+        return _views(connection, company_id_of(connection, duns))[0]
 
 
 def _views(connection: Connection, company_id: int | None = None) -> list[CompanyView]:
@@ -327,6 +263,7 @@ def _views(connection: Connection, company_id: int | None = None) -> list[Compan
             openpgp_certificate=row.openpgp_certificate,
             created_at=row.created_at,
             suspended_at=row.suspended_at,
+            allowed_networks=tuple(row.allowed_networks),
             duns=duns.get(row.id, {}),
             certificates=tuple(certificates.get(row.id, ())),
         )
@@ -354,7 +291,8 @@ def _require_passed(
         raise errors.CertificateRefusedError("; ".join(failed))
 
 
-def _company_id(connection: Connection, duns: str) -> int:
+def company_id_of(connection: Connection, duns: str) -> int:
+    """The id of the company with this DUNS number. Raises `CompanyUnknownError`."""
     company_id = connection.scalar(select(company_duns.c.company_id).where(company_duns.c.duns == duns))
     if company_id is None:
         raise errors.CompanyUnknownError(f"No company has the DUNS number {duns[:40]!r}. Check it, or add the company.")
@@ -380,19 +318,13 @@ def _change(
     store: Store, duns: str, actor: str, clock: Clock, event: Event, details: dict[str, Any], **values: Any
 ) -> None:
     with store.write() as connection:
-        company_id = _company_id(connection, duns)
+        company_id = company_id_of(connection, duns)
         connection.execute(update(company).where(company.c.id == company_id).values(**values))
-        _audit(connection, event, company_id, actor, clock.now(), details)
+        note_change(connection, event, company_id, actor, clock.now(), details)
 
 
-def _audit(
+def note_change(
     connection: Connection, event: Event, company_id: int, actor: str, now: datetime, details: dict[str, Any]
 ) -> None:
+    """Put a change of the company into the audit log, in the caller's transaction."""
     record(connection, event, actor=actor, object=f"company:{company_id}", details=details, at=now)
-
-
-def _is_password(hashed: str, password: str) -> bool:
-    try:
-        return _HASHER.verify(hashed, password)
-    except (VerificationError, InvalidHashError):
-        return False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from smt_ws.errors import HubError
 
 __all__ = [
+    "AddressNotAllowedError",
+    "CallbackAddressError",
     "CertificateNotRegisteredError",
     "CertificateRefusedError",
     "CertificateUnreadableError",
@@ -17,15 +19,20 @@ __all__ = [
     "DunsUnknownError",
     "IdentityError",
     "InvalidCompanyError",
+    "InvalidNetworkError",
+    "NetworkNotListedError",
     "RequesterTypeMismatchError",
+    "RevocationUnknownError",
     "SampleCertificateError",
     "SigningCertificateExpiredError",
     "SigningCertificateNotYetValidError",
     "SigningCertificateOfAnotherCompanyError",
+    "SigningCertificateRevokedError",
     "SigningCertificateUnknownError",
     "SigningCertificateWithdrawnError",
     "TlsCertificateExpiredError",
     "TlsCertificateNotYetValidError",
+    "TlsCertificateRevokedError",
     "TlsCertificateUnknownError",
     "TlsCertificateWithdrawnError",
     "WeakPasswordError",
@@ -112,6 +119,37 @@ class SigningCertificateOfAnotherCompanyError(IdentityError):
     code = "SIGNING_CERTIFICATE_OF_ANOTHER_COMPANY"
 
 
+class TlsCertificateRevokedError(IdentityError):
+    """The authority that issued the certificate of the TLS connection has revoked it. Connect with another one."""
+
+    code = "TLS_CERTIFICATE_REVOKED"
+
+
+class SigningCertificateRevokedError(IdentityError):
+    """The authority that issued the certificate which signed the message has revoked it. Sign with another one."""
+
+    code = "SIGNING_CERTIFICATE_REVOKED"
+
+
+class RevocationUnknownError(IdentityError):
+    """The hub has no revocation list of the certificate's authority that is still in force, and lets nobody in unseen.
+
+    Nothing is wrong with the request: send it again later, and tell support if that lasts.
+    """
+
+    code = "REVOCATION_UNKNOWN"
+    callers_fault = False
+
+
+class AddressNotAllowedError(IdentityError):
+    """The company has said from which IP addresses it calls, and this is none of them (P3).
+
+    Call from one that is listed, or let the hub's operator add the address.
+    """
+
+    code = "ADDRESS_NOT_ALLOWED"
+
+
 class DunsMissingError(IdentityError):
     """The certificate acts for several companies and the request names none.
 
@@ -190,7 +228,25 @@ class CertificateNotRegisteredError(HubError):
     code = "CERTIFICATE_NOT_REGISTERED"
 
 
+class InvalidNetworkError(HubError):
+    """No IP address or network that can be read. Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/48, without host bits."""
+
+    code = "INVALID_NETWORK"
+
+
+class NetworkNotListedError(HubError):
+    """The company's list has no such network. See it with: smt-ws company allow-address list DUNS."""
+
+    code = "NETWORK_NOT_LISTED"
+
+
 class WeakPasswordError(HubError):
     """The password is too short or too long for an FTPS account: 12 to 128 characters."""
 
     code = "WEAK_PASSWORD"
+
+
+class CallbackAddressError(HubError):
+    """The callback address cannot be used. Name a full https:// address whose host the public Internet reaches."""
+
+    code = "CALLBACK_ADDRESS"

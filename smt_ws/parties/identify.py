@@ -50,6 +50,7 @@ def identify(
     duns: str | None,
     requester_type: str | None,
     now: datetime,
+    address: str | None,
     environment: Environment = "production",
 ) -> Caller:
     """The company that the connection, the signature and the message all speak for.
@@ -58,7 +59,8 @@ def identify(
     *signing_certificate* that of a verified signature (None: nothing was signed, and nothing about it is checked);
     *duns* and *requester_type* are ``requesterAuthenticationID`` and ``requesterType`` of the signed Body. A
     certificate that several companies have registered (a service provider's) acts for the one that *duns* names.
-    *now* is real UTC. Raises the classes of `smt_ws.parties.errors` that are `IdentityError`.
+    *now* is real UTC, *address* the IP address that the request came from (None: it cannot be told). Raises the
+    classes of `smt_ws.parties.errors` that are `IdentityError`.
     """
     tls_sha256 = sha256(tls_certificate).hexdigest()
     signing_sha256 = None if signing_certificate is None else fingerprint(signing_certificate)
@@ -88,6 +90,8 @@ def identify(
     _usable_for_tls(ours, now)
     if ours.suspended_at is not None:
         raise errors.CompanySuspendedError(f"{ours.legal_name} is suspended since {ours.suspended_at:%Y-%m-%d} UTC.")
+    if not rules.may_call_from(address, ours.allowed_networks):
+        raise errors.AddressNotAllowedError(presented=address, expected=", ".join(ours.allowed_networks)[:300])
     if signing_certificate is not None:
         _usable_for_signing(connection, rows, ours, signing_certificate, now)
     kind = rules.acting_kind(ours.kind, requester_type)
@@ -140,6 +144,7 @@ def _registrations(connection: Connection, sha256s: set[str]) -> Sequence[_Regis
         select(
             held.sha256, held.for_tls, held.for_signing, held.not_before, held.not_after, held.withdrawn_at,
             company.c.id.label("company_id"), company.c.legal_name, company.c.kind, company.c.suspended_at,
+            company.c.allowed_networks,
             company_duns.c.duns,
         )
         .join(company, company.c.id == held.company_id)

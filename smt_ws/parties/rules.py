@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "is_duns",
     "is_esiid",
     "malformed_esiids",
+    "may_call_from",
+    "network_named",
     "repeated_esiids",
     "served",
     "with_spell",
@@ -233,6 +236,31 @@ def acting_kind(company_kind: str, requester_type: str | None) -> str | None:
     if requester_type is None:
         return company_kind
     return KINDS[company_kind].requester_types.get(requester_type)
+
+
+def network_named(text: str) -> IPv4Network | IPv6Network:
+    """The IP network that *text* names (P3): an address alone is a network of one. Raises ValueError.
+
+    A network whose host bits are set (``10.0.0.7/24``) is refused: it may be one address, or 256, that was meant.
+    """
+    return ip_network(text.strip())
+
+
+def may_call_from(address: str | None, networks: Sequence[str]) -> bool:
+    """Whether a company that has named *networks* may call from *address* (P3): from anywhere where it named none.
+
+    An address that cannot be told (None) is in no network. An IPv4 address that came in over an IPv6 socket
+    (``::ffff:192.0.2.7``) is the IPv4 address.
+    """
+    if not networks:
+        return True
+    try:
+        caller = ip_address(address or "")
+    except ValueError:
+        return False
+    if isinstance(caller, IPv6Address) and caller.ipv4_mapped is not None:
+        caller = caller.ipv4_mapped
+    return any(caller in ip_network(network) for network in networks)
 
 
 class Spell(NamedTuple):

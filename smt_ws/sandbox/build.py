@@ -21,7 +21,7 @@ from adapters import openpgp
 from smt_ws.clock import FixedClock, real_now
 from smt_ws.errors import HubError
 from smt_ws.hub import Hub
-from smt_ws.parties import companies
+from smt_ws.parties import companies, ftps_accounts
 from smt_ws.parties.certificates import read_certificates
 from smt_ws.sandbox.certificates import file_stem, make_sample_certificates
 from smt_ws.sandbox.market import Market, build_market
@@ -244,5 +244,5 @@ def _register(hub: Hub, sandbox: Sandbox, player: Player) -> None:
             environment="sandbox",
         )
     companies.set_openpgp_certificate(**common, duns=player.duns, armored=public)
-    companies.set_ftps_password(**common, duns=player.duns, password=password)
+    ftps_accounts.set_ftps_password(**common, duns=player.duns, password=password)
     make_folders(hub.settings.ftps.root, player.duns, player.kind)

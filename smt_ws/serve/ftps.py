@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from adapters.ftps import RIGHTS, Account, Deed, FtpsSettings, FtpsSite
 from smt_ws.hub import Hub
-from smt_ws.parties.companies import ftps_account
+from smt_ws.parties.ftps_accounts import ftps_account
 from smt_ws.parties.tables import company_duns
 from smt_ws.store import audit
 from smt_ws.store.revision import require_current
@@ -46,6 +46,7 @@ def site_of(hub: Hub) -> FtpsSite:
             kind="tdsp" if found.kind == "TDSP" else "requester",
             certificate_sha256s=found.certificate_sha256s,
             verify_password=found.verify_password,
+            allows_address=found.allows_address,
         )
 
     def witness(deed: Deed) -> None:
@@ -71,6 +72,8 @@ def site_of(hub: Hub) -> FtpsSite:
             certificate_file=settings.tls.certificate,
             key_file=settings.tls.key,
             client_ca_file=settings.tls.client_authorities,
+            crl_file=settings.tls.crl,
+            when_crl_expired=settings.tls.when_crl_expired,
             passive_ports=range(ports[0], ports[1] + 1) if ports else None,
             masquerade_address=settings.ftps.masquerade_address,
         ),

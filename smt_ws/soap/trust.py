@@ -13,12 +13,18 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from lxml import etree
 
+from adapters.revocation import RevocationLists
 from adapters.soap.protocol import Environ, Hooks
-from adapters.soap.server import peer_certificate
+from adapters.soap.server import peer_address, peer_certificate
 from adapters.soap.wssecurity import Policy, Verified
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
-from smt_ws.parties.errors import TlsCertificateUnknownError
+from smt_ws.parties.errors import (
+    RevocationUnknownError,
+    SigningCertificateRevokedError,
+    TlsCertificateRevokedError,
+    TlsCertificateUnknownError,
+)
 from smt_ws.parties.identify import Caller, certificate_by_issuer, identify, is_registered_for_tls
 
 __all__ = ["hooks_of"]
@@ -29,7 +35,11 @@ _HEADER_LENGTH = 5
 
 def hooks_of(hub: Hub) -> Hooks:
     """What the services of *hub* decide: who may call, who is told details, and who signs the answers."""
-    signer = _Signer(hub.settings.tls.signing_key, hub.settings.tls.signing_certificate)
+    files = hub.settings.tls
+    signer = _Signer(files.signing_key, files.signing_certificate)
+    lists: RevocationLists | None = None
+    if files.crl is not None:
+        lists = RevocationLists(files.crl, files.client_authorities, when_expired=files.when_crl_expired)
 
     def authenticate(verified: Verified, environ: Environ) -> Caller:
         tls = peer_certificate(environ)
@@ -37,15 +47,19 @@ def hooks_of(hub: Hub) -> Hooks:
             raise TlsCertificateUnknownError("The connection carries no client certificate.")
         header = _header(verified.body)
         with hub.store.read() as connection:
-            return identify(
+            caller = identify(
                 connection,
                 tls_certificate=tls,
                 signing_certificate=verified.certificate,
                 duns=header.get("requesterAuthenticationID"),
                 requester_type=header.get("requesterType"),
                 now=real_now(),
+                address=peer_address(environ),
                 environment=hub.settings.environment,
             )
+        if lists is not None:
+            _not_revoked(lists, tls, verified.certificate)
+        return caller
 
     def is_registered(environ: Environ) -> bool:
         tls = peer_certificate(environ)
@@ -66,6 +80,22 @@ def hooks_of(hub: Hub) -> Hooks:
         policy=Policy(require_token=False),
         certificates=certificates,
     )
+
+
+def _not_revoked(lists: RevocationLists, tls: bytes, signing: x509.Certificate) -> None:
+    """Ask at every request: a connection outlives a revocation, and a signature has no handshake."""
+    now = real_now()
+    standing = lists.standing(x509.load_der_x509_certificate(tls), now)
+    if standing == "revoked":
+        raise TlsCertificateRevokedError
+    if standing != "good":
+        raise RevocationUnknownError
+    standing = lists.standing(signing, now)
+    if standing == "revoked":
+        raise SigningCertificateRevokedError
+    # One that only signs may come from an authority that no connection is taken from: the operator registered it.
+    if standing == "expired":
+        raise RevocationUnknownError
 
 
 def _header(body: etree._Element) -> dict[str, str]:

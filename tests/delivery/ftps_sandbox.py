@@ -82,6 +82,19 @@ class Authority:
         )
         return pem
 
+    def crl(self, path: Path, *revoked: Pem, ends: datetime.timedelta = datetime.timedelta(days=1)) -> Path:
+        """Write a list of *revoked* that ends so long after now."""
+        now = datetime.datetime.now(datetime.UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._name)
+        builder = builder.last_update(now - datetime.timedelta(days=2)).next_update(now + ends)
+        for pem in revoked:
+            serial = x509.load_pem_x509_certificate(pem.certificate.read_bytes()).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+            builder = builder.add_revoked_certificate(entry)
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return fresh.replace(path)
+
 
 def verifier(password: str):
     stored = hashlib.sha256(password.encode()).digest()
@@ -131,6 +144,8 @@ class Sandbox:
 @contextmanager
 def running(folder: Path, **changes: object) -> Iterator[Sandbox]:
     authority = Authority(folder / "pki", "Sample CA")
+    if isinstance(lists := changes.get("crl_file"), Path):
+        authority.crl(lists)
     server = authority.issue("localhost", server=True)
     pems = {user: authority.issue(user) for user in (REQUESTER, OTHER, TDSP)}
     accounts = {}

@@ -139,10 +139,14 @@ def test_a_revoked_certificate_and_an_expired_list(made):
         return builder.sign(own.key, SHA256())
 
     content, certificate = made.pem("pecan-tls"), made["pecan-tls"].certificate
-    assert results(content, made, crl=crl())["revocation"] == "passed"
-    assert results(content, made, crl=crl(certificate))["revocation"] == "failed"
-    assert results(content, made, crl=crl(ends=-timedelta(hours=1)))["revocation"] == "failed"
-    assert results(content, crl=crl())["revocation"] == "failed", "signed by no authority that is known here"
+    assert results(content, made, crls=[crl()])["revocation"] == "passed"
+    assert results(content, made, crls=[crl(certificate)])["revocation"] == "failed"
+    late = crl(ends=-timedelta(hours=1))
+    assert results(content, made, crls=[late])["revocation"] == "failed"
+    assert results(content, made, crls=[late], when_crl_expired="serve")["revocation"] == "warning"
+    gone = crl(certificate, ends=-timedelta(hours=1))
+    assert results(content, made, crls=[gone], when_crl_expired="serve")["revocation"] == "failed"
+    assert results(content, crls=[crl()])["revocation"] == "failed", "signed by no authority that is known here"
 
 
 def test_whose_it_is_withdrawn_and_suspended_p10(made, two_companies, register, operator):

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from two_companies import GULF, PECAN, PECAN_2, REAL_NOW
 
 from adapters import openpgp
-from smt_ws.parties import companies, errors
+from smt_ws.parties import companies, errors, ftps_accounts
 from smt_ws.parties.certificates import fingerprint
 from smt_ws.parties.tables import company_duns
 from smt_ws.store.tables import audit_log
@@ -65,7 +65,7 @@ def test_every_change_is_in_the_audit_log_and_no_secret_p7(two_companies, operat
     register(PECAN, "pecan-tls")
     sha256 = fingerprint(made["pecan-tls"].certificate)
     companies.withdraw_certificate(two_companies, duns=PECAN, sha256=sha256, **vars(operator))
-    companies.set_ftps_password(two_companies, duns=PECAN, password=PASSWORD, **vars(operator))
+    ftps_accounts.set_ftps_password(two_companies, duns=PECAN, password=PASSWORD, **vars(operator))
     companies.set_csv_profile(two_companies, duns=PECAN, csv_profile="smt", **vars(operator))
     companies.suspend(two_companies, duns=PECAN, **vars(operator))
     companies.resume(two_companies, duns=PECAN, **vars(operator))
@@ -92,26 +92,26 @@ def test_a_failed_change_leaves_no_line(two_companies, operator):
 @pytest.mark.parametrize("password", ["", "short", "x" * 11, "x" * 129, "twelve chars\n"])
 def test_a_weak_password_is_refused_p4(two_companies, operator, password):
     with pytest.raises(errors.WeakPasswordError):
-        companies.set_ftps_password(two_companies, duns=PECAN, password=password, **vars(operator))
-    assert companies.ftps_account(two_companies, PECAN) is None
+        ftps_accounts.set_ftps_password(two_companies, duns=PECAN, password=password, **vars(operator))
+    assert ftps_accounts.ftps_account(two_companies, PECAN) is None
 
 
 def test_an_ftps_account_opens_with_the_duns_numbers_own_password_only_p4(two_companies, operator):
-    companies.set_ftps_password(two_companies, duns=PECAN, password=PASSWORD, **vars(operator))
-    account = companies.ftps_account(two_companies, PECAN)
+    ftps_accounts.set_ftps_password(two_companies, duns=PECAN, password=PASSWORD, **vars(operator))
+    account = ftps_accounts.ftps_account(two_companies, PECAN)
     assert (account.duns, account.kind) == (PECAN, "REP")
     assert account.verify_password(PASSWORD)
     assert not account.verify_password(PASSWORD + "!")
     assert not account.verify_password("")
-    assert companies.ftps_account(two_companies, PECAN_2) is None
-    assert companies.ftps_account(two_companies, "000000000") is None
+    assert ftps_accounts.ftps_account(two_companies, PECAN_2) is None
+    assert ftps_accounts.ftps_account(two_companies, "000000000") is None
     with two_companies.read() as connection:
         kept = connection.scalar(select(company_duns.c.ftps_password_hash).where(company_duns.c.duns == PECAN))
     assert kept.startswith("$argon2id$")
 
 
 def test_an_ftps_account_takes_the_companys_good_tls_certificates_only_p4(two_companies, operator, register, made):
-    companies.set_ftps_password(two_companies, duns=PECAN, password=PASSWORD, **vars(operator))
+    ftps_accounts.set_ftps_password(two_companies, duns=PECAN, password=PASSWORD, **vars(operator))
     good = register(PECAN, "pecan-tls")
     register(PECAN, "pecan-signing", for_tls=False)
     register(GULF, "gulf")
@@ -119,13 +119,13 @@ def test_an_ftps_account_takes_the_companys_good_tls_certificates_only_p4(two_co
     companies.withdraw_certificate(two_companies, duns=PECAN, sha256=gone, **vars(operator))
 
     def taken(now: datetime) -> frozenset[str]:
-        return companies.ftps_account(two_companies, PECAN, now=now).certificate_sha256s
+        return ftps_accounts.ftps_account(two_companies, PECAN, now=now).certificate_sha256s
 
     assert taken(REAL_NOW) == {good}
     assert taken(REAL_NOW + timedelta(days=1000)) == frozenset()
     assert taken(REAL_NOW - timedelta(days=1)) == frozenset()
     companies.suspend(two_companies, duns=PECAN_2, **vars(operator))
-    assert companies.ftps_account(two_companies, PECAN) is None
+    assert ftps_accounts.ftps_account(two_companies, PECAN) is None
 
 
 def test_registering_again_sets_the_uses_and_lifts_a_withdrawal(two_companies, operator, register):

@@ -30,7 +30,7 @@ def who(two_companies, made, register):
                 duns=duns,
                 requester_type=requester_type,
                 now=now,
-                **{"environment": "sandbox", **values},
+                **{"environment": "sandbox", "address": "192.0.2.7", **values},
             )
 
     return ask

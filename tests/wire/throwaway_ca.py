@@ -57,13 +57,13 @@ class Authority:
         )
         return Identity(key, certificate, path, key_path)
 
-    def crl(self, path: Path, *revoked: x509.Certificate) -> None:
+    def crl(self, path: Path, *revoked: x509.Certificate, ends: dt.timedelta = dt.timedelta(days=1)) -> None:
         now = dt.datetime.now(dt.UTC)
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(_name(self.name))
-            .last_update(now - dt.timedelta(minutes=1))
-            .next_update(now + dt.timedelta(days=1))
+            .last_update(now - dt.timedelta(days=2))
+            .next_update(now + ends)
         )
         for certificate in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(now)

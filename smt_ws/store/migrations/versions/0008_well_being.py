@@ -20,9 +20,13 @@ BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     _create_audit_chain()
     _create_heartbeat()
+    _create_certificate_warning()
+    op.add_column("company", sa.Column("allowed_networks", sa.JSON(), server_default="[]", nullable=False))
 
 
 def downgrade() -> None:
+    op.drop_column("company", "allowed_networks")
+    op.drop_table("certificate_warning")
     op.drop_table("heartbeat")
     op.drop_table("audit_link")
 
@@ -62,4 +66,15 @@ def _create_heartbeat() -> None:
         sa.Column("holder", sa.String(length=120), nullable=False, comment="host:pid"),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False, comment="real time"),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_heartbeat")),
+    )
+
+
+def _create_certificate_warning() -> None:
+    op.create_table(
+        "certificate_warning",
+        sa.Column("holder", sa.String(length=80), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("days", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("warned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("holder", "sha256", "days", name=op.f("pk_certificate_warning")),
     )
