@@ -47,7 +47,7 @@ def register(hub: Hub, form: Mapping[str, str], *, address: str) -> None:
         known = find_account(connection, email=form["email"])
         if known is not None:
             now = hub.clock.now()
-            facts = {"name": known.first_name, "portal_url": hub.settings.portal.url}
+            facts = {"name": known.first_name, "login_url": f"{hub.settings.portal.url}/log-in"}
             key = f"account:{known.id}:exists:{now.isoformat()}"
             notify(
                 connection, "account_exists", to=known.email, key=key, facts=facts, now=now, language=known.language

@@ -6,6 +6,7 @@ recognisable as the same.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,16 +14,20 @@ from email.utils import parseaddr
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 
 from adapters.mail import Attachment, Carrier, FolderCarrier, MailError, MailNotSentError, Message, SmtpCarrier
 from smt_ws.clock import CENTRAL
+from smt_ws.notices.wording import day_in_words, moment_in_words
 from smt_ws.settings import Settings
 from smt_ws.store.outbox import Refused
 
 __all__ = ["Carry", "letter"]
+
+#: How a template begins the lines of what somebody else wrote.
+_QUOTED: Final = "  > "
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def letter(
     """
     folder, language = payload["message"], payload["language"]
     attached = None if attachments is None else len(attachments)
-    facts = payload["facts"] | {"support_contact": support_contact, "attached": attached}
+    facts = payload["facts"] | {"support_contact": support_contact, "attached": attached, "language": language}
 
     def filled(name: str) -> str:
         return _templates().get_template(f"{folder}/{name}.{language}.j2").render(facts)
@@ -103,13 +108,27 @@ def letter(
     return Message(
         to=payload["to"],
         subject=" ".join(filled("subject").split()),
-        text=filled("text"),
+        text=_folded(filled("text")),
         html=filled("html"),
         from_=sender,
         message_id=f"<{sha256(payload['key'].encode()).hexdigest()[:32]}@{domain}>",
         date=datetime.fromisoformat(payload["date"]),
         attachments=tuple(attachments or ()),
     )
+
+
+def _folded(text: str) -> str:
+    """*text* with long lines folded between words: templates hold a paragraph in one line.
+
+    A quoted line stays quoted when it is folded, so that nobody's comment can pass for a line of ours.
+    """
+    folded: list[str] = []
+    for line in text.split("\n"):
+        indent = _QUOTED if line.startswith(_QUOTED) else ""
+        folded += textwrap.wrap(
+            line, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        ) or [""]  # fmt: skip
+    return "\n".join(folded)
 
 
 @cache
@@ -126,4 +145,6 @@ def _templates() -> Environment:
     templates.filters["central"] = lambda moment: (
         f"{datetime.fromisoformat(moment).astimezone(CENTRAL):%m/%d/%Y %H:%M %Z}"
     )
+    templates.filters["day"] = pass_context(lambda context, day: day_in_words(day, context["language"]))
+    templates.filters["moment"] = pass_context(lambda context, moment: moment_in_words(moment, context["language"]))
     return templates
