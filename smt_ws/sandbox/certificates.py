@@ -133,7 +133,7 @@ def make_sample_certificates(
     """Write the authority, the hub's certificates, and those of *companies* (name → DUNS number) into *folder*.
 
     The hub's have the names that the settings look for: ``hub-tls`` (for *hosts*), ``hub-signing``, ``ca.crt``; each
-    company's are ``<name>-tls`` (for SOAP and FTPS) and ``<name>-signing``, where `file_stem` makes the name. Returns
+    company's are ``<name>-tls`` (for SOAP and FTPS, and for *hosts* that it serves on) and ``<name>-signing``, where `file_stem` makes the name. Returns
     (TLS, signing) by company name. The authority and the hub's certificates are kept where they are there already.
     """
     authority = open_authority(folder, now=now)
@@ -143,7 +143,8 @@ def make_sample_certificates(
         authority.issue("hub-signing", "Sample hub, signing")
     return {
         name: (
-            authority.issue(f"{file_stem(name)}-tls", f"{name}, TLS", duns=duns),
+            # a company also serves: a TDSP its own service, a requester its callback
+            authority.issue(f"{file_stem(name)}-tls", f"{name}, TLS", hosts=hosts, server=True, duns=duns),
             authority.issue(f"{file_stem(name)}-signing", f"{name}, signing", duns=duns),
         )
         for name, duns in companies.items()
