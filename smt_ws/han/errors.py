@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 from smt_ws.errors import HubError
+from smt_ws.han import field_errors
 from smt_ws.han.rules import Refusal
 
 __all__ = [
-    "CoolingOffsetOutOfRangeError",
-    "CoolingSetpointOutOfRangeError",
-    "CriticalityOutOfRangeError",
-    "CurrencyOutOfRangeError",
     "CustomerKeepsControlError",
-    "DeviceClassOutOfRangeError",
     "DeviceElsewhereError",
     "DeviceNotRemovableError",
     "DeviceThereAlreadyError",
     "DeviceUnknownError",
-    "DurationOutOfRangeError",
-    "DutyCycleOutOfRangeError",
     "EarlierCallOpenError",
-    "EnrollmentGroupOutOfRangeError",
     "EsiidMalformedError",
     "EsiidRepeatedError",
     "EsiidUnknownError",
     "Eui64MalformedError",
-    "GenerationPriceOutOfRangeError",
-    "GenerationPriceRatioOutOfRangeError",
-    "HeatingOffsetOutOfRangeError",
-    "HeatingSetpointOutOfRangeError",
     "InstallCodeCrcError",
     "InstallCodeDigitsError",
     "InstallCodeLengthError",
     "InstallCodeSealedError",
     "InvalidEndpointError",
-    "LoadAdjustmentOutOfRangeError",
     "LogRangeError",
-    "MessageEmptyError",
     "MessageNotCancellableError",
     "MessageNotThereError",
     "MessageOverError",
-    "MessageTooLongError",
     "MessageUnknownError",
-    "MessageUnprintableError",
     "MeterMismatchError",
     "NoDeviceAgreementError",
     "NoDeviceError",
@@ -53,18 +38,7 @@ __all__ = [
     "NoSlotFreeError",
     "NotATdspError",
     "NotYourPremiseError",
-    "NumberOfPriceTiersOutOfRangeError",
-    "PriceOutOfRangeError",
-    "PriceRatioOutOfRangeError",
-    "PriceTierOutOfRangeError",
-    "PriorityUnknownError",
-    "ProviderOutOfRangeError",
-    "RateLabelTooLongError",
-    "RegisterTierOutOfRangeError",
     "RemovalAwaitsCustomerError",
-    "StartInPastError",
-    "StartTooFarError",
-    "StartWithoutZoneError",
     "TooManyPostsError",
     "refused",
 ]
@@ -116,7 +90,7 @@ class DeviceElsewhereError(HubError):
 
 
 class MeterMismatchError(HubError):
-    """This meter does not hang at this ESI ID today. Check both numbers with GetMeterInformation."""
+    """The meter does not hang at this ESI ID today. Check both numbers with GetMeterInformation."""
 
     code = "METER_MISMATCH"
 
@@ -155,13 +129,13 @@ class NoPendingAddError(HubError):
 
 
 class EsiidMalformedError(HubError):
-    """This is not an ESI ID: 17 or 22 digits, nothing else. Correct it and send the request again."""
+    """An ESI ID has 17 or 22 digits and nothing else. Correct it and send the request again."""
 
     code = "ESIID_MALFORMED"
 
 
 class EsiidRepeatedError(HubError):
-    """This ESI ID is in the request more than once; it is taken at its first place."""
+    """The ESI ID is in the request more than once. It is taken at its first place."""
 
     code = "ESIID_REPEATED"
 
@@ -185,7 +159,7 @@ class NoServicesAgreementError(HubError):
 
 
 class NotYourPremiseError(HubError):
-    """This premise is not on your wires. A TDSP reaches its own meters only."""
+    """The premise is not on your wires. A TDSP reaches its own meters only."""
 
     code = "NOT_YOUR_PREMISE"
 
@@ -214,174 +188,6 @@ class NoEsiidsError(HubError):
     code = "NO_ESIIDS"
 
 
-class MessageEmptyError(HubError):
-    """The message has no text. Send some."""
-
-    code = "MESSAGE_EMPTY"
-
-
-class MessageUnprintableError(HubError):
-    """The message holds a character that a display cannot show. Send one line of text."""
-
-    code = "MESSAGE_UNPRINTABLE"
-
-
-class MessageTooLongError(HubError):
-    """The message has more bytes of UTF-8 than devices take.
-
-    An accented letter has two, an emoji four. Shorten it; the hub cuts nothing.
-    """
-
-    code = "MESSAGE_TOO_LONG"
-
-
-class PriorityUnknownError(HubError):
-    """The priority is none that SEP 1.0 knows. Send one of the expected."""
-
-    code = "PRIORITY_UNKNOWN"
-
-
-class DurationOutOfRangeError(HubError):
-    """The duration is outside its range. A load control event lasts 1 to 1440 minutes."""
-
-    code = "DURATION_OUT_OF_RANGE"
-
-
-class DeviceClassOutOfRangeError(HubError):
-    """The device class is no sum of the twelve classes' bits. Send 4095 for all classes."""
-
-    code = "DEVICE_CLASS_OUT_OF_RANGE"
-
-
-class EnrollmentGroupOutOfRangeError(HubError):
-    """The enrollment group is outside its range. Send 0 for every group."""
-
-    code = "ENROLLMENT_GROUP_OUT_OF_RANGE"
-
-
-class CriticalityOutOfRangeError(HubError):
-    """The criticality level is outside its range.
-
-    1 is green, 2 to 6 are levels, 7 emergency, 8 outage, 9 disconnect, 10 to 15 the utility's own.
-    """
-
-    code = "CRITICALITY_OUT_OF_RANGE"
-
-
-class CoolingOffsetOutOfRangeError(HubError):
-    """The cooling offset is outside its range. It is a difference in degrees Celsius."""
-
-    code = "COOLING_OFFSET_OUT_OF_RANGE"
-
-
-class HeatingOffsetOutOfRangeError(HubError):
-    """The heating offset is outside its range. It is a difference in degrees Celsius."""
-
-    code = "HEATING_OFFSET_OUT_OF_RANGE"
-
-
-class CoolingSetpointOutOfRangeError(HubError):
-    """The cooling set point is outside its range. It is in degrees Celsius."""
-
-    code = "COOLING_SETPOINT_OUT_OF_RANGE"
-
-
-class HeatingSetpointOutOfRangeError(HubError):
-    """The heating set point is outside its range. It is in degrees Celsius."""
-
-    code = "HEATING_SETPOINT_OUT_OF_RANGE"
-
-
-class LoadAdjustmentOutOfRangeError(HubError):
-    """The average load adjustment is outside its range. It is in whole per cent."""
-
-    code = "LOAD_ADJUSTMENT_OUT_OF_RANGE"
-
-
-class DutyCycleOutOfRangeError(HubError):
-    """The duty cycle is outside its range. It is the per cent of time on."""
-
-    code = "DUTY_CYCLE_OUT_OF_RANGE"
-
-
-class ProviderOutOfRangeError(HubError):
-    """The provider id does not fit into 32 bits. A 9-digit DUNS number does."""
-
-    code = "PROVIDER_OUT_OF_RANGE"
-
-
-class RateLabelTooLongError(HubError):
-    """The rate label has more bytes of UTF-8 than devices take. Shorten it."""
-
-    code = "RATE_LABEL_TOO_LONG"
-
-
-class CurrencyOutOfRangeError(HubError):
-    """The currency is no ISO 4217 number. Send 840 for US dollars."""
-
-    code = "CURRENCY_OUT_OF_RANGE"
-
-
-class PriceOutOfRangeError(HubError):
-    """The price is negative, too large or too fine. Prices below nought cannot be sent."""
-
-    code = "PRICE_OUT_OF_RANGE"
-
-
-class PriceTierOutOfRangeError(HubError):
-    """The price tier is outside its range. SEP 1.0 knows six."""
-
-    code = "PRICE_TIER_OUT_OF_RANGE"
-
-
-class NumberOfPriceTiersOutOfRangeError(HubError):
-    """The number of price tiers is outside its range. SEP 1.0 knows six."""
-
-    code = "NUMBER_OF_PRICE_TIERS_OUT_OF_RANGE"
-
-
-class RegisterTierOutOfRangeError(HubError):
-    """The register tier is outside its range, or above the number of price tiers."""
-
-    code = "REGISTER_TIER_OUT_OF_RANGE"
-
-
-class PriceRatioOutOfRangeError(HubError):
-    """The price ratio is outside its range."""
-
-    code = "PRICE_RATIO_OUT_OF_RANGE"
-
-
-class GenerationPriceOutOfRangeError(HubError):
-    """The generation price is negative, too large or too fine for the digits of the price."""
-
-    code = "GENERATION_PRICE_OUT_OF_RANGE"
-
-
-class GenerationPriceRatioOutOfRangeError(HubError):
-    """The generation price ratio is outside its range."""
-
-    code = "GENERATION_PRICE_RATIO_OUT_OF_RANGE"
-
-
-class StartWithoutZoneError(HubError):
-    """The start time has no zone, so it is another moment in each. Send it with Z or an offset."""
-
-    code = "START_WITHOUT_ZONE"
-
-
-class StartInPastError(HubError):
-    """The start time is in the past. Leave it out for a message that takes effect on arrival."""
-
-    code = "START_IN_PAST"
-
-
-class StartTooFarError(HubError):
-    """The start time is further ahead than messages are kept for. Send it nearer to its time."""
-
-    code = "START_TOO_FAR"
-
-
 class MessageUnknownError(HubError):
     """Your company has sent no such message. Check the requestId that the hub gave."""
 
@@ -389,7 +195,7 @@ class MessageUnknownError(HubError):
 
 
 class MessageNotCancellableError(HubError):
-    """This kind of message cannot be cancelled so.
+    """A message of this kind cannot be cancelled so.
 
     Cancel texts with CancelTextMessage and events with CancelLoadControlEvent; a price is replaced by a newer
     one.
@@ -449,7 +255,9 @@ class InstallCodeSealedError(HubError):
 
 
 _BY_CODE: dict[str, type[HubError]] = {
-    one.code: one for one in vars().copy().values() if isinstance(one, type) and issubclass(one, HubError)
+    one.code: one
+    for one in (*vars(field_errors).values(), *vars().copy().values())
+    if isinstance(one, type) and issubclass(one, HubError)
 }
 
 
