@@ -133,8 +133,9 @@ def make_sample_certificates(
     """Write the authority, the hub's certificates, and those of *companies* (name → DUNS number) into *folder*.
 
     The hub's have the names that the settings look for: ``hub-tls`` (for *hosts*), ``hub-signing``, ``ca.crt``; each
-    company's are ``<name>-tls`` (for SOAP and FTPS, and for *hosts* that it serves on) and ``<name>-signing``, where `file_stem` makes the name. Returns
-    (TLS, signing) by company name. The authority and the hub's certificates are kept where they are there already.
+    company's are ``<name>-tls`` (for SOAP and FTPS, and to serve on *hosts*) and ``<name>-signing``, where `file_stem`
+    makes the name. Returns (TLS, signing) by company name. The authority and the hub's certificates are kept where
+    they are there already.
     """
     authority = open_authority(folder, now=now)
     if not (folder / "hub-tls.crt").exists():
