@@ -18,6 +18,7 @@ __all__ = [
     "Agreements",
     "Ftps",
     "GreenButton",
+    "Health",
     "Intake",
     "Limits",
     "Mail",
@@ -66,6 +67,12 @@ class Soap(_Section):
     base_url: str | None = Field(None, description="the public address written into WSDLs; default https://host:port")
     workers: int = Field(2, ge=1, le=64, description="processes; one a core")
     threads: int = Field(8, ge=2, le=256, description="threads a process; well above the idle connections expected")
+    queue_seconds: float = Field(
+        2, gt=0, description="how long a request may wait for a thread in a burst; else HUB_BUSY, HTTP 503"
+    )
+    bytes_in_hand: int = Field(
+        16_000_000, ge=1_000_000, description="of long messages a process handles at once; else HUB_BUSY"
+    )
     proxy_socket: Path | None = Field(None, description="unix socket behind a TLS proxy, instead of host and port")
 
 
@@ -282,6 +289,21 @@ class Validation(_Section):
     )
 
 
+class Health(_Section):
+    """Where the hub tells how it is, and from when on that is worth a warning."""
+
+    host: str = Field("127.0.0.1", description="no client certificate is asked for: not an address of the world")
+    port: int = Field(5280, ge=0, le=65535)
+    disk_free_bytes: int = Field(
+        1_000_000_000, ge=0, description="free space below which new orders are refused, before writes fail"
+    )
+    queue_minutes: float = Field(30, gt=0, description="how long a part that could be built may wait for a worker")
+    outbox_minutes: float = Field(30, gt=0, description="how long a mail or call that is due may wait")
+    dead_letters: int = Field(0, ge=0, description="mails and calls given up that are no cause for a warning")
+    clock_seconds: float = Field(120, gt=0, description="how long the scheduler may give no sign of life")
+    certificate_days: int = Field(30, ge=1, description="days before one of the hub's certificates ends")
+
+
 class Work(_Section):
     """The workers."""
 
@@ -330,6 +352,7 @@ class Settings(BaseSettings):
     agreements: Agreements = Field(default_factory=Agreements)
     validation: Validation = Field(default_factory=Validation)
     work: Work = Field(default_factory=Work)
+    health: Health = Field(default_factory=Health)
     outbox: Outbox = Field(default_factory=Outbox)
 
     @classmethod

@@ -24,6 +24,7 @@ __all__ = [
     "EnvelopeRefused",
     "Fault",
     "Finding",
+    "HubBusy",
     "InternalError",
     "MalformedXml",
     "MustUnderstandRefused",
@@ -35,6 +36,7 @@ __all__ = [
     "VersionMismatch",
     "envelope",
     "new_reference",
+    "retry_after",
     "telling",
 ]
 
@@ -136,6 +138,21 @@ class InternalError(Fault):
     callers_fault = False
 
 
+class HubBusy(Fault):
+    """The hub has more requests than it can answer in good time; nothing was done. Send it again after a pause.
+
+    The pause is in the Retry-After header, in seconds. Keep the trans_id when you send it again.
+    """
+
+    code = "HUB_BUSY"
+    callers_fault = False
+
+    def __init__(self, message: str | None = None, *, retry_after: int = 2) -> None:
+        """Ask for a pause of *retry_after* seconds."""
+        super().__init__(message or f"The hub is busy; nothing was done. Send it again in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+
 @dataclass(frozen=True)
 class Telling:
     """What one fault says: see ``HubFault`` in ``xsd/common.xsd``."""
@@ -152,6 +169,15 @@ class Telling:
 def new_reference() -> str:
     """Make a number that names one fault in the log: 16 hexadecimal digits that nobody can guess."""
     return secrets.token_hex(8)
+
+
+def retry_after(exc: BaseException) -> int | None:
+    """The seconds after which the caller should try again, of a refusal that is about the moment; else None.
+
+    Such a refusal is answered with HTTP 503 (RFC 9110 section 15.6.4) and Retry-After, which clients and proxies heed.
+    """
+    seconds = getattr(exc, "retry_after", None)
+    return seconds if isinstance(seconds, int) else None
 
 
 def telling(exc: BaseException, *, reference: str, trans_id: str | None, registered: bool) -> Telling:

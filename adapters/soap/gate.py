@@ -19,9 +19,11 @@ from typing import Any, Final, NamedTuple
 from lxml import etree
 
 from adapters.soap import faults
-from adapters.soap.protocol import MESSAGE, NOTES
+from adapters.soap.admission import Admission
+from adapters.soap.exchange import NOTES, ExchangeRecord, Notes
+from adapters.soap.protocol import MESSAGE
 
-__all__ = ["Endpoint", "ExchangeRecord", "Gate", "Limits", "WsgiApp"]
+__all__ = ["Endpoint", "Gate", "Limits", "WsgiApp"]
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +40,14 @@ _XSD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*\.xsd")
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a message may be before anything looks at it. What it may hold inside: ``wss_shape``."""
+    """What a process takes on, before anything looks at a message. What one may hold inside: ``wss_shape``."""
 
     #: 50,000 ESI IDs in long tags are 2.5 MB; 100 MB would cost memory that other requests need.
     message_bytes: int = 8 * 1024 * 1024
+    #: Long messages handled at once: a tree and its copies take several times the bytes.
+    bytes_in_hand: int = 16 * 1024 * 1024
+    #: How long a request may wait for a thread in a burst.
+    queue_seconds: float = 2.0
 
 
 class Endpoint(NamedTuple):
@@ -52,19 +58,12 @@ class Endpoint(NamedTuple):
     wsdl: Path
 
 
-@dataclass(frozen=True)
-class ExchangeRecord:
-    """One exchange, for the access log and the counters. Holds nothing of a message's content but the operation."""
-
-    path: str
-    method: str
-    status: int
-    bytes_in: int
-    bytes_out: int
-    seconds: float
-    operation: str | None = None
-    fault: str | None = None
-    reference: str | None = None
+class _BusyAnswer(NamedTuple):
+    until: float
+    #: Names all refusals of its second in the log.
+    reference: str
+    retry_after: int
+    signed: bytes
 
 
 class _Outside(Exception):  # noqa: N818 - an answer, not an error
@@ -89,8 +88,12 @@ class Gate:
         limits: Limits | None = None,
         on_exchange: Callable[[ExchangeRecord], None] | None = None,
         routes: Mapping[str, WsgiApp] | None = None,
+        waited: Callable[[Environ], float] = lambda _environ: 0.0,
+        address: Callable[[Environ], str | None] = lambda environ: environ.get("REMOTE_ADDR"),
     ) -> None:
         """Serve *services* by path. *base_url* (``https://host:5200``) goes into the WSDLs; *sign* is for last resorts.
+
+        *waited* says how long a request has waited for its thread, in seconds, *address* where it came from.
 
         The folder of a service's path should be one deep (``/soap/MeterUsage``): the WSDL's relative import
         ``../xsd/…`` then leads to ``/xsd/…`` for every client.
@@ -100,6 +103,9 @@ class Gate:
         self._sign = sign
         self._on_exchange = on_exchange
         self._routes = dict(routes or {})
+        self._waited, self._address = waited, address
+        self._admission = Admission(queue_seconds=self._limits.queue_seconds, bytes_in_hand=self._limits.bytes_in_hand)
+        self._busy_answers: dict[bool, _BusyAnswer] = {}
         self._files = {
             f"/xsd/{path.name}": path.read_bytes()
             for path in sorted(xsd_dir.glob("*.xsd"))
@@ -117,17 +123,19 @@ class Gate:
             return self._routes[path](environ, start_response)
         started = time.perf_counter()
         seen: dict[str, Any] = {"status": 500, "in": 0}
-        notes: dict[str, Any] = {}
-        environ[NOTES] = notes
+        environ[NOTES] = notes = Notes()
+        waited = self._waited(environ)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             seen["status"] = int(status[:3])
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         try:
-            answer = self._answer(environ, start, seen)
+            answer = self._answer(environ, start, seen, waited)
         except _Outside as outside:
             answer = _plain(start, outside)
+        except faults.HubBusy as busy:
+            answer = self._busy(environ, start, notes, busy)
         except Exception as exc:
             answer = self._last_resort(environ, start, notes, exc)
         if self._on_exchange is not None:
@@ -138,9 +146,13 @@ class Gate:
                 bytes_in=seen["in"],
                 bytes_out=len(answer),
                 seconds=time.perf_counter() - started,
-                operation=notes.get("operation"),
-                fault=notes.get("fault"),
-                reference=notes.get("reference"),
+                waited=waited,
+                address=self._address(environ),
+                operation=notes.operation,
+                fault=notes.fault,
+                reference=notes.reference,
+                caller=notes.caller,
+                stages=notes.stages,
             )
             try:
                 self._on_exchange(record)
@@ -148,7 +160,7 @@ class Gate:
                 log.exception("the record of an exchange was lost")
         return [answer] if environ.get("REQUEST_METHOD") != "HEAD" else [b""]
 
-    def _answer(self, environ: Environ, start: StartResponse, seen: dict[str, Any]) -> bytes:
+    def _answer(self, environ: Environ, start: StartResponse, seen: dict[str, Any], waited: float) -> bytes:
         path, method = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD", "")
         endpoint = self._services.get(path)
         if endpoint is None:
@@ -164,12 +176,18 @@ class Gate:
                 "405 Method Not Allowed", "Send SOAP by POST; GET ?wsdl gives the contract.", ("Allow", "POST")
             )
         soap12 = self._content_type(environ)
-        message = self._read(environ)
-        seen["in"] = len(message)
         environ["adapters.soap.soap12"] = soap12
-        environ[MESSAGE] = message
-        application = endpoint.soap12 if soap12 else endpoint.soap11
-        return b"".join(application(environ, start))
+        self._admission.in_time(waited)
+        message = None
+        if (length := self._declared_length(environ)) is None:  # chunked: its length is known when it is here
+            message = self._read(environ, None)
+            length = len(message)
+        with self._admission.room_for(length):
+            environ[MESSAGE] = self._read(environ, length) if message is None else message
+            seen["in"] = length
+            environ[NOTES].lap("read")
+            application = endpoint.soap12 if soap12 else endpoint.soap11
+            return b"".join(application(environ, start))
 
     @staticmethod
     def _content_type(environ: Environ) -> bool:
@@ -196,23 +214,31 @@ class Gate:
         environ["adapters.soap.action"] = parameters.get("action", "")
         return media[1].lower() == "application/soap+xml"
 
-    def _read(self, environ: Environ) -> bytes:
-        cap = self._limits.message_bytes
-        too_long = _Outside("413 Content Too Large", f"A message may have {cap:,} bytes. Split the request.")
+    def _declared_length(self, environ: Environ) -> int | None:
+        """Return the Content-Length, within the limit; None for chunked transfer coding."""
         declared = environ.get("CONTENT_LENGTH")
-        stream = environ["wsgi.input"]
         if declared is None or declared == "":
             if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
                 raise _Outside("411 Length Required", "Send Content-Length, or chunked transfer coding.")
+            return None
+        if not re.fullmatch(r"[0-9]{1,12}", declared):
+            raise _Outside("400 Bad Request", "Content-Length is not a number of bytes.")
+        if int(declared) > self._limits.message_bytes:
+            raise self._too_long()
+        return int(declared)
+
+    def _too_long(self) -> _Outside:
+        cap = self._limits.message_bytes
+        return _Outside("413 Content Too Large", f"A message may have {cap:,} bytes. Split the request.")
+
+    def _read(self, environ: Environ, length: int | None) -> bytes:
+        stream = environ["wsgi.input"]
+        if length is None:
+            cap = self._limits.message_bytes
             message: bytes = stream.read(cap + 1)  # one byte more than allowed tells the two cases apart
             if len(message) > cap:
-                raise too_long
+                raise self._too_long()
         else:
-            if not re.fullmatch(r"[0-9]{1,12}", declared):
-                raise _Outside("400 Bad Request", "Content-Length is not a number of bytes.")
-            length = int(declared)
-            if length > cap:
-                raise too_long
             message = stream.read(length)
             if len(message) != length:
                 raise _Outside("400 Bad Request", "The message ended before its Content-Length.")
@@ -220,11 +246,28 @@ class Gate:
             raise _Outside("400 Bad Request", "The message is empty.")
         return message
 
-    def _last_resort(self, environ: Environ, start: StartResponse, notes: dict[str, Any], exc: Exception) -> bytes:
+    def _busy(self, environ: Environ, start: StartResponse, notes: Notes, busy: faults.HubBusy) -> bytes:
+        """Say that the hub is busy, with an answer signed at most once a second: a refusal must cost nearly nothing."""
+        soap12 = bool(environ.get("adapters.soap.soap12"))
+        answer = self._busy_answers.get(soap12)
+        if answer is None or time.monotonic() > answer.until:
+            reference = faults.new_reference()
+            told = faults.telling(busy, reference=reference, trans_id=None, registered=True)
+            signed = self._sign(faults.envelope(told, soap=faults.SOAP12 if soap12 else faults.SOAP11))
+            answer = _BusyAnswer(time.monotonic() + 1.0, reference, busy.retry_after, signed)
+            self._busy_answers[soap12] = answer
+        notes.fault, notes.reference = busy.code, answer.reference
+        start(
+            "503 Service Unavailable",
+            [*_soap_headers(soap12, answer.signed), ("Retry-After", str(answer.retry_after))],
+        )
+        return answer.signed
+
+    def _last_resort(self, environ: Environ, start: StartResponse, notes: Notes, exc: Exception) -> bytes:
         """Say a refusal of the gate, or an error that nothing below caught, as a signed fault; never with details."""
         reference = faults.new_reference()
         told = faults.telling(exc, reference=reference, trans_id=None, registered=False)
-        notes.update(fault=told.code, reference=reference)
+        notes.fault, notes.reference = told.code, reference
         soap12 = bool(environ.get("adapters.soap.soap12"))
         if isinstance(exc, faults.Fault) and exc.callers_fault:
             log.info("refused with %s, reference %s", told.code, reference)
@@ -236,8 +279,7 @@ class Gate:
             log.exception("the fault %s could not be signed", reference)
             return _plain(start, _Outside("500 Internal Server Error", f"The hub failed. Reference {reference}."))
         status = "400 Bad Request" if soap12 and told.callers_fault else "500 Internal Server Error"
-        kind = "application/soap+xml" if soap12 else "text/xml"
-        start(status, [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(signed)))])
+        start(status, _soap_headers(soap12, signed))
         return signed
 
 
@@ -248,6 +290,11 @@ def _with_address(wsdl: bytes, address: str) -> bytes:
     if count == 0:
         raise ValueError("the WSDL has no soap:address to set")
     return served
+
+
+def _soap_headers(soap12: bool, content: bytes) -> list[tuple[str, str]]:
+    kind = "application/soap+xml" if soap12 else "text/xml"
+    return [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(content)))]
 
 
 def _document(start: StartResponse, content: bytes) -> bytes:

@@ -30,9 +30,10 @@ from spyne.server.wsgi import WsgiApplication
 
 from adapters.soap import faults, wssecurity
 from adapters.soap.contract import Contract, Judged
+from adapters.soap.exchange import NOTES, Notes
 from adapters.soap.parsing import check_understood, parse, trans_id_of
 
-__all__ = ["MESSAGE", "NOTES", "Call", "Environ", "Hooks", "build_service"]
+__all__ = ["MESSAGE", "Call", "Environ", "Hooks", "build_service"]
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,6 @@ Environ = dict[str, Any]
 
 #: environ key: the whole message as bytes, read once by the gate.
 MESSAGE: Final = "adapters.soap.message"
-#: environ key: a dict in which the protocol leaves operation, fault code and reference for the gate's record.
-NOTES: Final = "adapters.soap.notes"
 _CONTEXTS: Final = "adapters.soap.contexts"
 _JUDGED: Final = "adapters.soap.judged"
 
@@ -110,6 +109,11 @@ def _environ(ctx: Any) -> Environ:
     return environ
 
 
+def _notes(environ: Environ) -> Notes:
+    notes: Notes = environ[NOTES]
+    return notes
+
+
 class _Protocol:
     """The mixin. *contract* and *hooks* are set by ``build_service``; requests share nothing else."""
 
@@ -124,18 +128,22 @@ class _Protocol:
         """Parse, verify, authenticate. *charset* is the HTTP header's and is ignored: the gate let UTF-8 alone pass."""
         environ = _environ(ctx)
         environ[_CONTEXTS] = [ctx]
+        notes = _notes(environ)
         try:
             wssecurity.check_bytes(environ[MESSAGE])
             root = parse(environ[MESSAGE], soap=self.ns_soap_env)
             ctx.in_document = root
+            notes.lap("parse")
             verified = wssecurity.verify(
                 root, now=self.hooks.now(), policy=self.hooks.policy, certificates=self.hooks.certificates
             )
             check_understood(root, soap=self.ns_soap_env)
             operation = self.contract.operation(verified.body)
-            environ[NOTES]["operation"] = operation
+            notes.operation = operation
             self._check_action(environ, operation)
-            caller = self.hooks.authenticate(verified, environ)
+            notes.lap("verify")
+            notes.caller = caller = self.hooks.authenticate(verified, environ)
+            notes.lap("authenticate")
             ctx.udc = Call(caller, verified, environ, operation, trans_id_of(verified.body) or "")
         except Exception as exc:
             raise _Carried(exc) from exc
@@ -161,6 +169,7 @@ class _Protocol:
                 setattr(ctx.in_object, name, entries)
         except Exception as exc:
             raise _Carried(exc) from exc
+        _notes(_environ(ctx)).lap("validate")
 
     def _check_action(self, environ: Environ, operation: str) -> None:
         action = environ.get("HTTP_SOAPACTION", "").strip()
@@ -176,6 +185,9 @@ class _Protocol:
 
     def serialize(self, ctx: Any, message: Any) -> None:
         """Make the answer's envelope, or the fault's."""
+        notes = _notes(_environ(ctx))
+        if "validate" in notes.stages:
+            notes.lap("run")
         if ctx.out_error is None:
             try:
                 super().serialize(ctx, message)  # type: ignore[misc]
@@ -184,10 +196,14 @@ class _Protocol:
                 ctx.out_error.cause = exc
                 ctx.transport.resp_code = self.fault_to_http_response_code(ctx.out_error)
             else:
+                notes.lap("write")
                 return
         error = ctx.out_error
         cause = error.cause if isinstance(error, _Carried) else error
+        if (pause := faults.retry_after(cause)) is not None:
+            ctx.transport.resp_headers["Retry-After"] = str(pause)
         ctx.out_document = self._fault(ctx, cause)
+        notes.lap("write")
 
     def _fault(self, ctx: Any, cause: BaseException) -> etree._Element:
         environ = _environ(ctx)
@@ -195,7 +211,8 @@ class _Protocol:
         told = faults.telling(
             cause, reference=reference, trans_id=self._trans_id(ctx), registered=self._is_registered(environ)
         )
-        environ[NOTES].update(fault=told.code, reference=reference)
+        notes = _notes(environ)
+        notes.fault, notes.reference = told.code, reference
         if isinstance(getattr(cause, "code", None), str) and told.callers_fault:
             log.info("refused with %s, reference %s", told.code, reference)
         else:
@@ -219,11 +236,16 @@ class _Protocol:
 
     def create_out_string(self, ctx: Any, charset: str | None = None) -> None:
         """Sign, and serialise once. Nothing may touch the document after this."""
+        notes = _notes(_environ(ctx))
+        notes.lap("write")
         ctx.out_string = [self.hooks.sign(ctx.out_document)]
+        notes.lap("sign")
 
     def fault_to_http_response_code(self, fault: Any) -> str:
-        """SOAP 1.1 section 6.2: always 500. SOAP 1.2 part 2 section 7.5.2: 400 where the sender is at fault."""
+        """SOAP 1.1 section 6.2: 500. SOAP 1.2 part 2 section 7.5.2: 400 where the sender errs. 503: try again later."""
         cause = getattr(fault, "cause", fault)
+        if faults.retry_after(cause) is not None:
+            return "503 Service Unavailable"
         own = isinstance(getattr(cause, "code", None), str) and getattr(cause, "callers_fault", True)
         if self.ns_soap_env == faults.SOAP12 and own and getattr(cause, "soap_code", None) is None:
             return "400 Bad Request"
@@ -257,7 +279,7 @@ class _Wsgi(WsgiApplication):
         return contexts
 
     def handle_rpc(self, req_env: Environ, start_response: Any) -> Iterable[bytes]:
-        req_env.setdefault(NOTES, {})
+        req_env.setdefault(NOTES, Notes())
         try:
             return [b"".join(super().handle_rpc(req_env, start_response))]
         finally:

@@ -21,7 +21,7 @@ from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from adapters.tls import LiveContext, TlsFiles
 
-__all__ = ["peer_address", "peer_certificate", "serve"]
+__all__ = ["peer_address", "peer_certificate", "serve", "waited"]
 
 #: Seconds that a client may take for the next bytes of a handshake or a request: a stalled one gives its thread back.
 PATIENCE: Final = 10.0
@@ -30,12 +30,16 @@ PATIENCE: Final = 10.0
 class _PatientSocket(socket.socket):
     """A socket whose blocking mode gives up after PATIENCE (gunicorn's own waits for ever)."""
 
+    waited: float = 0.0
+
     def setblocking(self, flag: bool, /) -> None:
         self.settimeout(PATIENCE if flag else 0.0)
 
 
 class _PatientTlsSocket(ssl.SSLSocket):
     """The same above TLS."""
+
+    waited: float = 0.0
 
     def setblocking(self, flag: bool, /) -> None:
         self.settimeout(PATIENCE if flag else 0.0)
@@ -74,6 +78,11 @@ def peer_address(environ: Mapping[str, Any]) -> str | None:
         return None
 
 
+def waited(environ: Mapping[str, Any]) -> float:
+    """Return how long the request had waited for a thread when one took it up, in seconds."""
+    return float(getattr(environ.get("gunicorn.socket"), "waited", 0.0))
+
+
 class _Worker(ThreadWorker):
     """gunicorn's threads, with sockets that do not wait for ever."""
 
@@ -94,8 +103,14 @@ class _Worker(ThreadWorker):
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
+    def enqueue_req(self, conn: TConn) -> None:
+        """Hand over to a thread, and note since when the connection waits for one."""
+        conn.waits_since = time.monotonic()
+        super().enqueue_req(conn)
+
     def handle(self, conn: TConn) -> Any:
         """Shake hands, then wait for the request in the event loop; gunicorn would wait for it in this thread."""
+        waited = time.monotonic() - conn.waits_since
         if not conn.initialized:
             try:
                 conn.sock.setblocking(True)
@@ -108,6 +123,7 @@ class _Worker(ThreadWorker):
                 return False
             if isinstance(conn.sock, ssl.SSLSocket) and not conn.sock.pending():
                 return _DEFER
+        conn.sock.waited = waited
         return super().handle(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:

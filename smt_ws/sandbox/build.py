@@ -112,7 +112,7 @@ def make_sandbox(
 ) -> Sandbox:
     """Make certificates, settings, database and companies in *folder*.
 
-    *database* defaults to SQLite in the folder; *ports* are those of SOAP and FTPS, where they are free (0: any).
+    *database* defaults to SQLite in the folder; *ports* are those of SOAP and FTPS, where they are free (0: any, for health too).
     Raises `AlreadyThereError` where the folder is not empty, unless it is a sandbox and *replace* is set.
     """
     folder = folder.absolute()
@@ -185,6 +185,8 @@ def _settings(database: str | None, ports: tuple[int, int]) -> str:
         f"port = {_free_port(ports[0])}",
         "[ftps]",
         f"port = {_free_port(ports[1])}",
+        "[health]",
+        f"port = {_free_port(5280 if all(ports) else 0)}",
         "",
     ]
     return "\n".join(lines)

@@ -8,10 +8,13 @@ from typing import Any
 
 import structlog
 
-from adapters.soap.gate import ExchangeRecord, Gate
+from adapters.soap.exchange import ExchangeRecord
+from adapters.soap.faults import HubBusy, InternalError
+from adapters.soap.gate import Gate
 from adapters.soap.server import serve
 from adapters.tls import TlsFiles
 from smt_ws.hub import Hub
+from smt_ws.parties.identify import Caller
 from smt_ws.soap.app import application
 from smt_ws.store.revision import require_current
 
@@ -57,15 +60,31 @@ def run_soap(hub: Hub, *, ready_file: Path | None = None) -> None:
 
 
 def _log_exchange(record: ExchangeRecord) -> None:
+    """One line a request: who asked for what and how it ended, and where the time went; nothing that was in it."""
+    caller = record.caller
     log.info(
         "exchange",
         path=record.path,
         method=record.method,
+        company=caller.company_id if isinstance(caller, Caller) else None,
+        duns=caller.duns if isinstance(caller, Caller) else None,
+        address=record.address,
         operation=record.operation,
+        outcome=_outcome(record),
         status=record.status,
         fault=record.fault,
         reference=record.reference,
         bytes_in=record.bytes_in,
         bytes_out=record.bytes_out,
+        waited=round(record.waited, 4),
         seconds=round(record.seconds, 4),
+        stages={stage: round(seconds, 4) for stage, seconds in record.stages.items()},
     )
+
+
+def _outcome(record: ExchangeRecord) -> str:
+    if record.fault == HubBusy.code:
+        return "busy"
+    if record.fault == InternalError.code:
+        return "failed"
+    return "refused" if record.fault is not None or record.status >= 400 else "answered"

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from adapters.soap.contract import BigList, Contract
+from adapters.soap.exchange import ExchangeRecord
 from adapters.soap.faults import TooManyEsiids
-from adapters.soap.gate import Endpoint, ExchangeRecord, Gate, Limits
+from adapters.soap.gate import Endpoint, Gate, Limits
 from adapters.soap.protocol import build_service
+from adapters.soap.server import peer_address, waited
 from smt_ws.hub import Hub
 from smt_ws.soap.connectivity import connectivity
 from smt_ws.soap.meter_information import meter_information
@@ -77,6 +79,12 @@ def application(
         base_url=base_url or soap.base_url or f"https://{soap.host}:{soap.port}",
         xsd_dir=CONTRACTS / "xsd",
         sign=hooks.sign,
-        limits=Limits(message_bytes=hub.settings.limits.body_bytes),
+        limits=Limits(
+            message_bytes=hub.settings.limits.body_bytes,
+            bytes_in_hand=soap.bytes_in_hand,
+            queue_seconds=soap.queue_seconds,
+        ),
         on_exchange=on_exchange,
+        waited=waited,
+        address=peer_address,
     )
