@@ -14,7 +14,8 @@ A file is a sequence of records of at most 50,000; a record is one ESI ID, one c
 | `00000030`         | `ATTRIBUTE_VALUE_PAIRS`, then `MRE=`, `Sender=`, `Receiver=`, `REP=`, each a DUNS     |
 | `10000000` and on  | four intervals a row, each `value,status,` and nothing; a comma; 23, 24 or 25 rows    |
 
-`lse_read` reads such files, `lse_write` writes them, `lse_record` holds the rules for one record.
+`lse_read` reads such files, `lse_write` writes them, `lse_record` holds the rules for one record, `lse_columns` many
+records as columns.
 """
 
 from __future__ import annotations
