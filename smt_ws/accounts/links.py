@@ -13,14 +13,14 @@ from sqlalchemy.sql import ColumnElement
 from smt_ws.accounts.errors import LinkUnusableError
 from smt_ws.parties.account_tables import account_link
 
-__all__ = ["is_open", "new_link", "token_sha256", "use_link"]
+__all__ = ["Purpose", "is_open", "new_link", "token_sha256", "use_link"]
 
 Purpose = Literal["confirm", "reset"]
 
 
 def token_sha256(token: str) -> bytes:
     """How a token is kept and looked up."""
-    return sha256(token.encode()).digest()
+    return sha256(token.encode(errors="replace")).digest()
 
 
 def new_link(connection: Connection, account_id: int, purpose: Purpose, *, now: datetime, lasts: timedelta) -> str:

@@ -15,10 +15,10 @@ from sqlalchemy import and_, delete, or_, select, update
 from smt_ws.accounts import links
 from smt_ws.accounts.attempts import count_attempt
 from smt_ws.accounts.errors import InvalidFormError, LogInRefusedError
+from smt_ws.accounts.letters import send_link
 from smt_ws.accounts.passwords import hashed, is_password
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
-from smt_ws.notices.queue import notify
 from smt_ws.parties import account_rules as rules
 from smt_ws.parties.account_tables import account, account_link, account_meter, account_session
 from smt_ws.parties.accounts import Account, find_account, read_account
@@ -98,22 +98,8 @@ def request_reset(hub: Hub, *, email: str, address: str) -> None:
     now = hub.clock.now()
     with hub.store.write() as connection:
         found = find_account(connection, email=email)
-        if found is None:
-            return
-        token = links.new_link(connection, found.id, "reset", now=now, lasts=rules.RESET_WITHIN)
-        notify(
-            connection,
-            "account_password_reset",
-            to=found.email,
-            key=f"account:{found.id}:reset:{links.token_sha256(token).hex()[:16]}",
-            facts={
-                "name": found.first_name,
-                "reset_url": f"{hub.settings.portal.url}/new-password/{token}",
-                "expires_at": (now + rules.RESET_WITHIN).isoformat(),
-            },
-            now=now,
-            language=found.language,
-        )
+        if found is not None:
+            send_link(connection, found.id, "reset", now=now)
 
 
 def reset_password(hub: Hub, token: str, *, password: str, password_again: str, address: str) -> None:

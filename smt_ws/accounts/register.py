@@ -14,13 +14,21 @@ from sqlalchemy.exc import IntegrityError
 from smt_ws.accounts import links
 from smt_ws.accounts.attempts import count_attempt
 from smt_ws.accounts.errors import InvalidFormError, LinkUnusableError, MeterNotFoundError
+from smt_ws.accounts.letters import send_link
 from smt_ws.accounts.passwords import hashed
 from smt_ws.clock import central_today
 from smt_ws.hub import Hub
 from smt_ws.notices.queue import notify
 from smt_ws.parties import account_rules as rules
 from smt_ws.parties.account_tables import account, account_meter
-from smt_ws.parties.accounts import FoundMeter, account_of_premise, find_account, find_meter, fresh_code
+from smt_ws.parties.accounts import (
+    FoundMeter,
+    account_of_premise,
+    find_account,
+    find_meter,
+    fresh_code,
+    somebody_else_moved_in,
+)
 from smt_ws.store.audit import Event, record
 
 __all__ = ["confirm_email", "register"]
@@ -78,31 +86,19 @@ def _add(
             premise_id=named.premise_id,
             account_id=account_id,
             meter_number=named.meter_number,
-            added_at=now,
+            added_on=central_today(hub.clock),
         )
     )
-    token = links.new_link(connection, account_id, "confirm", now=now, lasts=rules.CONFIRM_WITHIN)
-    notify(
-        connection,
-        "account_confirm",
-        to=values["email"],
-        key=f"account:{account_id}:confirm",
-        facts={
-            "name": values["first_name"],
-            "confirm_url": f"{hub.settings.portal.url}/confirm/{token}",
-            "expires_at": (now + rules.CONFIRM_WITHIN).isoformat(),
-        },
-        now=now,
-        language=form["language"],  # type: ignore[arg-type]
-    )
+    send_link(connection, account_id, "confirm", now=now)
     actor = f"account:{account_id}"
     record(connection, Event.ACCOUNT_REGISTERED, actor=actor, at=now, address=address, object=actor)
 
 
-def confirm_email(hub: Hub, token: str, *, address: str) -> None:
-    """Open the account whose letter held *token*: from now on the customer is registered, its meter their own.
+def confirm_email(hub: Hub, token: str, *, address: str) -> int:
+    """Open the account whose letter held *token*, and return its id: from now on the meter is the customer's.
 
-    Raises `LinkUnusableError`, also where address or meter have meanwhile got another account; `TooManyAttemptsError`.
+    An earlier customer's account loses the meter where the TDSP has told of a move in between. Raises
+    `LinkUnusableError`, also where address or meter have meanwhile got another account; `TooManyAttemptsError`.
     """
     count_attempt(hub.store, "token_address", address)
     now = hub.clock.now()
@@ -111,9 +107,11 @@ def confirm_email(hub: Hub, token: str, *, address: str) -> None:
             account_id = links.use_link(connection, token, "confirm", now=now)
             connection.execute(update(account).where(account.c.id == account_id).values(confirmed_at=now))
             meters = account_meter.c.account_id == account_id
+            premises = connection.scalars(select(account_meter.c.premise_id).where(meters)).all()
+            left = (account_meter.c.premise_id.in_(premises), account_meter.c.in_force, somebody_else_moved_in())
+            connection.execute(update(account_meter).where(*left).values(in_force=False))
             connection.execute(update(account_meter).where(meters).values(in_force=True))
             actor = f"account:{account_id}"
-            premises = connection.scalars(select(account_meter.c.premise_id).where(meters)).all()
             details = {"premises": list(premises)}
             record(
                 connection, Event.ACCOUNT_CONFIRMED, actor=actor, at=now, address=address, object=actor, details=details
@@ -121,3 +119,4 @@ def confirm_email(hub: Hub, token: str, *, address: str) -> None:
     except IntegrityError as error:
         # One account an address, one an ESI ID: the store's unique indexes decide between two at once.
         raise LinkUnusableError from error
+    return account_id

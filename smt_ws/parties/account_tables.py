@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -59,7 +60,7 @@ account_meter = Table(
     Column("premise_id", ForeignKey("premise.id"), primary_key=True),
     Column("account_id", ForeignKey("account.id"), primary_key=True),
     Column("meter_number", String(30), nullable=False, comment="as its TDSP names it"),
-    Column("added_at", UtcDateTime, nullable=False),
+    Column("added_on", Date, nullable=False, comment="US Central; who moves in later is somebody else"),
     Column("in_force", Boolean, nullable=False, server_default=false(), comment="from the account's confirmation on"),
 )
 Index("ix_account_meter_account_id", account_meter.c.account_id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, exists, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
 from smt_ws.clock import Clock
@@ -30,6 +30,7 @@ __all__ = [
     "fresh_code",
     "read_account",
     "renew_authorization_code",
+    "somebody_else_moved_in",
 ]
 
 Language = Literal["en", "es"]
@@ -123,7 +124,7 @@ def account_meters(connection: Connection, account_id: int) -> list[AccountMeter
         .join(account_meter, account_meter.c.premise_id == premise.c.id)
         .outerjoin(meter, hanging & meter.c.removed_on.is_(None))
         .outerjoin(stay, stay.c.premise_id == premise.c.id)
-        .where(account_meter.c.account_id == account_id, account_meter.c.in_force)
+        .where(account_meter.c.account_id == account_id, account_meter.c.in_force, ~somebody_else_moved_in())
         .order_by(premise.c.esiid, meter.c.installed_on)
     )
     # Were two meters to hang at one premise, the one that was hung last counts.
@@ -144,9 +145,18 @@ def account_meters(connection: Connection, account_id: int) -> list[AccountMeter
 def account_of_premise(connection: Connection, premise_id: int) -> int | None:
     """The id of the account that this premise belongs to now, if it belongs to one (A4)."""
     found: int | None = connection.scalar(
-        select(account_meter.c.account_id).where(account_meter.c.premise_id == premise_id, account_meter.c.in_force)
+        select(account_meter.c.account_id).where(
+            account_meter.c.premise_id == premise_id, account_meter.c.in_force, ~somebody_else_moved_in()
+        )
     )
     return found
+
+
+def somebody_else_moved_in() -> ColumnElement[bool]:
+    """Of a row of ``account_meter``: its TDSP has told of a move later than the customer's registration (R5)."""
+    return exists().where(
+        occupancy.c.premise_id == account_meter.c.premise_id, occupancy.c.move_in_day > account_meter.c.added_on
+    )
 
 
 def find_meter(connection: Connection, *, esiid: str, meter_number: str, today: date) -> FoundMeter | None:

@@ -32,6 +32,7 @@ FACTS: dict[str, Any] = {
     "portal_url": "https://hub.example",
     "order_number": None,
     "to_customer": True,
+    "extension": False,
 }
 
 #: What makes the kinds differ.

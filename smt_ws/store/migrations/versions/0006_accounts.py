@@ -55,7 +55,7 @@ def upgrade() -> None:
         sa.Column("premise_id", BIG_ID, nullable=False),
         sa.Column("account_id", BIG_ID, nullable=False),
         sa.Column("meter_number", sa.String(30), nullable=False),
-        sa.Column("added_at", MOMENT, nullable=False),
+        sa.Column("added_on", sa.Date(), nullable=False),
         sa.Column("in_force", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.ForeignKeyConstraint(["premise_id"], ["premise.id"], name="fk_account_meter_premise_id"),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_account_meter_account_id"),
