@@ -32,7 +32,7 @@ def source_of(number: str) -> str:
     return f"agreement:{number}"
 
 
-def premises_of(number: str) -> Select[tuple[int]]:
+def premises_of(number: str) -> Select[Any]:
     """A statement for the ids of the premises that an agreement is about."""
     return select(agreement_premise.c.premise_id).where(
         agreement_premise.c.number == number, agreement_premise.c.dropped_at.is_(None)

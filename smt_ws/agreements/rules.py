@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 __all__ = [
     "ANNOUNCE_DAYS",
+    "CENTRAL",
     "DEFAULT_MONTHS",
     "FINAL",
     "INVITING",
@@ -50,7 +51,7 @@ __all__ = [
 ]
 
 _ONE_DAY: Final = timedelta(days=1)
-_CENTRAL: Final = ZoneInfo("America/Chicago")
+CENTRAL: Final = ZoneInfo("America/Chicago")
 
 
 class Kind(StrEnum):
@@ -295,7 +296,7 @@ def invitation_ends(sent: date, days: int) -> date:
 
 def day_is_over(day: date) -> datetime:
     """The moment at which an operating *day* ends, UTC: what is open through the day is closed from then on."""
-    return datetime.combine(day + _ONE_DAY, time(), _CENTRAL).astimezone(UTC)
+    return datetime.combine(day + _ONE_DAY, time(), CENTRAL).astimezone(UTC)
 
 
 _NUMBER: Final = re.compile(r"[0-9]{12}")

@@ -1,0 +1,124 @@
+"""What an answer to an invitation does: status, grants, report, letters, all in one transaction (A9, A11, A12).
+
+The callers know who answers and by what right: a link (`smt_ws.agreements.respond`) or a log-in
+(`smt_ws.agreements.of_account`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from smt_ws.agreements import rules
+from smt_ws.agreements.granting import bring_in_line, premises_of
+from smt_ws.agreements.letters import Occasion, tell
+from smt_ws.agreements.moving import move
+from smt_ws.agreements.rules import Act, Actor, Kind, Status
+from smt_ws.clock import CENTRAL, Clock
+from smt_ws.parties.tables import premise
+from smt_ws.store.outbox import enqueue
+
+__all__ = ["ORDER_AGREED", "REMOVAL_DECIDED", "accept_agreement", "disown_agreement", "reject_agreement", "tell_han"]
+
+#: Outbox kinds that other rooms carry out: a report to be made, a removal that was answered.
+ORDER_AGREED: Final = "order.agreed"
+REMOVAL_DECIDED: Final = "han.removal_decided"
+
+
+def accept_agreement(
+    connection: Connection, row: Any, *, account_id: int | None, who: str, clock: Clock, address: str | None
+) -> Any:
+    """Accept the locked *row*, or the extension that it asks for, and return it as it is then.
+
+    Raises `AgreementStateError`.
+    """
+    now = clock.now()
+    today = now.astimezone(CENTRAL).date()
+    kind = Kind(row.kind)
+    values: dict[str, Any] = {"asked_end_day": None}
+    details: dict[str, Any] = {}
+    if row.status == Status.EXTENSION_PENDING:
+        values["end_day"] = row.asked_end_day
+        details["end_day"] = row.asked_end_day.isoformat()
+    else:
+        values["accepted_at"] = now
+        if row.months is not None:
+            values["end_day"] = rules.end_day(today, row.months)
+        if account_id is not None:
+            values["account_id"] = account_id
+        # The same machine that asked for the agreement accepts it: the operator's report on patterns lists these (A23).
+        if address is not None and address == row.attested_from:
+            details["same_address_as_initiator"] = True
+    row = move(
+        connection, row, Act.ACCEPT, Actor.CUSTOMER, who=who, now=now, details=details, address=address, **values
+    )
+    bring_in_line(connection, row, now=now)
+    if kind is Kind.ONE_TIME:
+        _order_report(connection, row, clock)
+    if kind is Kind.REMOVAL:
+        tell_han(connection, row, accepted=True, clock=clock)
+    tell(connection, [row], Occasion.ACCEPTED, now=now)
+    return row
+
+
+def reject_agreement(connection: Connection, row: Any, *, who: str, clock: Clock, address: str | None) -> Any:
+    """Reject the locked *row*, or the extension that it asks for; of that, what was agreed before stays."""
+    now = clock.now()
+    row = move(connection, row, Act.REJECT, Actor.CUSTOMER, who=who, now=now, address=address, asked_end_day=None)
+    if row.kind == Kind.REMOVAL:
+        tell_han(connection, row, accepted=False, clock=clock)
+    tell(connection, [row], Occasion.REJECTED, now=now)
+    return row
+
+
+def disown_agreement(connection: Connection, row: Any, *, who: str, clock: Clock, address: str | None) -> Any:
+    """Freeze the locked *row*, or reject it where it was not accepted yet, and tell the operator (A23)."""
+    now = clock.now()
+    was_pending = row.status == Status.PENDING
+    row = move(connection, row, Act.DISOWN, Actor.CUSTOMER, who=who, now=now, address=address, asked_end_day=None)
+    bring_in_line(connection, row, now=now)
+    if row.kind == Kind.REMOVAL:
+        tell_han(connection, row, accepted=False, clock=clock)
+    tell(connection, [row], Occasion.DISOWNED, now=now)
+    if was_pending:
+        tell(connection, [row], Occasion.REJECTED, now=now)
+    return row
+
+
+def _order_report(connection: Connection, row: Any, clock: Clock) -> None:
+    accepted = row.accepted_at.astimezone(CENTRAL).date()
+    enqueue(
+        connection,
+        kind=ORDER_AGREED,
+        key=f"agreement:{row.number}:order",
+        payload={
+            "agreement": row.number,
+            "company_id": row.company_id,
+            "kind": row.company_kind,
+            "duns": row.duns,
+            "requestor_id": row.requestor_id,
+            "report": row.report,
+            "format": row.report_format,
+            "first_day": rules.first_report_day(accepted, row.report_period).isoformat(),
+            "last_day": (accepted - timedelta(days=1)).isoformat(),
+            "esiids": list(
+                connection.scalars(
+                    select(premise.c.esiid).where(premise.c.id.in_(premises_of(row.number))).order_by(premise.c.esiid)
+                )
+            ),
+        },
+        now=clock.now(),
+    )
+
+
+def tell_han(connection: Connection, row: Any, *, accepted: bool, clock: Clock) -> None:
+    """Pass on how a removal was answered, once an agreement (A21)."""
+    enqueue(
+        connection,
+        kind=REMOVAL_DECIDED,
+        key=f"agreement:{row.number}:removal",
+        payload={"request_id": row.removal_request, "accepted": accepted, "agreement": row.number},
+        now=clock.now(),
+    )

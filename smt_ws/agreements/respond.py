@@ -1,0 +1,194 @@
+"""The customer's answer by a link of a letter: look (GET changes nothing), accept, reject, disown (A9, A10, A23).
+
+001 P2.1-P2.9, 002 P2. A link answers for itself where no log-in is needed; an ongoing, device or services agreement is
+accepted by the registered customer it is made with. Rejecting and disowning need no log-in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from smt_ws.agreements import errors, links
+from smt_ws.agreements.answer import accept_agreement, disown_agreement, reject_agreement
+from smt_ws.agreements.letters import facts_of
+from smt_ws.agreements.moving import find_agreement
+from smt_ws.agreements.rules import INVITING, KINDS, Actor, Kind, Purpose, Status, acts_open_to, day_is_over
+from smt_ws.agreements.tables import agreement, agreement_premise
+from smt_ws.clock import Clock
+from smt_ws.parties.accounts import account_of_premise
+from smt_ws.parties.tables import company, premise
+
+__all__ = ["Decided", "Invitation", "Outcome", "accept", "disown", "look", "reject"]
+
+
+class Outcome(StrEnum):
+    """What a link is worth."""
+
+    OPEN = "OPEN"
+    #: Its time is over (FR-13, BR-8).
+    EXPIRED = "EXPIRED"
+    #: The agreement has moved on, or the invitation was sent again (FR-14).
+    CHANGED = "CHANGED"
+    #: It has been used.
+    USED = "USED"
+    #: There is no such link.
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What the page behind a link shows. Of a link that is not open it says nothing but the outcome and the purpose."""
+
+    outcome: Outcome
+    purpose: Purpose | None = None
+    number: str | None = None
+    kind: Kind | None = None
+    #: Accepting needs the customer logged in (A9).
+    needs_login: bool = False
+    #: The agreement names an account.
+    registered: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+    #: For the registration form (FR-15): kind, first_name, middle_initial, last_name, company_name, phone, email,
+    #: language, street, city, state, zip, esiid, meter_number.
+    prefill: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An answer that was given: how the agreement stands now."""
+
+    number: str
+    status: Status
+    kind: Kind
+
+
+_NOTHING = Invitation(Outcome.UNKNOWN)
+
+
+def look(connection: Connection, token: str, *, now: datetime) -> Invitation:
+    """What the link *token* leads to. Changes nothing: scanners of mail follow links too."""
+    link = links.read_link(connection, token)
+    if link is None:
+        return _NOTHING
+    row = connection.execute(select(agreement).where(agreement.c.number == link.number)).one()
+    purpose = Purpose(link.purpose)
+    outcome = _outcome(link, row, purpose, now)
+    if outcome is not Outcome.OPEN:
+        return Invitation(outcome, purpose)
+    asking = connection.execute(select(company).where(company.c.id == row.company_id)).one()
+    meters = connection.execute(
+        select(premise.c.id, premise.c.esiid, agreement_premise.c.meter_number)
+        .join(premise, premise.c.id == agreement_premise.c.premise_id)
+        .where(agreement_premise.c.number == row.number, agreement_premise.c.dropped_at.is_(None))
+        .order_by(premise.c.esiid)
+    ).all()
+    prefill = {
+        name: getattr(row, name)
+        for name in ("first_name", "middle_initial", "last_name", "company_name", "phone", "email", "language")
+    }
+    prefill |= {name: getattr(row, name) for name in ("street", "city", "state", "zip")} | {"kind": row.customer_kind}
+    if meters:
+        prefill |= {"esiid": meters[0].esiid, "meter_number": meters[0].meter_number}
+    return Invitation(
+        outcome,
+        purpose,
+        number=row.number,
+        kind=Kind(row.kind),
+        needs_login=KINDS[Kind(row.kind)].needs_login,
+        registered=row.account_id is not None,
+        facts=facts_of(row, asking, [(one.esiid, one.meter_number) for one in meters]),
+        prefill=prefill,
+    )
+
+
+def accept(
+    connection: Connection, token: str, *, account_id: int | None, clock: Clock, address: str | None = None
+) -> Decided:
+    """Accept by link; *account_id* is the customer who is logged in, None: nobody.
+
+    Raises `InvitationNotOpenError`; `LogInNeededError` where the kind needs a log-in and nobody, or somebody whose
+    meters these are not, is logged in.
+    """
+
+    def run(row: Any) -> Any:
+        account = None
+        if KINDS[Kind(row.kind)].needs_login:
+            account = _customers_account(connection, row, account_id)
+        who = "customer" if account is None else f"account:{account}"
+        return accept_agreement(connection, row, account_id=account, who=who, clock=clock, address=address)
+
+    return _answered(connection, token, Purpose.ACCEPT, clock, run)
+
+
+def reject(connection: Connection, token: str, *, clock: Clock, address: str | None = None) -> Decided:
+    """Reject by link. Raises `InvitationNotOpenError`."""
+
+    def run(row: Any) -> Any:
+        return reject_agreement(connection, row, who="customer", clock=clock, address=address)
+
+    return _answered(connection, token, Purpose.REJECT, clock, run)
+
+
+def disown(connection: Connection, token: str, *, clock: Clock, address: str | None = None) -> Decided:
+    """Say "I did not ask for this": rejects a pending agreement, freezes one in force; the operator is told (A23).
+
+    Raises `InvitationNotOpenError`.
+    """
+
+    def run(row: Any) -> Any:
+        return disown_agreement(connection, row, who="customer", clock=clock, address=address)
+
+    return _answered(connection, token, Purpose.DISOWN, clock, run)
+
+
+def _answered(connection: Connection, token: str, purpose: Purpose, clock: Clock, run: Callable[[Any], Any]) -> Decided:
+    now = clock.now()
+    link = links.read_link(connection, token)
+    if link is None or link.purpose != purpose:
+        raise errors.InvitationNotOpenError(presented=Outcome.UNKNOWN.value)
+    # The agreement's lock decides between two who click at once; what was read before it is read again.
+    row = find_agreement(connection, link.number)
+    link = links.read_link(connection, token)
+    outcome = _outcome(link, row, purpose, now)
+    if outcome is not Outcome.OPEN:
+        raise errors.InvitationNotOpenError(presented=outcome.value)
+    links.use_link(connection, link.token_sha256, now=now)
+    row = run(row)
+    return Decided(row.number, Status(row.status), Kind(row.kind))
+
+
+def _outcome(link: Any, row: Any, purpose: Purpose, now: datetime) -> Outcome:
+    status = Status(row.status)
+    if link.used_at is not None:
+        return Outcome.USED
+    if purpose is Purpose.DISOWN:
+        can = any(act.value == "disown" for act in acts_open_to(Kind(row.kind), status, Actor.CUSTOMER))
+        return Outcome.OPEN if can and now < link.expires_at else Outcome.CHANGED
+    # The time of the invitation counts, whether or not the nightly job has been (BR-4, BR-8).
+    if now >= min(link.expires_at, day_is_over(row.expires_on)) or status is Status.NOT_ACCEPTED:
+        return Outcome.EXPIRED
+    if link.revoked_at is not None or status not in INVITING:
+        return Outcome.CHANGED
+    return Outcome.OPEN
+
+
+def _customers_account(connection: Connection, row: Any, account_id: int | None) -> int:
+    if account_id is None:
+        raise errors.LogInNeededError
+    if row.account_id is not None:
+        mine = row.account_id == account_id
+    else:
+        # Registered since it was invited: the meters it was asked for must be its own by now (A4).
+        premises = connection.scalars(
+            select(agreement_premise.c.premise_id).where(agreement_premise.c.number == row.number)
+        )
+        mine = all(account_of_premise(connection, premise_id) == account_id for premise_id in premises)
+    if not mine:
+        raise errors.LogInNeededError
+    return account_id
