@@ -86,8 +86,11 @@ class Contract:
             raise UnknownOperation(findings=[Finding("Body", str(body.tag)[:128], expected)])
         return str(name.localname)
 
-    def judge(self, body: etree._Element, operation: str) -> Judged:
+    def judge(self, body: etree._Element, operation: str, signed_body: bytes = b"") -> Judged:
         """Hold *body* against the published schema; the tree is left as it is.
+
+        *signed_body*, the canonical form of the element around *body*, lets a big list be read from the bytes that were
+        signed, several times as fast as from the tree.
 
         Raises SchemaViolation with findings, or the refusal of a big list with too many entries (before any entry is
         looked at).
@@ -99,7 +102,7 @@ class Contract:
         entries = self._reader(operation, big).read(body)
         skeleton, samples = entries.skeleton()
         self._validate(skeleton)
-        texts = entries.texts()
+        texts = entries.texts(signed_body)
         for sample in samples:
             skeleton.remove(sample)
         return Judged(skeleton, {big.element: texts})
@@ -200,9 +203,31 @@ class _Entries:
         others: list[etree._Element] = self.reader.others(self.body)
         return others
 
-    def texts(self) -> list[str]:
+    def texts(self, signed_body: bytes = b"") -> list[str]:
         """Return the entries as they were sent. Raises SchemaViolation for one that is not plain text."""
-        big = self.reader.big
+        texts = self._from_bytes(signed_body)
+        if texts is None:
+            texts = self._from_tree()
+        longest = self.reader.big.longest
+        if max(map(len, texts), default=0) > longest:
+            # One character more than any good entry has: cut short, it still is none.
+            texts = [text[: longest + 1] for text in texts]
+        return texts
+
+    def _from_bytes(self, signed_body: bytes) -> list[str] | None:
+        """The entries out of canonical XML, where they stand side by side and are plain text; else None."""
+        name = re.search(rb"<((?:[^<> :/]+:)?%s)>" % self.reader.big.element.encode(), signed_body)
+        if name is None:
+            return None
+        opening, closing = b"<%s>" % name[1], b"</%s>" % name[1]
+        run = signed_body[name.end() : signed_body.rfind(closing)]
+        if run.count(b"<") != 2 * (self.count - 1) or b"&" in run:
+            return None
+        texts = run.decode().split((closing + opening).decode())
+        # As many as the tree has of that name and namespace: so each tag in the run is one of theirs.
+        return texts if len(texts) == self.count else None
+
+    def _from_tree(self) -> list[str]:
         reader, tag = self.reader, self.reader.tag
         if reader.marked(self.body):
             entry = reader.first_marked(self.body)[0]
@@ -210,9 +235,6 @@ class _Entries:
         texts: list[str] = reader.texts(self.body)
         if len(texts) != self.count or reader.split(self.body):  # some are empty: they must keep their places
             texts = [entry.text or "" for entry in self.body.iterchildren(tag)]
-        if max(map(len, texts), default=0) > big.longest:
-            # One character more than any good entry has: cut short, it still is none.
-            texts = [text[: big.longest + 1] for text in texts]
         return texts
 
     def _not_plain(self, index: int, text: str) -> SchemaViolation:

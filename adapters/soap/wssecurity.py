@@ -10,6 +10,7 @@ Sources: OASIS WSS 1.1 and X.509 Token Profile 1.1, WS-I Basic Security Profile 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
 from lxml import etree
 
-from adapters.soap.wss_c14n import body_digest, canonical, digest
+from adapters.soap.wss_c14n import body_digest, canonical
 from adapters.soap.wss_failures import (
     DigestMismatch,
     Expired,
@@ -91,13 +92,15 @@ class Verified:
     """What a verified message says; all a service may read of it.
 
     ``body`` is the one child of soap:Body, on the very tree that was verified. ``certificate`` made the signature; it
-    is not yet known to be valid, nor whose it is. ``created`` and ``expires`` are aware UTC.
+    is not yet known to be valid, nor whose it is. ``created`` and ``expires`` are aware UTC. ``signed_body`` is the
+    canonical form of soap:Body: the very bytes whose digest was signed.
     """
 
     body: etree._Element
     certificate: x509.Certificate
     created: datetime
     expires: datetime
+    signed_body: bytes
 
 
 def verify(
@@ -140,11 +143,16 @@ def verify(
         )
     except InvalidSignature as error:
         raise SignatureInvalid("the SignatureValue does not fit SignedInfo and the certificate presented") from error
+    signed: dict[str, bytes] = {}
     for name, element, reference in targets:
-        if not hmac.compare_digest(digest(element, reference.digest_algorithm, reference.prefixes), reference.digest):
+        signed[name] = canonical(element, reference.prefixes)
+        found = hashlib.new(DIGEST_NAMES[reference.digest_algorithm], signed[name]).digest()
+        if not hmac.compare_digest(found, reference.digest):
             raise DigestMismatch(f"the {name} is not as it was when signed")
     _check_fresh(created, expires, now, policy)
-    return Verified(body=parts.content, certificate=certificate, created=created, expires=expires)
+    return Verified(
+        body=parts.content, certificate=certificate, created=created, expires=expires, signed_body=signed["Body"]
+    )
 
 
 def _pair_references(parts: SecurityParts, signature: SignatureParts) -> list[tuple[str, etree._Element, Reference]]:

@@ -10,32 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import reduce
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Integer,
-    LargeBinary,
-    Select,
-    and_,
-    case,
-    cast,
-    func,
-    literal,
-    literal_column,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, Integer, Select, and_, cast, exists, func, literal_column, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from smt_ws.parties import rules
-from smt_ws.parties.rules import KINDS, REASON_CODES, DayRange, Reason
+from smt_ws.parties.premise_numbers import premise_numbers
+from smt_ws.parties.rules import KINDS, REASON_CODES, DayRange, Kind, Reason
 from smt_ws.parties.tables import grants, premise, rep_of_record
-from smt_ws.store.dialect import is_postgresql, unnested
+from smt_ws.store.dialect import among, integers, is_postgresql
 
 __all__ = ["REFUSAL", "SLICE", "Access", "authorise"]
 
@@ -97,15 +83,17 @@ def authorise(
     named = np.flatnonzero(whole == -1)
     wellformed = esiids if len(named) == asked else [esiids[i] for i in named.tolist()]
 
-    found = _found(connection, wellformed, company_id=company_id, kind=kind, duns_numbers=duns_numbers, now=now)
-    found[:, _POSITION] = named[found[:, _POSITION]]
-    unknown = whole == -1
-    unknown[found[:, _POSITION]] = False
-    whole[unknown] = _code(Reason.ESIID_UNKNOWN)
-    if not (KINDS[kind].by_service or KINDS[kind].by_grant):
-        closed = found[found[:, _WHOLE] == 0, _POSITION]
-        whole[closed] = _code(Reason.NOT_YOUR_PREMISE if KINDS[kind].by_wires else Reason.NO_STATED_REASON)
-        found = found[found[:, _WHOLE] == 1]
+    numbers = np.full(asked, -1, np.int64)
+    numbers[named] = premise_numbers(connection, wellformed)
+    whole[(whole == -1) & (numbers == -1)] = _code(Reason.ESIID_UNKNOWN)
+    known = np.flatnonzero(numbers != -1)
+    what = KINDS[kind]
+    mine = np.zeros(len(known), bool)
+    if what.by_wires:
+        mine = np.isin(numbers[known], _wired(connection, numbers[known], duns_numbers))
+    if not (what.by_service or what.by_grant):
+        whole[known[~mine]] = _code(Reason.NOT_YOUR_PREMISE if what.by_wires else Reason.NO_STATED_REASON)
+        known, mine = known[mine], mine[mine]
 
     first, last = np.datetime64(first_day, "D"), np.datetime64(last_day, "D")
     refused = np.flatnonzero(whole != -1)
@@ -113,88 +101,74 @@ def authorise(
     refusals["esiid"], refusals["code"] = refused, whole[refused]
     refusals["first_day"], refusals["last_day"] = first, last
 
-    rows_each = np.bincount(found[:, _POSITION], minlength=asked)
-    simple = (rows_each[found[:, _POSITION]] == 1) & ~(
-        (found[:, _SERVED_FROM] != _NEVER) & (found[:, _GRANTED_FROM] != _NEVER)
-    )
-    slices_1, refusals_1 = _one_range_each(found[simple], first, last)
-    slices_2, refusals_2 = _by_rule(found[~simple], first_day, last_day)
+    found = np.empty(len(known), _PREMISE)
+    found["esiid"], found["premise_id"], found["mine"] = known, numbers[known], mine
+    found["first"], found["last"], found["served"] = _NEVER, _FOREVER, False
+    spells = _spells(connection, found, what, company_id=company_id, duns_numbers=duns_numbers, now=now)
+    several = np.bincount(spells["at"], minlength=len(found)) > 1
+    alone = spells[~several[spells["at"]]]
+    for name in ("first", "last", "served"):
+        found[name][alone["at"]] = alone[name]
+    slices_1, refusals_1 = _one_range_each(found[~several], first, last)
+    slices_2, refusals_2 = _by_rule(found, spells[several[spells["at"]]], first_day, last_day)
     return Access(
         slices=_in_order(np.concatenate([slices_1, slices_2])),
         refusals=_in_order(np.concatenate([refusals, refusals_1, refusals_2])),
     )
 
 
-# The columns of a found row: all whole numbers; days are counted from 1970-01-01, without end is _FOREVER, and a row
-# without service or grant has _NEVER as its first day. A premise has a row for each pair of service spell and grant.
-_POSITION, _PREMISE, _WHOLE, _SERVED_FROM, _SERVED_TO, _GRANTED_FROM, _GRANTED_TO = range(7)
+#: Days are counted from 1970-01-01; a premise without service or grant has _NEVER as its first day.
 _FOREVER: Final = (date.max - date(1970, 1, 1)).days
 _NEVER: Final = _FOREVER + 1
+#: A premise that may be seen as a whole (``mine``) or from ``first`` to ``last``, by service or by grant.
+_PREMISE: Final = np.dtype(
+    [("esiid", "<i4"), ("premise_id", "<i8"), ("mine", "?"), ("first", "<i8"), ("last", "<i8"), ("served", "?")]
+)
+#: A spell of service, or a grant, of the premise that stands ``at`` this place among the premises.
+_SPELL: Final = np.dtype([("at", "<i8"), ("first", "<i8"), ("last", "<i8"), ("served", "?")])
 
 
-def _found(
-    connection: Connection,
-    esiids: Sequence[str],
-    *,
-    company_id: int,
-    kind: str,
-    duns_numbers: Sequence[str],
-    now: datetime,
-) -> NDArray[np.int64]:
-    # One statement, whole numbers only: decoding 200,000 dates would cost more than finding them.
-    if not esiids:
-        return np.empty((0, 7), np.int64)
-    question = _question(connection, esiids, company_id=company_id, kind=kind, duns_numbers=duns_numbers, now=now)
-    if not is_postgresql(connection):
-        return np.array([tuple(row) for row in connection.execute(question)], np.int64).reshape(-1, 7)
-    # For the rest of this transaction: in the usual 4 MB a hash of the premises is written out and read again.
-    connection.execute(select(func.set_config("work_mem", "32MB", literal(True))))
-    # All rows as one value, eight bytes a number: a third of the time of fetching them.
-    found = question.subquery("found")
-    numbers: list[ColumnElement[bytes]] = [
-        func.int8send(cast(column, BigInteger), type_=LargeBinary) for column in found.c
-    ]
-    packed = reduce(lambda row, other: row.op("||", return_type=LargeBinary())(other), numbers)
-    rows = connection.execute(select(func.string_agg(packed, literal(b"", LargeBinary), type_=LargeBinary))).scalar()
-    return np.frombuffer(rows or b"", ">i8").reshape(-1, 7).astype(np.int64)
+def _wired(connection: Connection, numbers: NDArray[np.int64], duns_numbers: Sequence[str]) -> NDArray[np.int64]:
+    """Those of the premises that hang on the wires of *duns_numbers*."""
+    return integers(
+        connection,
+        select(premise.c.id).where(
+            among(connection, premise.c.id, numbers.tolist()), premise.c.tdsp_duns.in_(list(duns_numbers))
+        ),
+    )[:, 0]
 
 
-def _question(
-    connection: Connection,
-    esiids: Sequence[str],
-    *,
-    company_id: int,
-    kind: str,
-    duns_numbers: Sequence[str],
-    now: datetime,
-) -> Select[Any]:
-    what = KINDS[kind]
-    asked = unnested(connection, esiids)
-    tables: Any = asked.join(premise, premise.c.esiid == asked.c.value)
-    mine: ColumnElement[int] = literal(0)
-    if what.by_wires:
-        mine = case((premise.c.tdsp_duns.in_(list(duns_numbers)), 1), else_=0)
-    never: list[ColumnElement[int]] = [literal(_NEVER), literal(_FOREVER)]
-    service, granted = never, never
-    if what.by_service:
-        tables = tables.outerjoin(
-            rep_of_record,
-            and_(rep_of_record.c.premise_id == premise.c.id, rep_of_record.c.duns.in_(list(duns_numbers))),
+def _spells(
+    connection: Connection, found: Rows, what: Kind, *, company_id: int, duns_numbers: Sequence[str], now: datetime
+) -> Rows:
+    """The company's spells of service and its grants at the premises *found*, in no order."""
+    rows = []
+    if what.by_service and len(found):
+        days = _days_of(connection, rep_of_record.c.from_day, rep_of_record.c.to_day)
+        mine = rep_of_record.c.duns.in_(list(duns_numbers))
+        rows.append(_placed(connection, found, select(rep_of_record.c.premise_id, *days).where(mine), served=True))
+    if what.by_grant and len(found):
+        in_force = and_(
+            grants.c.company_id == company_id,
+            grants.c.scope == rules.ENERGY_DATA,
+            grants.c.granted_at <= now,
+            or_(grants.c.ended_at.is_(None), grants.c.ended_at > now),
         )
-        service = _days_of(connection, rep_of_record.c.from_day, rep_of_record.c.to_day)
-    if what.by_grant:
-        tables = tables.outerjoin(
-            grants,
-            and_(
-                grants.c.premise_id == premise.c.id,
-                grants.c.company_id == company_id,
-                grants.c.scope == rules.ENERGY_DATA,
-                grants.c.granted_at <= now,
-                or_(grants.c.ended_at.is_(None), grants.c.ended_at > now),
-            ),
-        )
-        granted = _days_of(connection, grants.c.from_day, grants.c.to_day)
-    return select(asked.c.position, premise.c.id, mine, *service, *granted).select_from(tables)
+        days = _days_of(connection, grants.c.from_day, grants.c.to_day)
+        # Most companies hold none at all: that is asked before 50,000 premises are named.
+        if connection.scalar(select(exists().where(in_force))):
+            rows.append(_placed(connection, found, select(grants.c.premise_id, *days).where(in_force), served=False))
+    return np.concatenate(rows) if rows else np.empty(0, _SPELL)
+
+
+def _placed(connection: Connection, found: Rows, question: Select[Any], *, served: bool) -> Rows:
+    numbers = found["premise_id"]
+    rows = integers(connection, question.where(among(connection, question.selected_columns[0], numbers.tolist())))
+    order = np.argsort(numbers)
+    spells = np.empty(len(rows), _SPELL)
+    spells["at"] = order[np.searchsorted(numbers, rows[:, 0], sorter=order)]
+    spells["first"], spells["last"], spells["served"] = rows[:, 1], rows[:, 2], served
+    return spells
 
 
 def _days_of(
@@ -208,15 +182,12 @@ def _days_of(
     return [func.coalesce(number(first), _NEVER), func.coalesce(number(last), _FOREVER)]
 
 
-def _one_range_each(found: NDArray[np.int64], first: np.datetime64, last: np.datetime64) -> tuple[Rows, Rows]:
+def _one_range_each(found: Rows, first: np.datetime64, last: np.datetime64) -> tuple[Rows, Rows]:
     # rules.served on columns, for premises with at most one service spell or one grant.
-    position, premise_id = found[:, _POSITION], found[:, _PREMISE]
-    is_service, is_grant = found[:, _SERVED_FROM] != _NEVER, found[:, _GRANTED_FROM] != _NEVER
-    mine = found[:, _WHOLE] == 1
-    begin = np.where(is_service, found[:, _SERVED_FROM], np.where(is_grant, found[:, _GRANTED_FROM], _NEVER))
-    end = np.where(is_service, found[:, _SERVED_TO], found[:, _GRANTED_TO])
+    position, premise_id, is_service = found["esiid"], found["premise_id"], found["served"]
+    begin, end = found["first"], found["last"]
     a, b = int(first.astype(np.int64)), int(last.astype(np.int64))
-    begin = np.where(mine, a, begin)
+    begin = np.where(found["mine"], a, begin)
     seen_from, seen_to = np.maximum(begin, a), np.minimum(end, b)
     some = seen_from <= seen_to
 
@@ -237,18 +208,15 @@ def _one_range_each(found: NDArray[np.int64], first: np.datetime64, last: np.dat
     return slices, refusals
 
 
-def _by_rule(found: NDArray[np.int64], first_day: date, last_day: date) -> tuple[Rows, Rows]:
-    spells: dict[tuple[int, int], tuple[set[DayRange], set[DayRange]]] = {}
-    for position, premise_id, _, served_from, served_to, granted_from, granted_to in found.tolist():
-        served, granted = spells.setdefault((position, premise_id), (set(), set()))
-        if served_from != _NEVER:
-            served.add(_range(served_from, served_to))
-        if granted_from != _NEVER:
-            granted.add(_range(granted_from, granted_to))
+def _by_rule(found: Rows, spells: Rows, first_day: date, last_day: date) -> tuple[Rows, Rows]:
+    days: dict[int, tuple[set[DayRange], set[DayRange]]] = {}
+    for at, first, last, served in spells.tolist():
+        days.setdefault(at, (set(), set()))[0 if served else 1].add(_range(first, last))
     slices: list[tuple[Any, ...]] = []
     refusals: list[tuple[Any, ...]] = []
-    for (position, premise_id), (served, granted) in spells.items():
-        seen, refused = rules.served(DayRange(first_day, last_day), served, granted)
+    for at, (serving, granted) in days.items():
+        position, premise_id = found["esiid"][at], found["premise_id"][at]
+        seen, refused = rules.served(DayRange(first_day, last_day), serving, granted)
         slices += ((position, premise_id, day.first, day.last) for day in seen)
         refusals += ((position, day.first, day.last, _code(day.code)) for day in refused)
     return np.array(slices, SLICE), np.array(refusals, REFUSAL)

@@ -8,9 +8,25 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, String, Table, bindparam, column, func, select, text
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql import FromClause
+from sqlalchemy.sql import ColumnElement, FromClause
 from sqlalchemy.types import TypeEngine
 
 __all__ = ["copy_rows", "insert", "is_postgresql", "lock", "lock_until_commit", "try_lock", "unlock", "unnested"]
@@ -33,9 +49,10 @@ def unnested(connection: Connection, strings: Sequence[str]) -> FromClause:
     """
     if is_postgresql(connection):
         # One text instead of a list: the driver would write a list out item by item, 50,000 of them in 190 ms.
-        if all(text and "\n" not in text for text in strings):
-            joined = bindparam("unnested", "\n".join(strings), type_=String, unique=True)
-            values: Any = func.string_to_array(joined, "\n", type_=postgresql.ARRAY(String))
+        joined = "\n".join(strings)
+        if all(strings) and joined.count("\n") == len(strings) - 1:
+            one = bindparam("unnested", joined, type_=String, unique=True)
+            values: Any = func.string_to_array(one, "\n", type_=postgresql.ARRAY(String))
         else:
             values = bindparam("unnested", list(strings), type_=postgresql.ARRAY(String), unique=True)
         rows = func.unnest(values).table_valued(column("value", String), with_ordinality="ordinal", name="asked")
@@ -45,6 +62,48 @@ def unnested(connection: Connection, strings: Sequence[str]) -> FromClause:
     each = func.json_each(bindparam("unnested", json.dumps(list(strings)), type_=String, unique=True))
     rows = each.table_valued(column("value", String), column("key", Integer), name="asked")
     return select(rows.c.value, rows.c.key.label("position")).subquery("asked_strings")
+
+
+def among(connection: Connection, numbers: ColumnElement[int], wanted: Sequence[int]) -> ColumnElement[bool]:
+    """Whether *numbers* (a BIGINT column) is one of *wanted*, in one bind parameter.
+
+    PostgreSQL hashes such a list once and holds it against a table or an index: a join with 50,000 unnested numbers
+    takes three times as long.
+    """
+    listed = ",".join(map(str, wanted))
+    if is_postgresql(connection):
+        array = cast(bindparam("among", f"{{{listed}}}", type_=String, unique=True), postgresql.ARRAY(BigInteger))
+        return numbers == func.any(array)
+    each = func.json_each(bindparam("among", f"[{listed}]", type_=String, unique=True))
+    return numbers.in_(select(each.table_valued(column("value", Integer), name="wanted").c.value))
+
+
+def integers(connection: Connection, question: Select[Any]) -> NDArray[np.int64]:
+    """The rows of *question*, all of whose columns are whole numbers and never NULL; shape (rows, columns).
+
+    On PostgreSQL each column comes as one binary array: fetching 50,000 rows one by one takes three times as long.
+    """
+    width = len(question.selected_columns)
+    if not is_postgresql(connection):
+        rows = [tuple(row) for row in connection.execute(question)]
+        return np.array(rows, np.int64).reshape(-1, width)
+    found = question.subquery("found")
+    sent = [
+        func.array_send(func.array_agg(cast(one, BigInteger)), type_=LargeBinary).label(f"c{i}")
+        for i, one in enumerate(found.c)
+    ]
+    arrays = connection.execute(select(*sent)).one()
+    if arrays[0] is None:
+        return np.empty((0, width), np.int64)
+    return np.stack([np.frombuffer(array, _SENT, offset=_SENT_HEAD)["value"] for array in arrays], axis=1).astype(
+        np.int64
+    )
+
+
+#: An array on the wire: number of dimensions, whether there are NULLs, type, length and first index; then for each
+#: element its length and itself.
+_SENT_HEAD: Final = 20
+_SENT: Final = np.dtype([("length", ">i4"), ("value", ">i8")])
 
 
 def _lock_number(key: str) -> int:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
-from smt_ws.parties import rules
+from smt_ws.parties import premise_numbers, rules
 from smt_ws.parties.access import authorise
 from smt_ws.parties.rules import REASON_CODES, DayRange
 from smt_ws.parties.tables import company, grants, premise, rep_of_record
@@ -211,3 +211,28 @@ def test_50_000_esiids_are_one_question(market):
     assert seen(access) == [(3, 3, *JUNE)]
     assert np.array_equal(np.delete(np.arange(50_000), 3), access.refusals["esiid"])
     assert access.days_allowed + access.days_refused == 50_000 * 30
+
+
+def test_an_esiid_that_was_unknown_is_found_once_it_is_there(market):
+    """What is remembered is where an ESI ID's premise is, never that there is none, nor what may be seen."""
+    new = esiid(77)
+    with market.read() as connection:
+        assert refused(ask(connection, [new, esiid(1)]))[0][3] == "ESIID_UNKNOWN"
+    with market.write() as connection:
+        connection.execute(insert(premise).values(id=77, esiid=new, tdsp_duns=TDSP, load_number=1))
+        serve(connection, 77, date(2026, 1, 1))
+    with market.read() as connection:
+        assert seen(ask(connection, [esiid(1), new])) == [(1, 77, *JUNE)]
+    with market.write() as connection:
+        connection.execute(delete(rep_of_record))
+    with market.read() as connection:
+        assert seen(ask(connection, [new])) == []
+
+
+def test_so_many_numbers_are_remembered_and_no_more(market, monkeypatch):
+    monkeypatch.setattr(premise_numbers, "MOST_REMEMBERED", 4)
+    with market.read() as connection:
+        for _ in range(2):
+            found = premise_numbers.premise_numbers(connection, [esiid(n) for n in (9, 3, 42, 1, 4, 1, 5, 2)])
+            assert found.tolist() == [9, 3, -1, 1, 4, 1, 5, 2]
+        assert len(premise_numbers._remembered[market.engine]) == 4

@@ -5,10 +5,10 @@ import time
 from datetime import date
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
 from smt_ws.parties.tables import premise, rep_of_record
-from smt_ws.store.dialect import copy_rows, lock, try_lock, unlock, unnested
+from smt_ws.store.dialect import among, copy_rows, integers, lock, try_lock, unlock, unnested
 from smt_ws.usage.tables import interval_day_history
 
 
@@ -109,3 +109,24 @@ def test_odd_strings_are_joined_too(store, odd):
         strings = unnested(connection, odd)
         rows = connection.execute(select(strings.c.value).order_by(strings.c.position)).scalars().all()
     assert rows == odd
+
+
+def _premises(connection, *numbers):
+    rows = [{"id": n, "esiid": f"{n:017d}", "tdsp_duns": "1", "load_number": -n} for n in numbers]
+    connection.execute(insert(premise), rows)
+
+
+def test_numbers_are_found_among_many(store):
+    with store.write() as connection:
+        _premises(connection, *range(1, 8), 2**40)
+        for wanted, found in (([5, 2, 99, 2**40], [2, 5, 2**40]), ([], [])):
+            listed = select(premise.c.id).where(among(connection, premise.c.id, wanted)).order_by(premise.c.id)
+            assert connection.scalars(listed).all() == found
+
+
+def test_rows_of_whole_numbers_come_as_one_array(store):
+    with store.write() as connection:
+        _premises(connection, 1, 7, 2**40)
+        question = select(premise.c.id, premise.c.load_number * 2).order_by(premise.c.id)
+        assert integers(connection, question).tolist() == [[1, -2], [7, -14], [2**40, -(2**41)]]
+        assert integers(connection, question.where(premise.c.id == 9)).shape == (0, 2)

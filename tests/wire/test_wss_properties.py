@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from wss_messages import NOW, NS, certificate, forge, key, parse, parts, signed
 
+from adapters.soap.wss_c14n import canonical
 from adapters.soap.wss_failures import DigestMismatch
 from adapters.soap.wss_names import EXC_C14N, SOAP11, SOAP12
 from adapters.soap.wssecurity import SecurityFailure, body_digest, sign, verify
@@ -38,7 +39,7 @@ def accepted_means_unchanged(number, message):
         found = verify(tree, now=NOW)
     except (etree.XMLSyntaxError, SecurityFailure):
         return False
-    assert body_digest(found.body) == DIGESTS[number]
+    assert body_digest(found.body) == body_digest(found.body, found.signed_body) == DIGESTS[number]
     assert (found.created, found.expires) == (HONEST[number].created, HONEST[number].expires)
     assert found.body is tree[1][0]
     assert found.certificate.public_key() == certificate().public_key()
@@ -140,3 +141,29 @@ def test_the_smallest_change_of_one_digit_is_a_digest_mismatch():
     last.text = last.text[:-1] + ("0" if last.text[-1] != "0" else "1")
     with pytest.raises(DigestMismatch):
         verify(tree, now=NOW)
+
+
+PREFIX = st.sampled_from(["", "s", "m", "u"])
+WORDS = st.text("ab<>&\"' :\r\n", max_size=6)
+
+
+@some
+@given(PREFIX, PREFIX, st.dictionaries(PREFIX, WORDS, max_size=3), WORDS, WORDS, st.booleans())
+def test_content_cut_out_of_the_signed_body_is_canonical(outer, inner, attributes, before, within, again):
+    """The digest that tells repeats is the same whether the content is canonicalised alone or cut out."""
+
+    def named(prefix, local, element):
+        uri = {"s": "urn:s", "m": "urn:m", "u": "urn:u"}.get(prefix)
+        return f"{{{uri}}}{local}" if uri else local if element else None
+
+    body = etree.Element(
+        named(outer, "Body", True), {named("u", "Id", False): "a>b"}, nsmap={"s": "urn:s", "m": "urn:m", "u": "urn:u"}
+    )
+    body.text = before
+    content = etree.SubElement(body, named(inner, "Ask", True))
+    content.text, content.tail = within, before
+    for prefix, value in attributes.items():
+        content.set(named(prefix, "a", False) or "a", value)
+    if again:
+        etree.SubElement(content, "{urn:other}x", nsmap={"s": "urn:other"})
+    assert body_digest(content, canonical(body)) == body_digest(content)
