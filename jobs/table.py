@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, time
 
 from jobs import daily
+from jobs.certificates import warn_of_endings
 from jobs.completeness import report_completeness
 from smt_ws.hub import Hub
 
@@ -38,6 +39,8 @@ TABLE = (
     TimedJob("forget-effects", time(0, 35), daily.forget_effects),
     TimedJob("sweep-loads", time(3, 15), daily.sweep_loads),
     TimedJob("sweep-files", time(3, 30), daily.sweep_files),
+    # in office hours: somebody is there to act on it
+    TimedJob("certificates", time(8, 0), warn_of_endings),
     # after the TDSPs' morning files: nearly all are in by nine
     TimedJob("post-daily", time(9, 30), daily.post_new_data),
 )

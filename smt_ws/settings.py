@@ -16,6 +16,7 @@ from smt_ws.errors import HubError
 
 __all__ = [
     "Agreements",
+    "Callbacks",
     "Ftps",
     "GreenButton",
     "Health",
@@ -180,6 +181,7 @@ class Mail(_Section):
     smtp_user: str | None = None
     smtp_password: str | None = Field(None, repr=False)
     sender: str = "Smart Meter Hub <no-reply@hub.example>"
+    operator: str | None = Field(None, description="where the hub writes to its own operator; default: support_contact")
     attach_bytes: int = Field(10_000_000, ge=0, description="files of deliveryMode EML are attached up to this: R10")
 
 
@@ -322,6 +324,15 @@ class Outbox(_Section):
     longest_open_seconds: float = Field(300, gt=0, description="a server that is well again is found within this time")
 
 
+class Callbacks(_Section):
+    """Calls to the companies' own servers (RequesterCallback). Only a sandbox calls into private networks."""
+
+    authorities: Location | None = Field(
+        None, description="PEM, who may have issued the certificates of companies' servers; default: those of clients"
+    )
+    timeout_seconds: float = Field(20, gt=0, le=120, description="for connecting, and for each read")
+
+
 class Settings(BaseSettings):
     """All settings of one hub. Unknown keys are refused: a misspelt limit must not pass for a set one."""
 
@@ -354,6 +365,12 @@ class Settings(BaseSettings):
     work: Work = Field(default_factory=Work)
     health: Health = Field(default_factory=Health)
     outbox: Outbox = Field(default_factory=Outbox)
+    callbacks: Callbacks = Field(default_factory=Callbacks)
+
+    @property
+    def operator_address(self) -> str:
+        """The e-mail address of the hub's own operator."""
+        return self.mail.operator or self.support_contact
 
     @classmethod
     def settings_customise_sources(

@@ -16,6 +16,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Final, NamedTuple
 
 __all__ = [
+    "CERTIFICATE_WARNINGS",
     "CSV_PROFILES",
     "ENERGY_DATA",
     "KINDS",
@@ -27,8 +28,10 @@ __all__ = [
     "Refusal",
     "Spell",
     "acting_kind",
+    "certificate_warning_due",
     "is_duns",
     "is_esiid",
+    "list_warning_due",
     "malformed_esiids",
     "may_call_from",
     "network_named",
@@ -41,6 +44,9 @@ _ONE_DAY: Final = timedelta(days=1)
 
 #: The scope of a grant that opens interval, daily and monthly data.
 ENERGY_DATA: Final = "energy_data"
+
+#: So many days before a certificate ends, its holder is warned.
+CERTIFICATE_WARNINGS: Final = (60, 30, 14, 7, 1)
 
 #: How a company may have its interval CSV (interfaces.md section 2).
 CSV_PROFILES: Final = ("standard", "smt")
@@ -261,6 +267,24 @@ def may_call_from(address: str | None, networks: Sequence[str]) -> bool:
     if isinstance(caller, IPv6Address) and caller.ipv4_mapped is not None:
         caller = caller.ipv4_mapped
     return any(caller in ip_network(network) for network in networks)
+
+
+def certificate_warning_due(left: timedelta) -> int | None:
+    """Which of `CERTIFICATE_WARNINGS` is due for a certificate that has *left* to live; None: none, or it has ended.
+
+    The lowest one that *left* is within: after days on which nobody looked, one warning is due and not several.
+    """
+    if left <= timedelta(0):
+        return None
+    return min((days for days in CERTIFICATE_WARNINGS if left <= timedelta(days=days)), default=None)
+
+
+def list_warning_due(lifetime: timedelta, left: timedelta) -> bool:
+    """Whether a revocation list that lasts for *lifetime* and has *left* of it (or less than nothing) is late.
+
+    Lists are made anew every few hours or every month: late is less than a quarter of its life, and less than a day.
+    """
+    return left <= min(timedelta(days=1), lifetime / 4)
 
 
 class Spell(NamedTuple):

@@ -1,0 +1,157 @@
+"""Certificates that are about to end, companies' and the hub's own, and who has been warned of which (P1).
+
+Security time: *now* is always real UTC. A warning that is noted is not due again, whatever becomes of the letter: the
+outbox sees to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from sqlalchemy import Connection, select
+
+from adapters.revocation import read_lists
+from smt_ws.parties import rules
+from smt_ws.parties.certificates import fingerprint
+from smt_ws.parties.tables import certificate_warning, company, company_certificate
+from smt_ws.settings import Tls
+from smt_ws.store.dialect import insert
+
+__all__ = ["Ending", "endings_of_companies", "endings_of_hub", "note_warned", "unwarned"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A certificate, or revocation list, that ends soon, and the warning that is due for it."""
+
+    #: ``company:ID``, or ``hub:SETTING`` for the hub's own.
+    holder: str
+    #: Fingerprint, lower-case hex.
+    sha256: str
+    #: The warning: so many days before the end, or fewer.
+    days: int
+    subject: str
+    ends_at: datetime
+    left: timedelta
+    #: What it is registered for, or which setting names it.
+    uses: str
+    #: Legal name and e-mail address of the company; empty for the hub's own.
+    company: str = ""
+    email: str = ""
+    #: Until when the company has another certificate that is registered for all the same uses; None: it has none.
+    successor_until: datetime | None = None
+
+
+def endings_of_companies(connection: Connection, *, now: datetime) -> list[Ending]:
+    """Every certificate in use that ends within the longest warning time; suspended companies are left alone."""
+    held = company_certificate.c
+    rows = connection.execute(
+        select(held, company.c.legal_name, company.c.email)
+        .join(company, company.c.id == held.company_id)
+        .where(held.withdrawn_at.is_(None), held.not_after > now, company.c.suspended_at.is_(None))
+        .order_by(held.not_after, held.company_id, held.sha256)
+    ).all()
+    found = []
+    for row in rows:
+        days = rules.certificate_warning_due(row.not_after - now)
+        if days is None:
+            continue
+        successors = [
+            other.not_after
+            for other in rows
+            if other.company_id == row.company_id
+            and other.not_after > row.not_after
+            and other.for_tls >= row.for_tls
+            and other.for_signing >= row.for_signing
+        ]
+        uses = " and ".join(use for use, on in (("connecting", row.for_tls), ("signing", row.for_signing)) if on)
+        found.append(
+            Ending(
+                holder=f"company:{row.company_id}",
+                sha256=row.sha256,
+                days=days,
+                subject=row.subject,
+                ends_at=row.not_after,
+                left=row.not_after - now,
+                uses=uses,
+                company=row.legal_name,
+                email=row.email,
+                successor_until=max(successors, default=None),
+            )
+        )
+    return found
+
+
+def endings_of_hub(tls: Tls, *, now: datetime) -> list[Ending]:
+    """The hub's own certificates, its client authorities and its revocation lists that end soon, or are late.
+
+    Raises OSError or ValueError where a file cannot be read.
+    """
+    found = []
+    for setting in ("certificate", "signing_certificate", "client_authorities"):
+        for certificate in _own(getattr(tls, setting), first_only=setting != "client_authorities"):
+            left = certificate.not_valid_after_utc - now
+            days = rules.certificate_warning_due(left)
+            if days is not None:
+                found.append(
+                    Ending(
+                        holder=f"hub:tls.{setting}",
+                        sha256=fingerprint(certificate),
+                        days=days,
+                        subject=certificate.subject.rfc4514_string(),
+                        ends_at=certificate.not_valid_after_utc,
+                        left=left,
+                        uses=f"tls.{setting}",
+                    )
+                )
+    return [*found, *_late_lists(tls.crl, now)]
+
+
+def _own(file: Path, *, first_only: bool) -> Sequence[x509.Certificate]:
+    # behind the hub's own certificate the file may hold its chain, which is somebody else's to renew
+    return x509.load_pem_x509_certificates(file.read_bytes())[: 1 if first_only else None]
+
+
+def _late_lists(file: Path | None, now: datetime) -> Iterator[Ending]:
+    if file is None:
+        return
+    for crl in read_lists(file.read_bytes()):
+        ends_at = crl.next_update_utc
+        if ends_at is None or not rules.list_warning_due(ends_at - crl.last_update_utc, ends_at - now):
+            continue
+        yield Ending(
+            holder="hub:tls.crl",
+            sha256=crl.fingerprint(SHA256()).hex(),
+            days=1,
+            subject=f"revocation list of {crl.issuer.rfc4514_string()}",
+            ends_at=ends_at,
+            left=ends_at - now,
+            uses="tls.crl",
+        )
+
+
+def unwarned(connection: Connection, endings: Sequence[Ending]) -> list[Ending]:
+    """Those of *endings* whose warning has not been noted yet."""
+    noted = certificate_warning.c
+    holders = sorted({ending.holder for ending in endings})
+    known = {
+        tuple(row)
+        for row in connection.execute(select(noted.holder, noted.sha256, noted.days).where(noted.holder.in_(holders)))
+    }
+    return [ending for ending in endings if (ending.holder, ending.sha256, ending.days) not in known]
+
+
+def note_warned(connection: Connection, ending: Ending, *, now: datetime) -> bool:
+    """Note that the warning of *ending* is given; False where it was noted before."""
+    noted = connection.execute(
+        insert(connection, certificate_warning)
+        .values(holder=ending.holder, sha256=ending.sha256, days=ending.days, warned_at=now)
+        .on_conflict_do_nothing()
+        .returning(certificate_warning.c.days)
+    )
+    return noted.first() is not None
