@@ -90,10 +90,9 @@ class Call:
     def body_digest(self) -> bytes:
         """SHA-256 of the exclusive C14N of the Body's child: names the request's content across re-signed retries.
 
-        Made when first asked for: over 50,000 ESI IDs it takes as long as the signature, and only operations that
-        change something need it.
+        Made when first asked for: only operations that change something need it.
         """
-        return wssecurity.body_digest(self.verified.body)
+        return wssecurity.body_digest(self.verified.body, self.verified.signed_body)
 
 
 class _Carried(SpyneFault):
@@ -152,7 +151,7 @@ class _Protocol:
         """Hold the verified Body against the published schema and name the method for Spyne's dispatch."""
         call: Call = ctx.udc
         try:
-            judged = self.contract.judge(call.verified.body, call.operation)
+            judged = self.contract.judge(call.verified.body, call.operation, call.verified.signed_body)
         except Exception as exc:
             raise _Carried(exc) from exc
         call.environ[_JUDGED] = judged
