@@ -197,7 +197,7 @@ def ping() -> str:
     return f'<m:Ping xmlns:m="urn:smt-ws:Connectivity:1">{HEADER.format(trans_id="p")}</m:Ping>'
 
 
-def start_hub(folder: Path, *, crl: bool = False) -> RunningHub:
+def start_hub(folder: Path, *, crl: bool = False, queue_seconds: float = 30) -> RunningHub:
     ca = Authority("ca", folder)
     hub, rep, stranger = ca.issue("localhost"), ca.issue("rep"), ca.issue("stranger")
     settings = {
@@ -206,6 +206,7 @@ def start_hub(folder: Path, *, crl: bool = False) -> RunningHub:
         "ca": str(ca.path),
         "registered": rep.certificate.fingerprint(hashes.SHA256()).hex(),
         "crl": None,
+        "queue_seconds": queue_seconds,
     }
     if crl:
         ca.crl(folder / "ca.crl")
@@ -285,6 +286,10 @@ def _services(folder: Path):
         @rpc(model.RequestIntervalData, _returns=model.RequestIntervalDataResponse, _body_style="bare")
         def RequestIntervalData(ctx, request):
             call = ctx.udc
+            if request.trans_id.startswith("slow"):
+                time.sleep(0.2)
+                with (folder / "ran").open("a") as ran:
+                    ran.write(f"{request.trans_id}\n")
             if request.trans_id == "crash":
                 raise KeyError("secret thing")
             if request.trans_id == "half":  # an answer that its model refuses
@@ -391,6 +396,8 @@ def _services(folder: Path):
         base_url="https://hub.example:5200",
         xsd_dir=ROOT / "xsd",
         sign=hooks.sign,
+        limits=gate.Limits(queue_seconds=settings["queue_seconds"]),
+        waited=server.waited,
         on_exchange=lambda record: records.write(f"{record}\n"),
         routes={"/livez": lambda _environ, start: (start("200 OK", [("Content-Length", "3")]), [b"ok\n"])[1]},
     )
