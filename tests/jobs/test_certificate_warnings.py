@@ -90,7 +90,8 @@ def hold(hub: Hub, name: str, sha256: str, left: timedelta, **values: object) ->
         connection.execute(
             company_certificate.insert().values(
                 company_id=select(company.c.id).where(company.c.legal_name == name).scalar_subquery(),
-                sha256=sha256 * 64, pem="", subject=f"CN={name}", issuer="CN=ca", serial="1", registered_at=START, **{**row, **values},
+                sha256=sha256 * 64, pem="", subject=f"CN={name}", issuer="CN=ca", serial="1", registered_at=START,
+                **{**row, **values},
             )
         )  # fmt: skip
 
@@ -107,7 +108,8 @@ def test_three_months_of_days_brings_five_letters_and_no_sixth(hub, at):
     hold(hub, "Pecan Energy", "a", 90 * DAY)
     hold(hub, "Gulf Insights", "b", 400 * DAY)
     said = []
-    for day in range(95):
+    days = (0, 29, 30, 31, 59, 60, 61, 75, 76, 77, 82, 83, 84, 88, 89, 90, 95)
+    for day in days:
         at(day * DAY)
         said.append(warn_of_endings(hub, TODAY))
         # twice a day, as when the first process was killed
