@@ -8,9 +8,10 @@ session; were two to run, the jobs are idempotent and no harm is done. On SQLite
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
-from threading import Event
+from functools import partial
+from threading import Event, Lock
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -18,11 +19,12 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.table import TABLE, TimedJob
+from jobs.table import CONTINUAL, TABLE, ContinualJob, TimedJob
 from smt_ws.clock import CENTRAL
 from smt_ws.hub import Hub
 from smt_ws.store.dialect import insert, try_lock
 from smt_ws.store.engine import Store
+from smt_ws.store.heartbeat import CLOCK, beat
 from smt_ws.store.tables import job_run
 from smt_ws.usage.loads import sweep_dead_loads
 
@@ -103,11 +105,17 @@ class Election:
         """Not elected yet."""
         self._store = store
         self._session: Connection | None = None
+        #: Jobs run side by side, and each asks.
+        self._asking = Lock()
 
     def won(self) -> bool:
         """True while this process holds the lock, taking it where nobody does."""
         if self._store.is_sqlite:
             return True
+        with self._asking:
+            return self._won()
+
+    def _won(self) -> bool:
         try:
             if self._session is None:
                 # Outside any transaction: an open one would hold back vacuum for as long as the process lives.
@@ -133,16 +141,28 @@ class Election:
             self._session = None
 
 
-def run_clock(hub: Hub, *, stop: Event, table: Sequence[TimedJob] = TABLE, tick: float = TICK_SECONDS) -> None:
-    """Run the clock until *stop* is set; a job in hand is finished first."""
+def run_clock(
+    hub: Hub,
+    *,
+    stop: Event,
+    table: Sequence[TimedJob] = TABLE,
+    continual: Sequence[ContinualJob] = CONTINUAL,
+    tick: float = TICK_SECONDS,
+) -> None:
+    """Run the clock until *stop* is set; a job in hand is finished first. While elected, it gives signs of life."""
     election = Election(hub.store)
 
-    def ticked() -> None:
-        try:
-            if election.won():
-                run_due(hub, table=table)
-        except SQLAlchemyError as error:
-            log.warning("store_unreachable", error=type(error).__name__)
+    def elected(run: Callable[[], object]) -> Callable[[], None]:
+        def asked() -> None:
+            try:
+                if election.won():
+                    run()
+            except SQLAlchemyError as error:
+                log.warning("store_unreachable", error=type(error).__name__)
+
+        return asked
+
+    ticked = elected(lambda: run_due(hub, table=table))
 
     def at_start() -> None:
         try:
@@ -151,12 +171,20 @@ def run_clock(hub: Hub, *, stop: Event, table: Sequence[TimedJob] = TABLE, tick:
             log.warning("store_unreachable", error=type(error).__name__)
         ticked()
 
-    at_start()
     scheduler = BackgroundScheduler(timezone="UTC")
-    # One at a time, and a tick that was missed is only made up for once.
-    scheduler.add_job(ticked, IntervalTrigger(seconds=tick, timezone="UTC"), max_instances=1, coalesce=True)
+
+    def every(seconds: float, run: Callable[[], None]) -> None:
+        # One at a time, and a tick that was missed is only made up for once.
+        scheduler.add_job(run, IntervalTrigger(seconds=seconds, timezone="UTC"), max_instances=1, coalesce=True)
+
+    every(tick, elected(lambda: beat(hub.store, CLOCK)))
+    for job in continual:
+        every(job.seconds, elected(partial(job.run, hub)))
+    elected(lambda: beat(hub.store, CLOCK))()
     scheduler.start()
     try:
+        at_start()
+        every(tick, ticked)
         stop.wait()
     finally:
         scheduler.shutdown(wait=True)

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time
 
-from jobs import daily
+from jobs import audit, daily
 from jobs.certificates import warn_of_endings
 from jobs.completeness import report_completeness
 from smt_ws.hub import Hub
 
-__all__ = ["TABLE", "TimedJob"]
+__all__ = ["CONTINUAL", "TABLE", "ContinualJob", "TimedJob"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,23 @@ class TimedJob:
     days_back: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class ContinualJob:
+    """What the elected scheduler does all day, every so many seconds; safe to do twice at once."""
+
+    name: str
+    seconds: float
+    run: Callable[[Hub], None]
+
+
+CONTINUAL = (ContinualJob("seal-audit", 60, audit.seal_new),)
+
 TABLE = (
     TimedJob("completeness", time(5, 30), report_completeness),
     TimedJob("remove-expired-files", time(0, 15), daily.remove_expired_files),
     TimedJob("forget-answers", time(0, 30), daily.forget_answers),
     TimedJob("forget-effects", time(0, 35), daily.forget_effects),
+    TimedJob("seal-audit", time(0, 45), audit.seal_all),
     TimedJob("sweep-loads", time(3, 15), daily.sweep_loads),
     TimedJob("sweep-files", time(3, 30), daily.sweep_files),
     # in office hours: somebody is there to act on it
