@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
+from requests.adapters import HTTPAdapter
 from zeep.transports import Transport
 
 from adapters.soap.wss_failures import SecurityFailure
@@ -53,13 +54,15 @@ def connect(
     signing_key: Path,
     hub_certificates: Sequence[x509.Certificate],
     timeout: float = 60,
+    https: HTTPAdapter | None = None,
 ) -> zeep.Client:
     """Open a zeep client whose requests are signed and whose answers are verified.
 
     ``wsdl`` is a file, or an https address that is fetched over the same mutual TLS; ``address`` replaces the
     endpoint that the WSDL names. The certificates and keys are PEM files without a password; ``ca`` alone is trusted
     for TLS, whatever the environment says. ``hub_certificates`` are the signing certificates an answer may carry; they
-    must be within their dates. ``timeout`` is in seconds, for connecting and for each read.
+    must be within their dates. ``timeout`` is in seconds, for connecting and for each read. ``https`` takes the place
+    of what ``requests`` connects with (`adapters.guarded_https.PublicHttps`).
 
     Calls raise SecurityFailure where the answer cannot be trusted, ``zeep.exceptions.Fault`` for a signed fault, and
     ``requests`` exceptions where there was no answer.
@@ -80,6 +83,8 @@ def connect(
     session.cert = (str(tls_certificate), str(tls_key))
     session.verify = str(ca)
     session.max_redirects = 0
+    if https is not None:
+        session.mount("https://", https)
     transport = _CarefulTransport(  # type: ignore[no-untyped-call]
         session=session, timeout=timeout, operation_timeout=timeout
     )

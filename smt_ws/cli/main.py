@@ -50,6 +50,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "check-contract": ("smt_ws.cli.check", "check_contract", "Check a SOAP message against the published contract."),
     "guide": ("smt_ws.cli.guide", "guide", "Print the interface guide's tables from the code."),
     "sandbox": ("smt_ws.cli.demo", "sandbox", "Make a sandbox: certificates, companies, premises, usage."),
+    "simulate-requester": (
+        "smt_ws.cli.simulate_requester",
+        "simulate_requester",
+        "A company of a sandbox that takes the hub's callbacks.",
+    ),
     "demo": ("smt_ws.cli.demo", "demo", "The whole journey: sandbox, signed order, decrypted file."),
 }
 
@@ -130,4 +135,4 @@ def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) ->
         raise click.ClickException(f"{error.code}: {error}") from error
 
 
-_WITHOUT_HUB = {"guide", "demo", "sandbox", "check-contract", "check-lse", "check-message"}
+_WITHOUT_HUB = {"guide", "demo", "sandbox", "check-contract", "check-lse", "check-message", "simulate-requester"}

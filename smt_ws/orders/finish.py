@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from smt_ws.notices.callbacks import announce
 from smt_ws.notices.queue import notify
 from smt_ws.orders import plan
 from smt_ws.orders.errors import DaysDoNotAddUpError
 from smt_ws.orders.rules import ORDER_MOVES, PartState, Status, completed_status
 from smt_ws.orders.tables import order_part, report_order
+from smt_ws.orders.tell_agreement import tell_agreement
 from smt_ws.parties.tables import company
 from smt_ws.store import audit
 
@@ -79,6 +81,17 @@ def settle(connection: Connection, order_number: int, *, now: datetime, keep: ti
         },
         files=_published(connection, order) if order.delivery_mode == "EML" else None,
     )
+    _call(
+        connection,
+        order,
+        status,
+        key=f"order:{order_number}:ready",
+        now=now,
+        expires_at=now + keep,
+        files=int(totals.files),
+        delivered=delivered,
+        excepted=excepted,
+    )
     audit.record(
         connection,
         audit.Event.ORDER_COMPLETED,
@@ -121,6 +134,22 @@ def fail_order(
     ).one()
     close(connection, order, Status.FAILED, now=now, keep=keep, failure=reason[:2000])
     _tell(connection, order, "report_failed", key=f"order:{order_number}:failed", now=now, facts={})
+    published = connection.execute(
+        select(
+            func.count().label("files"), func.coalesce(func.sum(order_part.c.days_delivered), 0).label("delivered")
+        ).where(of_order, order_part.c.state == PartState.PUBLISHED.value)
+    ).one()
+    _call(
+        connection,
+        order,
+        Status.FAILED,
+        key=f"order:{order_number}:failed",
+        now=now,
+        expires_at=now + keep,
+        files=published.files,
+        delivered=int(published.delivered),
+        excepted=all_exceptions(connection, order_number).days,
+    )
     audit.record(
         connection,
         audit.Event.ORDER_FAILED,
@@ -139,6 +168,39 @@ def close(connection: Connection, order: Any, status: Status, *, now: datetime, 
         update(report_order)
         .where(report_order.c.number == order.number)
         .values(status=status.value, completed_at=now, expires_at=now + keep, **values)
+    )
+    tell_agreement(connection, order, now=now, status=status.value)
+
+
+def _call(
+    connection: Connection,
+    order: Any,
+    status: Status,
+    *,
+    key: str,
+    now: datetime,
+    expires_at: datetime,
+    files: int,
+    delivered: int,
+    excepted: int,
+) -> None:
+    announce(
+        connection,
+        company_id=order.company_id,
+        operation="ReportReady",
+        fields={
+            "dunsNumber": order.duns,
+            "happenedAt": now.isoformat(),
+            "correlationId": str(order.number),
+            "status": status.name,
+            "fileCount": files,
+            "esiidDaysAsked": order.days_asked,
+            "esiidDaysDelivered": delivered,
+            "esiidDaysExcepted": excepted,
+            "expiresAt": expires_at.isoformat(),
+        },
+        key=key,
+        now=now,
     )
 
 

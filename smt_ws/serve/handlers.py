@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from smt_ws.hub import Hub
+from smt_ws.notices.call_back import CallBack
+from smt_ws.notices.callbacks import CALLBACK
 from smt_ws.notices.carry import Carry
 from smt_ws.notices.queue import EMAIL
 from smt_ws.store.outbox import Handlers
@@ -12,4 +14,4 @@ __all__ = ["handlers_of"]
 
 def handlers_of(hub: Hub) -> Handlers:
     """Every kind of effect, by name, with what carries it out as the settings of *hub* say."""
-    return {EMAIL: Carry.of(hub.settings)}
+    return {EMAIL: Carry.of(hub.settings), CALLBACK: CallBack(hub)}

@@ -25,7 +25,7 @@ from smt_ws.soap import model
 
 #: Those that the running gate of these tests serves.
 SERVED = ["MeterUsage", "ReportRequestStatus", "Connectivity"]
-SERVICES = [*SERVED, "Subscription", "PremiseInformation", "MeterInformation"]
+SERVICES = [*SERVED, "Subscription", "PremiseInformation", "MeterInformation", "RequesterCallback"]
 XS = "{http://www.w3.org/2001/XMLSchema}"
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 
@@ -124,6 +124,14 @@ def _request(service: str, operation: str, rest: str = "") -> str:
     return f'<m:{operation} xmlns:m="urn:smt-ws:{service}:1">{HEAD.format(trans_id="t-1")}{rest}</m:{operation}>'
 
 
+def _callback(operation: str, rest: str) -> str:
+    head = (
+        "<m:trans_id>t-1</m:trans_id><m:dunsNumber>111111111</m:dunsNumber>"
+        "<m:happenedAt>2026-11-20T15:00:00Z</m:happenedAt><m:correlationId>17</m:correlationId>"
+    )
+    return f'<m:{operation} xmlns:m="urn:smt-ws:RequesterCallback:1">{head}{rest}</m:{operation}>'
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
     path, _ = _generated(service, tmp_path)
@@ -149,9 +157,23 @@ def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
         ],
         "PremiseInformation": [_request(service, "GetPremiseInformation", f"<m:esiid>{ESIID}</m:esiid>" * 2)],
         "MeterInformation": [_request(service, "GetMeterInformation", f"<m:esiid>{ESIID}</m:esiid>")],
+        "RequesterCallback": [
+            _callback(
+                "ReportReady",
+                "<m:status>COMPLETE</m:status><m:fileCount>3</m:fileCount><m:esiidDaysAsked>31</m:esiidDaysAsked>"
+                "<m:esiidDaysDelivered>31</m:esiidDaysDelivered><m:esiidDaysExcepted>0</m:esiidDaysExcepted>"
+                "<m:expiresAt>2026-11-30T15:00:00Z</m:expiresAt>",
+            ),
+            _callback("MessageStatusChanged", f"<m:esiid>{ESIID}</m:esiid><m:status>CON</m:status>"),
+            _callback(
+                "DeviceStatusChanged",
+                f"<m:esiid>{ESIID}</m:esiid><m:deviceMacAddress>00158D00012345AB</m:deviceMacAddress>"
+                "<m:status>ADD_FAILED</m:status><m:reason>no answer</m:reason>",
+            ),
+        ],
     }[service]
     bad = [
-        change(message)
+        changed
         for message in good
         for change in (
             lambda text: text.replace(">REP<", "><"),
@@ -162,8 +184,12 @@ def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
             lambda text: text.replace("<m:requestorID>", "<m:requestorId>").replace(
                 "</m:requestorID>", "</m:requestorId>"
             ),
+            lambda text: text.replace(">17</m:correlationId>", ">A17</m:correlationId>"),
+            lambda text: text.replace("00158D00012345AB", "00:15:8D:00:01:23:45:AB"),
         )
+        if (changed := change(message)) != message
     ]
+    assert len(bad) >= 2 * len(good)
     for messages, expected in ((good, True), (bad, False)):
         for message in messages:
             document = etree.fromstring(message)

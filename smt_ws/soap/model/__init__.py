@@ -43,6 +43,14 @@ from smt_ws.soap.model.report_request_status import (
     MissingUsageResponse,
     OrderSummary,
 )
+from smt_ws.soap.model.requester_callback import (
+    DeviceStatusChanged,
+    DeviceStatusChangedResponse,
+    MessageStatusChanged,
+    MessageStatusChangedResponse,
+    ReportReady,
+    ReportReadyResponse,
+)
 from smt_ws.soap.model.subscription import (
     MySubscriptions,
     MySubscriptionsResponse,
@@ -58,6 +66,7 @@ from smt_ws.soap.model.types import (
     METER_USAGE,
     PREMISE_INFORMATION,
     REPORT_REQUEST_STATUS,
+    REQUESTER_CALLBACK,
     SUBSCRIPTION,
 )
 
@@ -67,11 +76,14 @@ __all__ = [
     "METER_USAGE",
     "PREMISE_INFORMATION",
     "REPORT_REQUEST_STATUS",
+    "REQUESTER_CALLBACK",
     "SUBSCRIPTION",
     "CancelRequest",
     "CancelRequestResponse",
     "CertificateFacts",
     "DeliveredFile",
+    "DeviceStatusChanged",
+    "DeviceStatusChangedResponse",
     "ExceptionCount",
     "GetMeterInformation",
     "GetMeterInformationResponse",
@@ -82,6 +94,8 @@ __all__ = [
     "InlineReport",
     "ListRequests",
     "ListRequestsResponse",
+    "MessageStatusChanged",
+    "MessageStatusChangedResponse",
     "Meter",
     "MeterWithheld",
     "MissingDays",
@@ -97,6 +111,8 @@ __all__ = [
     "Premise",
     "PremiseWithheld",
     "ReportException",
+    "ReportReady",
+    "ReportReadyResponse",
     "RequestChanges",
     "RequestChangesResponse",
     "RequestDailyReads",

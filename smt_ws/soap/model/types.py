@@ -17,6 +17,7 @@ __all__ = [
     "METER_USAGE",
     "PREMISE_INFORMATION",
     "REPORT_REQUEST_STATUS",
+    "REQUESTER_CALLBACK",
     "SUBSCRIPTION",
     "CalendarDate",
     "Code",
@@ -55,6 +56,7 @@ CONNECTIVITY: Final = "urn:smt-ws:Connectivity:1"
 SUBSCRIPTION: Final = "urn:smt-ws:Subscription:1"
 PREMISE_INFORMATION: Final = "urn:smt-ws:PremiseInformation:1"
 METER_INFORMATION: Final = "urn:smt-ws:MeterInformation:1"
+REQUESTER_CALLBACK: Final = "urn:smt-ws:RequesterCallback:1"
 
 
 def simple(name: str, base: Any, namespace: str) -> Any:
