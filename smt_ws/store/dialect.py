@@ -29,7 +29,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement, FromClause
 from sqlalchemy.types import TypeEngine
 
-__all__ = ["copy_rows", "insert", "is_postgresql", "lock", "lock_until_commit", "try_lock", "unlock", "unnested"]
+__all__ = [
+    "copy_rows",
+    "insert",
+    "is_postgresql",
+    "lock",
+    "lock_until_commit",
+    "sent_integers",
+    "try_lock",
+    "unlock",
+    "unnested",
+]
 
 
 def is_postgresql(connection: Connection) -> bool:
@@ -92,12 +102,14 @@ def integers(connection: Connection, question: Select[Any]) -> NDArray[np.int64]
         func.array_send(func.array_agg(cast(one, BigInteger)), type_=LargeBinary).label(f"c{i}")
         for i, one in enumerate(found.c)
     ]
-    arrays = connection.execute(select(*sent)).one()
-    if arrays[0] is None:
-        return np.empty((0, width), np.int64)
-    return np.stack([np.frombuffer(array, _SENT, offset=_SENT_HEAD)["value"] for array in arrays], axis=1).astype(
-        np.int64
-    )
+    return np.stack([sent_integers(array) for array in connection.execute(select(*sent)).one()], axis=1)
+
+
+def sent_integers(array: bytes | None) -> NDArray[np.int64]:
+    """The numbers of a PostgreSQL ``bigint[]`` as ``array_send`` gives it; None, of no rows at all, holds none."""
+    if array is None:
+        return np.empty(0, np.int64)
+    return np.frombuffer(array, _SENT, offset=_SENT_HEAD)["value"].astype(np.int64)
 
 
 #: An array on the wire: number of dimensions, whether there are NULLs, type, length and first index; then for each
