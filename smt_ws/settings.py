@@ -19,6 +19,7 @@ __all__ = [
     "Callbacks",
     "Ftps",
     "GreenButton",
+    "Han",
     "Health",
     "Intake",
     "Limits",
@@ -263,6 +264,34 @@ class Agreements(_Section):
     )
 
 
+class Han(_Section):
+    """Devices of the home area network and messages to them."""
+
+    rep_of_record_exempt: bool | None = Field(
+        None,
+        description="the REP of record needs no agreement for devices and messages: H8; default: in a sandbox only",
+    )
+    install_code_keys: Location = Field(
+        Path("certs/install-code-keys"),
+        description="file with the keys that seal installation codes, one a line, newest first (smt-ws han new-key)",
+    )
+    text_bytes: int = Field(
+        58, ge=1, le=254, description="UTF-8 bytes of a text message: H4; 58 fit into one radio frame"
+    )
+    start_days_ahead: int = Field(31, ge=1, le=366, description="how far ahead a message may begin")
+    join_window_hours: int = Field(
+        720, ge=1, description="after Meter Ready: a device that has not joined by then is Add Failed"
+    )
+    removal_hours: int = Field(72, ge=1, description="a removal without an answer is Remove Failed after this time")
+    overdue_hours: int = Field(72, ge=1, description="an add without progress is told to the operator after this time")
+    repeat_minutes: float = Field(10, gt=0, description="how long a repeated message gets its first answer")
+    keep_install_codes_days: int = Field(
+        30, ge=0, description="installation codes of devices that are gone are destroyed after this time"
+    )
+    targets_per_call: int = Field(500, ge=1, le=5000, description="meters of one message in one call of a TDSP")
+    log_days: int = Field(92, ge=1, le=1100, description="days of the message log that one request may ask for")
+
+
 class Validation(_Section):
     """What is checked of every interval day at load (U5): severities, and the figures in the rules' formulas."""
 
@@ -361,6 +390,7 @@ class Settings(BaseSettings):
     green_button: GreenButton = Field(default_factory=GreenButton)
     limits: Limits = Field(default_factory=Limits)
     agreements: Agreements = Field(default_factory=Agreements)
+    han: Han = Field(default_factory=Han)
     validation: Validation = Field(default_factory=Validation)
     work: Work = Field(default_factory=Work)
     health: Health = Field(default_factory=Health)
