@@ -156,6 +156,12 @@ han_message_target = Table(
     Column("delivered_at", UtcDateTime, comment="when the hub first heard that it had arrived"),
     Column("closed_at", UtcDateTime, comment="from then on no answer is waited for"),
 )
+Index(
+    "ix_han_message_target_open",
+    han_message_target.c.premise_id,
+    postgresql_where=han_message_target.c.closed_at.is_(None),
+    sqlite_where=han_message_target.c.closed_at.is_(None),
+)
 Index("ix_han_message_target_position", han_message_target.c.message_number, han_message_target.c.position, unique=True)
 
 #: A message at one device, where statuses name the device.

@@ -174,6 +174,14 @@ def _create_messages() -> None:
         sa.PrimaryKeyConstraint("premise_id", "message_number", name="pk_han_message_target"),
     )
     op.create_index("ix_han_message_target_position", "han_message_target", ["message_number", "position"], unique=True)
+    still_open = sa.text("closed_at IS NULL")
+    op.create_index(
+        "ix_han_message_target_open",
+        "han_message_target",
+        ["premise_id"],
+        postgresql_where=still_open,
+        sqlite_where=still_open,
+    )
     op.create_table(
         "han_message_device",
         sa.Column("premise_id", BIG_ID, autoincrement=False, nullable=False),
