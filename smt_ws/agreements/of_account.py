@@ -170,7 +170,6 @@ def _hers(account_id: int) -> Any:
     # An invitation to a customer who was not registered is hers once all that it names are her meters.
     owned = select(account_meter.c.premise_id).where(account_meter.c.account_id == account_id, account_meter.c.in_force)
     named = agreement_premise.c.number == agreement.c.number
-    some = select(agreement_premise.c.premise_id).where(named, agreement_premise.c.premise_id.in_(owned)).exists()
     others = select(agreement_premise.c.premise_id).where(named, agreement_premise.c.premise_id.not_in(owned)).exists()
     return or_(
         agreement.c.account_id == account_id,
@@ -179,7 +178,6 @@ def _hers(account_id: int) -> Any:
             agreement.c.status.in_([status.value for status in INVITING]),
             # Begins from her premises, however many agreements there are.
             agreement.c.number.in_(select(agreement_premise.c.number).where(agreement_premise.c.premise_id.in_(owned))),
-            some,
             ~others,
         ),
     )

@@ -1,4 +1,4 @@
-"""Sending an invitation again: once an agreement (a setting), and the links of the earlier letter answer no more (A13)."""
+"""Sending an invitation again: once an agreement (a setting); the earlier letter's links answer no more (A13)."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ from smt_ws.hub import Hub
 from smt_ws.orders import plan, rules
 from smt_ws.orders.claim import Claim, hold
 from smt_ws.orders.content import Content, Wanted, data_content
-from smt_ws.orders.errors import ClaimLostError
+from smt_ws.orders.ended import ended_premises, without_ended
+from smt_ws.orders.errors import AccessEndedError, ClaimLostError
 from smt_ws.orders.finish import all_exceptions, settle
 from smt_ws.orders.place import DATA, EXCEPTIONS
 from smt_ws.orders.renderers import RENDERERS, Issue, Renderer, publisher_of
@@ -80,7 +81,7 @@ def build_part(
                 "days_delivered": content.days_delivered,
             }
             if content.nothing:
-                return _record(hub, claim, PartState.EMPTY, found)
+                return _record(hub, claim, PartState.EMPTY, found, ended=content.ended)
             certificate = connection.execute(
                 select(company.c.openpgp_certificate).where(company.c.id == claim.company_id)
             ).scalar_one()
@@ -95,7 +96,9 @@ def build_part(
             "size": encrypted.stat().st_size,
             "sha256": sha256,
         }
-        return _record(hub, claim, PartState.PUBLISHED, values, lambda: publishing.publish(encrypted, final))
+        return _record(
+            hub, claim, PartState.PUBLISHED, values, lambda: publishing.publish(encrypted, final), ended=content.ended
+        )
     finally:
         zipped.unlink(missing_ok=True)
         encrypted.unlink(missing_ok=True)
@@ -107,10 +110,14 @@ def _record(
     state: PartState,
     values: dict[str, Any],
     make_visible: Callable[[], None] = lambda: None,
+    *,
+    ended: frozenset[int] = frozenset(),
 ) -> PartState:
     now = hub.clock.now()
     with hub.store.write() as connection:
         hold(connection, claim)
+        if claim.kind == DATA and ended_premises(connection, claim, plan.unpack_slices(claim.slices), now=now) != ended:
+            raise AccessEndedError
         if state is PartState.PUBLISHED:
             values = values | {"published_at": now}
         connection.execute(
@@ -153,9 +160,13 @@ def _content(hub: Hub, connection: Connection, claim: Claim, renderers: Renderer
 
 
 def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) -> Content:
+    slices, dropped, now = plan.unpack_slices(claim.slices), None, hub.clock.now()
+    ended = ended_premises(connection, claim, slices, now=now)
+    if ended:
+        slices, dropped = without_ended(connection, claim, slices, ended, now=now)
     wanted = Wanted(
         report=claim.report,
-        slices=plan.unpack_slices(claim.slices),
+        slices=slices,
         reading_type=claim.reading_type,
         version=claim.version,
         as_of_load=claim.as_of_load,
@@ -172,7 +183,9 @@ def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) ->
             green_button=hub.settings.green_button,
         )
 
-    return data_content(connection, wanted, renderer, issue, hub.settings.limits)
+    content = data_content(connection, wanted, renderer, issue, hub.settings.limits, dropped=dropped)
+    content.ended = ended
+    return content
 
 
 _ROWS_AT_ONCE = 4096

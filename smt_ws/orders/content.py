@@ -84,12 +84,22 @@ class Content:
     days_delivered: int = 0
     #: True where there is nothing that the format could show: there is no file.
     nothing: bool = False
+    #: Premises at which an agreement had ended when the content was begun.
+    ended: frozenset[int] = frozenset()
 
 
 def data_content(
-    connection: Connection, wanted: Wanted, renderer: Renderer, issue: Callable[[Sequence[int]], Issue], limits: Limits
+    connection: Connection,
+    wanted: Wanted,
+    renderer: Renderer,
+    issue: Callable[[Sequence[int]], Issue],
+    limits: Limits,
+    *,
+    dropped: plan.Exceptions | None = None,
 ) -> Content:
     """Begin the content that *wanted* describes; *issue* is asked with the premises of the file.
+
+    *dropped* are days that were planned and are no longer in *wanted*, with their reason; they become missing ones.
 
     Taking the last chunk raises `DaysDoNotAddUpError` where the days planned are not those delivered plus those
     missing. *connection* is one read transaction for as long as chunks are taken.
@@ -136,6 +146,8 @@ def data_content(
             missing = plan.Exceptions(missing.esiids, slices.positions[missing.positions], missing.rows, missing.codes)
             content.missing = missing
             days_missing = missing.days
+        if dropped is not None:
+            content.missing = dropped if content.missing is None else plan.merge([content.missing, dropped])
         if content.days_delivered + days_missing != slices.days:
             raise DaysDoNotAddUpError(
                 expected=f"{slices.days} planned",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from smt_ws.errors import HubError
 
 __all__ = [
+    "AccessEndedError",
     "BeyondHistoryError",
     "ClaimLostError",
     "DataTypeNotAvailableError",
@@ -13,6 +16,7 @@ __all__ = [
     "DatesReversedError",
     "DaysDoNotAddUpError",
     "DeliveryModeNotAvailableError",
+    "DiskLowError",
     "FormatNotAvailableError",
     "HistoryDurationError",
     "LoadMarkUnknownError",
@@ -34,6 +38,18 @@ __all__ = [
     "VersionUnknownError",
     "refused",
 ]
+
+
+class DiskLowError(HubError):
+    """The hub is short of disk space and takes no new orders; those accepted are finished. Send it again later.
+
+    The Retry-After header says when. Keep the trans_id.
+    """
+
+    code = "DISK_LOW"
+    callers_fault = False
+    #: Seconds: somebody has to make room first.
+    retry_after: ClassVar[int] = 600
 
 
 class DateMalformedError(HubError):
@@ -178,6 +194,13 @@ class TooManyDaysError(HubError):
     """The question is too large to be answered at once. Ask for fewer ESI IDs or fewer days."""
 
     code = "TOO_MANY_DAYS"
+
+
+class AccessEndedError(HubError):
+    """An agreement ended while a file with its ESI IDs was being made. The hub makes the file again, without them."""
+
+    code = "ACCESS_ENDED"
+    callers_fault = False
 
 
 class ClaimLostError(HubError):

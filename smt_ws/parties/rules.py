@@ -18,6 +18,8 @@ from typing import Final, NamedTuple
 __all__ = [
     "CERTIFICATE_WARNINGS",
     "CSV_PROFILES",
+    "DEVICE",
+    "DEVICE_SERVICES",
     "ENERGY_DATA",
     "KINDS",
     "REASONS",
@@ -42,8 +44,10 @@ __all__ = [
 
 _ONE_DAY: Final = timedelta(days=1)
 
-#: The scope of a grant that opens interval, daily and monthly data.
+#: The scopes of a grant: interval, daily and monthly data; adding and removing in-home devices; messages to them.
 ENERGY_DATA: Final = "energy_data"
+DEVICE: Final = "device"
+DEVICE_SERVICES: Final = "device_services"
 
 #: So many days before a certificate ends, its holder is warned.
 CERTIFICATE_WARNINGS: Final = (60, 30, 14, 7, 1)
@@ -103,6 +107,7 @@ class Reason(StrEnum):
     INTERVALS_MISSING = "INTERVALS_MISSING"
     NOT_BILLED = "NOT_BILLED"
     BILL_REACHES_BEYOND = "BILL_REACHES_BEYOND"
+    AGREEMENT_ENDED = "AGREEMENT_ENDED"
 
 
 #: Every reason as a number, for packed rows. Such numbers are stored with orders: only ever append.
@@ -127,6 +132,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.INTERVALS_MISSING: "There is no register read, and intervals of these days are missing, so no sum is true.",
     Reason.NOT_BILLED: "No bill covers these days: the TDSP has sent none yet, or has cancelled it. Ask again later.",
     Reason.BILL_REACHES_BEYOND: "The billing period has days that you did not ask for or may not see. Ask for all.",
+    Reason.AGREEMENT_ENDED: "The agreement that opened these days ended before their file was published.",
 }
 
 
