@@ -20,6 +20,7 @@ from typing import Any, Final
 from adapters import openpgp
 from smt_ws.clock import FixedClock, real_now
 from smt_ws.errors import HubError
+from smt_ws.han.secrets import new_key
 from smt_ws.hub import Hub
 from smt_ws.parties import companies, ftps_accounts
 from smt_ws.parties.certificates import read_certificates
@@ -124,6 +125,7 @@ def make_sandbox(
     sandbox = Sandbox(folder)
     make_sample_certificates(sandbox.certificates, {name: duns for name, _kind, duns in COMPANIES}, now=real_now())
     _keep(sandbox.certificates / "green-button-secret", secrets.token_hex(32) + "\n")
+    _keep(sandbox.certificates / "install-code-keys", new_key() + "\n")
     sandbox.settings_file.write_text(_settings(database, ports))
     hub = sandbox.hub()
     _make_hub_key(sandbox, hub.settings.openpgp.secret_key)

@@ -1,0 +1,202 @@
+"""May X control the devices at home Y now? The one place that answers, for 50,000 premises in one statement (H8, A19).
+
+Unlike usage, which has its days, this is about this moment: an agreement of the right scope in force today, a TDSP's own
+wires, or, where the operator lets it, being the REP of record. What the customer has said about control narrows all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, case, exists, literal, or_, select
+
+from smt_ws.clock import CENTRAL, Clock
+from smt_ws.parties import rules
+from smt_ws.parties.device_tables import device_control
+from smt_ws.parties.rules import KINDS
+from smt_ws.parties.tables import grants, meter, premise, rep_of_record
+from smt_ws.store import audit
+from smt_ws.store.dialect import insert, unnested
+
+if TYPE_CHECKING:
+    from smt_ws.parties.identify import Caller
+
+__all__ = ["Control", "Reach", "Right", "reach", "right_of", "set_control"]
+
+
+class Right(StrEnum):
+    """By what a company may control devices at a premise."""
+
+    SERVICE = "service"
+    GRANT = "grant"
+    WIRES = "wires"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Whom the customer lets control devices beside himself (BR-401)."""
+
+    by_rep: bool = True
+    by_third_party: bool = True
+    by_tdsp: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One asked ESI ID: the premise and its meter, or a *refusal*: the code of an error of `smt_ws.han.errors`."""
+
+    position: int
+    esiid: str
+    refusal: str | None
+    premise_id: int = 0
+    tdsp_duns: str = ""
+    meter_number: str | None = None
+    right: Right | None = None
+
+
+def right_of(kind: str, *, serves: bool, granted: bool, own_wires: bool, exempt: bool, control: Control) -> Right | str:
+    """By what a company acting as *kind* may control devices at a premise, or the code of the refusal.
+
+    *exempt*: the REP of record needs no agreement. A REP of record with an agreement may go by either.
+    """
+    what = KINDS[kind]
+    if what.by_wires:
+        if not own_wires:
+            return "NOT_YOUR_PREMISE"
+        return Right.WIRES if control.by_tdsp else "CUSTOMER_KEEPS_CONTROL"
+    is_rep = what.by_service and serves
+    if is_rep and exempt and control.by_rep:
+        return Right.SERVICE
+    if what.by_grant and granted:
+        allowed = control.by_third_party or (is_rep and control.by_rep)
+        return Right.GRANT if allowed else "CUSTOMER_KEEPS_CONTROL"
+    return "CUSTOMER_KEEPS_CONTROL" if is_rep and exempt else "NO_AGREEMENT"
+
+
+def reach(
+    connection: Connection,
+    caller: Caller,
+    esiids: Sequence[str],
+    *,
+    scope: str,
+    rep_of_record_exempt: bool,
+    now: datetime,
+    allow_test_esiids: bool = False,
+) -> list[Reach]:
+    """Whether *caller* may control devices at each of *esiids*, in their order; nothing is raised.
+
+    *scope*: `rules.DEVICE` to add, remove and see devices, `rules.DEVICE_SERVICES` to send messages.
+    """
+    refused = dict.fromkeys(rules.repeated_esiids(esiids), "ESIID_REPEATED")
+    refused |= dict.fromkeys(rules.malformed_esiids(esiids, allow_test=allow_test_esiids), "ESIID_MALFORMED")
+    no_agreement = "NO_DEVICE_AGREEMENT" if scope == rules.DEVICE else "NO_SERVICES_AGREEMENT"
+    named = [position for position in range(len(esiids)) if position not in refused]
+    found: dict[int, Reach] = {}
+    for row in _rows(connection, caller, [esiids[position] for position in named], scope, now):
+        control = Control() if row.by_rep is None else Control(row.by_rep, row.by_third_party, row.by_tdsp)
+        right = right_of(
+            caller.kind,
+            serves=bool(row.serves),
+            granted=bool(row.granted),
+            own_wires=bool(row.own_wires),
+            exempt=rep_of_record_exempt,
+            control=control,
+        )
+        refusal = None if isinstance(right, Right) else no_agreement if right == "NO_AGREEMENT" else right
+        position = named[row.position]
+        found[position] = Reach(
+            position=position,
+            esiid=esiids[position],
+            refusal=refusal,
+            premise_id=row.id,
+            tdsp_duns=row.tdsp_duns,
+            meter_number=row.meter_number,
+            right=right if isinstance(right, Right) else None,
+        )
+    return [
+        found.get(position) or Reach(position, esiid, refused.get(position, "ESIID_UNKNOWN"))
+        for position, esiid in enumerate(esiids)
+    ]
+
+
+def _rows(connection: Connection, caller: Caller, esiids: Sequence[str], scope: str, now: datetime) -> Sequence[Any]:
+    if not esiids:
+        return []
+    what, today = KINDS[caller.kind], now.astimezone(CENTRAL).date()
+    of, held = rep_of_record.c, grants.c
+    serves = exists().where(
+        of.premise_id == premise.c.id,
+        of.duns.in_(caller.duns_numbers),
+        of.from_day <= today,
+        or_(of.to_day.is_(None), of.to_day >= today),
+    )
+    granted = exists().where(
+        held.premise_id == premise.c.id,
+        held.company_id == caller.company_id,
+        held.scope == scope,
+        held.from_day <= today,
+        or_(held.to_day.is_(None), held.to_day >= today),
+        held.granted_at <= now,
+        or_(held.ended_at.is_(None), held.ended_at > now),
+    )
+    hangs = (
+        select(meter.c.meter_number)
+        .where(
+            meter.c.premise_id == premise.c.id,
+            meter.c.installed_on <= today,
+            or_(meter.c.removed_on.is_(None), meter.c.removed_on > today),
+            meter.c.provisioned_on <= today,
+        )
+        .order_by(meter.c.installed_on.desc(), meter.c.meter_number)
+        .limit(1)
+        .scalar_subquery()
+    )
+    asked = unnested(connection, esiids)
+    false = literal(value=False)
+    return connection.execute(
+        select(
+            asked.c.position,
+            premise.c.id,
+            premise.c.tdsp_duns,
+            hangs.label("meter_number"),
+            (serves if what.by_service else false).label("serves"),
+            (granted if what.by_grant else false).label("granted"),
+            case((premise.c.tdsp_duns.in_(caller.duns_numbers), True), else_=False).label("own_wires"),
+            device_control.c.by_rep,
+            device_control.c.by_third_party,
+            device_control.c.by_tdsp,
+        ).select_from(
+            asked.join(premise, premise.c.esiid == asked.c.value).outerjoin(
+                device_control, device_control.c.premise_id == premise.c.id
+            )
+        )
+    ).all()
+
+
+def set_control(connection: Connection, premise_id: int, control: Control, *, actor: str, clock: Clock) -> None:
+    """Store whom the customer of a premise lets control devices (A19). Who may say so is its caller's to know."""
+    values = {
+        "by_rep": control.by_rep,
+        "by_third_party": control.by_third_party,
+        "by_tdsp": control.by_tdsp,
+        "set_at": clock.now(),
+        "set_by": actor,
+    }
+    connection.execute(
+        insert(connection, device_control)
+        .values(premise_id=premise_id, **values)
+        .on_conflict_do_update(index_elements=["premise_id"], set_=values)
+    )
+    details = {"by_rep": control.by_rep, "by_third_party": control.by_third_party, "by_tdsp": control.by_tdsp}
+    audit.record(
+        connection,
+        audit.Event.DEVICE_CONTROL_SET,
+        actor=actor,
+        at=clock.now(),
+        object=f"premise:{premise_id}",
+        details=details,
+    )
