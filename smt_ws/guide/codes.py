@@ -130,7 +130,7 @@ def faults_of_identity() -> str:
 
 def faults_of_orders() -> str:
     """Refusals of what is asked. Those that only the hub's own workers meet are left out."""
-    return _errors(one for one in _classes(order_errors) if one.callers_fault)
+    return _errors(one for one in _classes(order_errors) if one.callers_fault or hasattr(one, "retry_after"))
 
 
 def loads() -> str:

@@ -18,6 +18,7 @@ from smt_ws.hub import Hub
 from smt_ws.orders.cancel import cancel_order
 from smt_ws.orders.inline import InlineReport, answer_inline
 from smt_ws.orders.place import UsageRequest, place_order
+from smt_ws.orders.room import require_room
 from smt_ws.orders.since import ChangesRequest, request_changes
 from smt_ws.orders.renderers import DAILY, INTERVAL, MONTHLY, publisher_of
 from smt_ws.soap import model
@@ -55,6 +56,7 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
             publisher_of(hub.settings.green_button, call.caller.duns)
 
         def place(connection: Connection) -> dict[str, Any]:
+            require_room(hub.settings)
             placed = place_order(
                 connection,
                 call.caller,
@@ -92,6 +94,7 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
             call: Call = ctx.udc
 
             def place(connection: Connection) -> dict[str, Any]:
+                require_room(hub.settings)
                 placed = request_changes(
                     connection,
                     call.caller,

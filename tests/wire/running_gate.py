@@ -255,7 +255,7 @@ def _services(folder: Path):
 
     from adapters.soap import gate, protocol, server
     from adapters.soap.contract import BigList, Contract
-    from adapters.soap.faults import Fault, TooManyEsiids
+    from adapters.soap.faults import Fault, HubBusy, TooManyEsiids
     from smt_ws.soap import model
 
     key = serialization.load_pem_private_key(Path(settings["key"]).read_bytes(), None)
@@ -290,6 +290,8 @@ def _services(folder: Path):
                 time.sleep(0.2)
                 with (folder / "ran").open("a") as ran:
                     ran.write(f"{request.trans_id}\n")
+            if request.trans_id == "later":
+                raise HubBusy(retry_after=7)
             if request.trans_id == "crash":
                 raise KeyError("secret thing")
             if request.trans_id == "half":  # an answer that its model refuses

@@ -110,6 +110,24 @@ def test_an_error_of_the_hub_tells_a_reference_and_nothing_else(hub):  # noqa: F
         assert answer.text("reference") in (hub.folder / "log").read_text()
 
 
+@pytest.mark.parametrize("soap", [SOAP11, SOAP12])
+def test_a_refusal_that_is_about_the_moment_says_when_to_come_back(hub, soap):  # noqa: F811
+    answer = hub.post(hub.sign(usage([ESIID], trans_id="later"), soap=soap), kind=KINDS[soap])
+    assert (answer.status, answer.headers["retry-after"], answer.code) == (503, "7", "HUB_BUSY")
+    assert etree.QName(hub.verified(answer)).localname == "Fault"
+
+
+def test_the_record_says_where_the_time_went(hub):  # noqa: F811
+    hub.post(hub.sign(usage([ESIID])))
+    record = (hub.folder / "records").read_text().splitlines()[-1]
+    stages = ["read", "parse", "verify", "authenticate", "validate", "run", "write", "sign"]
+    told = eval(record.partition("stages=")[2].rstrip(")"))
+    assert list(told) == stages
+    assert all(0 <= seconds < 5 for seconds in told.values())
+    seconds = float(record.partition(" seconds=")[2].partition(",")[0])
+    assert sum(told.values()) <= seconds * 1.05
+
+
 def test_an_unregistered_certificate_learns_code_and_reference_only(hub):  # noqa: F811
     answer = hub.post(hub.sign(usage([ESIID], start="2026"), who=hub.stranger), who=hub.stranger)
     assert answer.code == "SCHEMA_VIOLATION"
