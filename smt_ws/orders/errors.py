@@ -7,6 +7,7 @@ from typing import ClassVar
 from smt_ws.errors import HubError
 
 __all__ = [
+    "AccessEndedError",
     "BeyondHistoryError",
     "ClaimLostError",
     "DataTypeNotAvailableError",
@@ -193,6 +194,13 @@ class TooManyDaysError(HubError):
     """The question is too large to be answered at once. Ask for fewer ESI IDs or fewer days."""
 
     code = "TOO_MANY_DAYS"
+
+
+class AccessEndedError(HubError):
+    """An agreement ended while a file with its ESI IDs was being made. The hub makes the file again, without them."""
+
+    code = "ACCESS_ENDED"
+    callers_fault = False
 
 
 class ClaimLostError(HubError):
