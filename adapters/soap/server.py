@@ -185,6 +185,8 @@ def serve(
         "when_ready": ready,
         "control_socket_disable": True,
         "forwarded_allow_ips": "",
+        # a proxy's header with a client certificate of 4096 bits and many names, URL-escaped
+        "limit_request_field_size": 16 * 1024,
     }
     if tls is not None and live is not None:
         options.update(
