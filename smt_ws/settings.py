@@ -211,6 +211,8 @@ class Limits(_Section):
     """Every bound on what a request may ask, with its source."""
 
     esiids_per_request: int = Field(50_000, ge=1, le=50_000, description="R3")
+    orders_per_day: int = Field(20_000, ge=1, description="orders of a company on one day (US/Central)")
+    open_esiids: int = Field(1_000_000, ge=1, description="ESI IDs in a company's unfinished orders: 20 of the largest")
     days_per_part: int = Field(50_000, ge=1, le=50_000, description="ESI-ID-days a file: R7; keeps zip below zip64")
     history_months_market: int = Field(48, ge=1, description="REPs and TDSPs, interval and daily: R4")
     history_months_others: int = Field(13, ge=1, description="third parties, customers, regulators: R4")

@@ -21,9 +21,11 @@ __all__ = [
     "HistoryDurationError",
     "LoadMarkUnknownError",
     "NoEsiidsError",
+    "OpenEsiidsError",
     "OpenPgpCertificateMissingError",
     "OrderFinishedError",
     "OrderUnknownError",
+    "OrdersPerDayError",
     "PackedUnreadableError",
     "ReadingTypeUnknownError",
     "StatusUnknownError",
@@ -122,6 +124,27 @@ class TooManyEsiidsError(HubError):
     """The request names more ESI IDs than one request may. Nothing was ordered: split the list and send each piece."""
 
     code = "TOO_MANY_ESIIDS"
+
+
+class _LaterError(HubError):
+    """Refused for now: the same request will be taken later."""
+
+    def __init__(self, message: str | None = None, *, expected: str, presented: str, retry_after: int) -> None:
+        """Tell in how many seconds it is worth asking again: the Retry-After header says it."""
+        super().__init__(message, expected=expected, presented=presented)
+        self.retry_after = retry_after
+
+
+class OrdersPerDayError(_LaterError):
+    """Your company has placed as many orders as it may on one day (US/Central). Join requests, or go on tomorrow."""
+
+    code = "ORDERS_PER_DAY"
+
+
+class OpenEsiidsError(_LaterError):
+    """Your unfinished orders hold as many ESI IDs as may be open at once. Wait until one is done, or cancel one."""
+
+    code = "OPEN_ESIIDS"
 
 
 class OpenPgpCertificateMissingError(HubError):

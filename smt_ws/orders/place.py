@@ -17,6 +17,7 @@ from sqlalchemy import Connection, insert, select
 
 from smt_ws.clock import Clock, central_today, real_now
 from smt_ws.orders import errors, plan, rules
+from smt_ws.orders.allowance import require_allowance
 from smt_ws.orders.renderers import INTERVAL, MONTHLY, RENDERERS, formats_of, versioned_formats_of
 from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
@@ -112,12 +113,13 @@ def place_order(
     snapshot), however long the order takes. An order of which nothing may be seen is accepted like any other: its
     exceptions file says why.
 
-    Raises the request errors of `smt_ws.orders.errors` (limits: R3, R4) and `OpenPgpCertificateMissingError`. A request
-    with deliveryMode API is for `smt_ws.orders.inline`.
+    Raises the request errors of `smt_ws.orders.errors` (limits: R3, R4), `OrdersPerDayError`, `OpenEsiidsError` and
+    `OpenPgpCertificateMissingError`. A request with deliveryMode API is for `smt_ws.orders.inline`.
     """
     assert request.delivery_mode != "API"
     now = clock.now()
     first_day, last_day = checked_days(caller, request, limits=limits, clock=clock)
+    require_allowance(connection, caller.company_id, esiids=len(request.esiids), limits=limits, clock=clock)
     profile = _csv_profile(connection, caller.company_id)
     access = authorise(
         connection,

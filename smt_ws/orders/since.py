@@ -9,6 +9,7 @@ from sqlalchemy import literal, select
 
 from smt_ws.clock import Clock, central_today
 from smt_ws.orders import errors, rules
+from smt_ws.orders.allowance import require_allowance
 from smt_ws.orders.changes import Fresh, cut_changes, place_changes
 from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of
 from smt_ws.parties.seen import days_seen
@@ -66,7 +67,7 @@ def request_changes(
     twice. Where nothing is new the order has a manifest only.
 
     Raises `LoadMarkUnknownError`, `TooManyChangesError`, `ReadingTypeUnknownError`, `FormatNotAvailableError`,
-    `DeliveryModeNotAvailableError`, `OpenPgpCertificateMissingError`.
+    `DeliveryModeNotAvailableError`, `OrdersPerDayError`, `OpenPgpCertificateMissingError`.
     """
     formats = formats_of(INTERVAL)
     for presented, known, element, code in (
@@ -76,6 +77,8 @@ def request_changes(
     ):
         if presented not in known:
             raise errors.refused(code, element=element, presented=presented, expected=" or ".join(sorted(known)))
+    # How many ESI IDs it will hold is not yet known.
+    require_allowance(connection, caller.company_id, esiids=0, limits=limits, clock=clock)
     as_of, now, today = snapshot(connection), clock.now(), central_today(clock)
     if request.load_mark > as_of:
         raise errors.LoadMarkUnknownError(presented=str(request.load_mark), expected=f"0 to {as_of}")
