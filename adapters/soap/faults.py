@@ -174,7 +174,7 @@ def new_reference() -> str:
 def retry_after(exc: BaseException) -> int | None:
     """The seconds after which the caller should try again, of a refusal that is about the moment; else None.
 
-    Such a refusal is answered with HTTP 503 (RFC 9110 section 15.6.4) and Retry-After, which clients and proxies heed.
+    They go into the Retry-After header (RFC 9110 section 10.2.3); where the hub is at fault the status is 503.
     """
     seconds = getattr(exc, "retry_after", None)
     return seconds if isinstance(seconds, int) else None

@@ -243,7 +243,7 @@ class _Protocol:
     def fault_to_http_response_code(self, fault: Any) -> str:
         """SOAP 1.1 section 6.2: 500. SOAP 1.2 part 2 section 7.5.2: 400 where the sender errs. 503: try again later."""
         cause = getattr(fault, "cause", fault)
-        if faults.retry_after(cause) is not None:
+        if faults.retry_after(cause) is not None and not getattr(cause, "callers_fault", True):
             return "503 Service Unavailable"
         own = isinstance(getattr(cause, "code", None), str) and getattr(cause, "callers_fault", True)
         if self.ns_soap_env == faults.SOAP12 and own and getattr(cause, "soap_code", None) is None:
