@@ -12,6 +12,7 @@ from datetime import date, time
 
 from jobs import audit, daily
 from jobs.certificates import warn_of_endings
+from jobs.agreements import agreements_by_night
 from jobs.completeness import report_completeness
 from smt_ws.hub import Hub
 
@@ -45,6 +46,7 @@ CONTINUAL = (ContinualJob("seal-audit", 60, audit.seal_new),)
 
 TABLE = (
     TimedJob("completeness", time(5, 30), report_completeness),
+    TimedJob("agreements", time(0, 5), agreements_by_night),
     TimedJob("remove-expired-files", time(0, 15), daily.remove_expired_files),
     TimedJob("forget-answers", time(0, 30), daily.forget_answers),
     TimedJob("forget-effects", time(0, 35), daily.forget_effects),

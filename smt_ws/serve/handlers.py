@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from smt_ws.han.tdsp_calls import TdspCalls
+from smt_ws.agreements.handlers import agreement_handlers
 from smt_ws.hub import Hub
 from smt_ws.notices.call_back import CallBack
 from smt_ws.notices.callbacks import CALLBACK
 from smt_ws.notices.carry import Carry
 from smt_ws.notices.queue import EMAIL
+from smt_ws.orders.agreed import ORDER_AGREED, PlaceAgreed
 from smt_ws.store.outbox import Handlers
 
 __all__ = ["handlers_of"]
@@ -14,4 +17,4 @@ __all__ = ["handlers_of"]
 
 def handlers_of(hub: Hub) -> Handlers:
     """Every kind of effect, by name, with what carries it out as the settings of *hub* say."""
-    return {EMAIL: Carry.of(hub.settings), CALLBACK: CallBack(hub)}
+    return {EMAIL: Carry.of(hub.settings), CALLBACK: CallBack(hub), **TdspCalls(hub).handlers()}
