@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, time
 
 from jobs import audit, daily
-from jobs.certificates import warn_of_endings
 from jobs.agreements import agreements_by_night
+from jobs.certificates import warn_of_endings
 from jobs.completeness import report_completeness
 from smt_ws.hub import Hub
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from smt_ws.han.tdsp_calls import TdspCalls
 from smt_ws.agreements.handlers import agreement_handlers
+from smt_ws.han.tdsp_calls import TdspCalls
 from smt_ws.hub import Hub
 from smt_ws.notices.call_back import CallBack
 from smt_ws.notices.callbacks import CALLBACK
@@ -17,4 +17,11 @@ __all__ = ["handlers_of"]
 
 def handlers_of(hub: Hub) -> Handlers:
     """Every kind of effect, by name, with what carries it out as the settings of *hub* say."""
-    return {EMAIL: Carry.of(hub.settings), CALLBACK: CallBack(hub), **TdspCalls(hub).handlers()}
+    carry = Carry.of(hub.settings)
+    return {
+        EMAIL: carry,
+        CALLBACK: CallBack(hub),
+        ORDER_AGREED: PlaceAgreed(hub),
+        **agreement_handlers(hub, carry),
+        **TdspCalls(hub).handlers(),
+    }
