@@ -22,7 +22,7 @@ demo: $(READY)
 	$(BIN)/smt-ws demo $(DEMO)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 # Every process of a running hub is killed again and again, on both stores: a few minutes.
 faults: $(READY)

@@ -19,6 +19,17 @@ from smt_ws.store.engine import Store
 LOCAL_POSTGRESQL = "postgresql://127.0.0.1:5432/test"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares something that is slow to start (``--dist loadgroup``).
+
+    The tests over one running hub go to one process, which starts it once; all others go there by file.
+    """
+    for item in items:
+        over = getattr(item, "callspec", None)
+        store = over.params.get("sandbox_with_market") if over else None
+        item.add_marker(pytest.mark.xdist_group(f"hub on {store}" if store else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL database: one named by SMT_WS_TEST_POSTGRESQL, the local server, or a wheel's own."""
