@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("smt_ws.cli.serve", "serve", "Run the whole hub on this machine."),
     "soap": ("smt_ws.cli.serve", "soap", "Run only the SOAP endpoint."),
     "ftps": ("smt_ws.cli.serve", "ftps", "Run only the FTPS site."),
+    "portal": ("smt_ws.cli.serve", "portal", "Run only the portal: pages for customers."),
     "work": ("smt_ws.cli.serve", "work", "Run only a worker: builds files, sends mail."),
     "intake": ("smt_ws.cli.serve", "intake", "Run only the intake: loads what TDSPs leave in their inboxes."),
     "schedule": ("smt_ws.cli.serve", "schedule", "Run only the scheduler: what happens by the clock."),
@@ -49,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "check-message": ("smt_ws.cli.check", "check_message", "Check a signed SOAP message as the hub would."),
     "check-contract": ("smt_ws.cli.check", "check_contract", "Check a SOAP message against the published contract."),
     "guide": ("smt_ws.cli.guide", "guide", "Print the interface guide's tables from the code."),
+    "simulate-tdsp": ("smt_ws.cli.simulate_tdsp", "simulate_tdsp", "Run a TDSP with meters and homes."),
     "sandbox": ("smt_ws.cli.demo", "sandbox", "Make a sandbox: certificates, companies, premises, usage."),
     "simulate-requester": (
         "smt_ws.cli.simulate_requester",
@@ -135,4 +137,13 @@ def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) ->
         raise click.ClickException(f"{error.code}: {error}") from error
 
 
-_WITHOUT_HUB = {"guide", "demo", "sandbox", "check-contract", "check-lse", "check-message", "simulate-requester"}
+_WITHOUT_HUB = {
+    "simulate-tdsp",
+    "guide",
+    "demo",
+    "sandbox",
+    "check-contract",
+    "check-lse",
+    "check-message",
+    "simulate-requester",
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from smt_ws.accounts.letters import LETTER as ACCOUNT_LETTER
+from smt_ws.accounts.letters import Posting as AccountPosting
 from smt_ws.agreements.handlers import agreement_handlers
 from smt_ws.han.tdsp_calls import TdspCalls
 from smt_ws.hub import Hub
@@ -20,6 +22,7 @@ def handlers_of(hub: Hub) -> Handlers:
     carry = Carry.of(hub.settings)
     return {
         EMAIL: carry,
+        ACCOUNT_LETTER: AccountPosting(hub, carry),
         CALLBACK: CallBack(hub),
         ORDER_AGREED: PlaceAgreed(hub),
         **agreement_handlers(hub, carry),

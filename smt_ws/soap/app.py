@@ -19,6 +19,7 @@ from smt_ws.soap.meter_usage import meter_usage
 from smt_ws.soap.premise_information import premise_information
 from smt_ws.soap.report_request_status import report_request_status
 from smt_ws.soap.subscription import subscription
+from smt_ws.soap.tdsp_callback import tdsp_callback
 from smt_ws.soap.trust import hooks_of
 
 __all__ = ["CONTRACTS", "SERVICES", "application"]
@@ -48,6 +49,7 @@ SERVICES: Final[Mapping[str, _Service]] = {
     "PremiseInformation": _Service(premise_information, {"GetPremiseInformation": "esiid"}),
     "MeterInformation": _Service(meter_information, {"GetMeterInformation": "esiid"}),
     "Connectivity": _Service(connectivity),
+    "TDSPCallback": _Service(tdsp_callback),
 }
 
 
