@@ -16,7 +16,7 @@ from smt_ws.serve import lifeline
 from smt_ws.serve.logs import start_logging
 from smt_ws.serve.supervisor import Role, Supervisor
 
-__all__ = ["ftps", "intake", "schedule", "serve", "soap", "work"]
+__all__ = ["ftps", "intake", "portal", "schedule", "serve", "soap", "work"]
 
 _ready_file = click.option(
     "--ready-file",
@@ -47,6 +47,7 @@ def _stop_event() -> threading.Event:
 
 @click.command()
 @click.option("--no-ftps", is_flag=True, help="Another server serves the FTPS folders.")
+@click.option("--no-portal", is_flag=True, help="Another machine shows the pages for customers.")
 @click.option("--drain", default=30.0, show_default=True, help="Seconds that running work may take after SIGTERM.")
 @click.option(
     "--ready-folder",
@@ -54,8 +55,8 @@ def _stop_event() -> threading.Event:
     help="Each process writes its bound address here once it takes connections.",
 )
 @click.pass_obj
-def serve(hub: Hub, no_ftps: bool, drain: float, ready_folder: Path | None) -> None:
-    """Run the whole hub on this machine: SOAP endpoint, FTPS site, workers, intake and scheduler.
+def serve(hub: Hub, no_ftps: bool, no_portal: bool, drain: float, ready_folder: Path | None) -> None:
+    """Run the whole hub on this machine: SOAP endpoint, FTPS site, portal, workers, intake and scheduler.
 
     A process that dies is started again. The first SIGTERM or Ctrl-C lets everything finish what it has in hand; a
     second one ends it at once.
@@ -71,6 +72,8 @@ def serve(hub: Hub, no_ftps: bool, drain: float, ready_folder: Path | None) -> N
 
     require_current(hub.store)
     hub.settings.tls.require_files()
+    if not no_portal:
+        hub.settings.portal.read_secret()
     hub.store.close()
 
     def ready(name: str) -> tuple[str, ...]:
@@ -79,7 +82,10 @@ def serve(hub: Hub, no_ftps: bool, drain: float, ready_folder: Path | None) -> N
     roles = [Role("soap", ("soap", *ready("soap")))]
     if not no_ftps:
         roles.append(Role("ftps", ("ftps", *ready("ftps"))))
+    if not no_portal:
+        roles.append(Role("portal", ("portal", *ready("portal"))))
     roles += [Role(f"work-{n + 1}", ("work",)) for n in range(hub.settings.work.processes)]
+    roles += [Role(f"work-small-{n + 1}", ("work", "--small")) for n in range(hub.settings.work.small_processes)]
     roles += [Role(f"intake-{n + 1}", ("intake",)) for n in range(hub.settings.intake.processes)]
     roles.append(Role("schedule", ("schedule",)))
     raise click.exceptions.Exit(Supervisor(roles, drain_seconds=drain).run())
@@ -108,9 +114,21 @@ def ftps(hub: Hub, ready_file: Path | None) -> None:
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Do what is due now, then end.")
+@_ready_file
 @click.pass_obj
-def work(hub: Hub, once: bool) -> None:
+def portal(hub: Hub, ready_file: Path | None) -> None:
+    """Run only the portal (HTTPS on portal.host:portal.port, or a unix socket behind a TLS proxy)."""
+    _begin("portal")
+    from smt_ws.serve.portal import run_portal
+
+    run_portal(hub, ready_file=ready_file)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Do what is due now, then end.")
+@click.option("--small", is_flag=True, help="Build small orders only (work.small_days), to be free for them.")
+@click.pass_obj
+def work(hub: Hub, once: bool, small: bool) -> None:
     """Run one worker: builds files of orders and sends what waits in the outbox.
 
     Start as many as the machine has cores, on as many machines as you like; they share the database and the FTPS
@@ -120,6 +138,7 @@ def work(hub: Hub, once: bool) -> None:
     Examples:
       smt-ws work
       smt-ws work --once
+      smt-ws work --small
     """
     _begin("work")
     from smt_ws.orders import work as worker
@@ -132,7 +151,7 @@ def work(hub: Hub, once: bool) -> None:
         while worker.work_once(hub, worker="once", handlers=handlers):
             pass
         return
-    worker.work(hub, stop=_stop_event(), handlers=handlers)
+    worker.work(hub, stop=_stop_event(), handlers=handlers, small_only=small)
 
 
 @click.command()

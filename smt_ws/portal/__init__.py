@@ -1,1 +1,1 @@
-"""Pages for people: accepting and refusing, and everything else done by hand."""
+"""Pages for customers: invitations' Accept and Reject, accounts, agreements. Faces only: every decision is below."""

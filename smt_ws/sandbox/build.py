@@ -125,6 +125,7 @@ def make_sandbox(
     sandbox = Sandbox(folder)
     make_sample_certificates(sandbox.certificates, {name: duns for name, _kind, duns in COMPANIES}, now=real_now())
     _keep(sandbox.certificates / "green-button-secret", secrets.token_hex(32) + "\n")
+    _keep(sandbox.certificates / "portal-secret", secrets.token_hex(32) + "\n")
     _keep(sandbox.certificates / "install-code-keys", new_key() + "\n")
     sandbox.settings_file.write_text(_settings(database, ports))
     hub = sandbox.hub()
@@ -185,6 +186,8 @@ def _settings(database: str | None, ports: tuple[int, int]) -> str:
     lines += [
         "[soap]",
         f"port = {_free_port(ports[0])}",
+        "[portal]",
+        f"port = {_free_port(5443 if all(ports) else 0)}",
         "[ftps]",
         f"port = {_free_port(ports[1])}",
         "[health]",

@@ -53,7 +53,7 @@ def running_hub(sandbox: Sandbox, *, wait: float = 60) -> Iterator[subprocess.Po
         )
     try:
         end = time.monotonic() + wait
-        while not all((ready / f"{name}.json").exists() for name in ("soap", "ftps")):
+        while not all((ready / f"{name}.json").exists() for name in ("soap", "ftps", "portal")):
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"the hub did not start; see {sandbox.folder / 'hub.log'}")
             time.sleep(0.05)
@@ -94,6 +94,7 @@ class Demo:
             settings = sandbox.hub().settings
             self.console.print(f"  SOAP  https://127.0.0.1:{settings.soap.port}/soap/MeterUsage?wsdl")
             self.console.print(f"  FTPS  127.0.0.1:{settings.ftps.port}")
+            self.console.print(f"  portal  {settings.portal.url}")
         try:
             requester = Requester(sandbox, sandbox.player(COMPANIES[0][2]), settings)
             self._journey(requester, market)
