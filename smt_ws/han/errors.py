@@ -40,6 +40,7 @@ __all__ = [
     "NotYourPremiseError",
     "RemovalAwaitsCustomerError",
     "TooManyPostsError",
+    "of_code",
     "refused",
 ]
 
@@ -259,6 +260,12 @@ _BY_CODE: dict[str, type[HubError]] = {
     for one in (*vars(field_errors).values(), *vars().copy().values())
     if isinstance(one, type) and issubclass(one, HubError)
 }
+
+
+def of_code(code: str, *, presented: str | None = None) -> HubError:
+    """Make the error of a stable code; *presented* is what it is about."""
+    error = _BY_CODE[code]
+    return error(f"{presented}: {error.sentence()}" if presented else None, presented=presented)
 
 
 def refused(refusal: Refusal) -> HubError:

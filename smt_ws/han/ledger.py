@@ -139,6 +139,10 @@ class Ledger:
             }
         )
 
+    def announce(self, device: Device, entry: Entry) -> None:
+        """Have the company that asked told of *entry*, which did not move *device*."""
+        self._told.append((device, entry, device.state, device.entries))
+
     def write(self) -> None:
         """Store what has changed, and tell the companies that asked for it (R10)."""
         freed = sorted(

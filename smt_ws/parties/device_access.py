@@ -1,7 +1,7 @@
 """May X control the devices at home Y now? The one place that answers, for 50,000 premises in one statement (H8, A19).
 
-Unlike usage, which has its days, this is about this moment: an agreement of the right scope in force today, a TDSP's own
-wires, or, where the operator lets it, being the REP of record. What the customer has said about control narrows all.
+Unlike usage, which has its days, this is about now: an agreement of the right scope in force today, a TDSP's own wires,
+or, where the operator lets it, being the REP of record. What the customer has said about control narrows all.
 """
 
 from __future__ import annotations
