@@ -26,6 +26,7 @@ from smt_ws.parties import companies, ftps_accounts
 from smt_ws.parties.certificates import read_certificates
 from smt_ws.sandbox.certificates import file_stem, make_sample_certificates
 from smt_ws.sandbox.market import Market, build_market
+from smt_ws.sandbox.tdsp import prepare_tdsp
 from smt_ws.serve.ftps import make_folders
 from smt_ws.settings import read_settings
 from smt_ws.store import migrate
@@ -113,7 +114,8 @@ def make_sandbox(
 ) -> Sandbox:
     """Make certificates, settings, database and companies in *folder*.
 
-    *database* defaults to SQLite in the folder; *ports* are those of SOAP and FTPS, where they are free (0: any, for health too).
+    *database* defaults to SQLite in the folder; *ports* are those of SOAP and FTPS, where they are free (0: any, for
+    health and the simulated TDSP too).
     Raises `AlreadyThereError` where the folder is not empty, unless it is a sandbox and *replace* is set.
     """
     folder = folder.absolute()
@@ -133,6 +135,9 @@ def make_sandbox(
     migrate.upgrade(hub.store)
     for name, kind, duns in COMPANIES:
         _register(hub, sandbox, Player(name, kind, duns, folder / "companies" / file_stem(name)))
+        if kind == "TDSP":
+            port = _free_port(5300 if all(ports) else 0)
+            prepare_tdsp(hub, folder, duns=duns, stem=file_stem(name), port=port, actor=ACTOR)
     hub.store.close()
     return sandbox
 
