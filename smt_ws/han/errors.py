@@ -39,6 +39,7 @@ __all__ = [
     "NotATdspError",
     "NotYourPremiseError",
     "RemovalAwaitsCustomerError",
+    "TooManyEsiidsError",
     "TooManyPostsError",
     "of_code",
     "refused",
@@ -187,6 +188,12 @@ class NoEsiidsError(HubError):
     """The request names no ESI ID. Name at least one."""
 
     code = "NO_ESIIDS"
+
+
+class TooManyEsiidsError(HubError):
+    """The request names more ESI IDs than one may. Split the list and send each piece."""
+
+    code = "TOO_MANY_ESIIDS"
 
 
 class MessageUnknownError(HubError):

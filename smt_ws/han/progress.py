@@ -33,6 +33,8 @@ from smt_ws.store.dialect import unnested
 __all__ = ["Progress", "Status", "Target"]
 
 Key = tuple[int, int]
+#: Values that one statement names; of more, all of the message's are read.
+_MOST_NAMED = 10_000
 
 
 @dataclass(slots=True)
@@ -178,7 +180,10 @@ class Progress:
         if not numbers:
             return
         of = han_message_device.c
-        some = (of.message_number.in_(numbers), of.premise_id.in_({premise_id for _, premise_id in asked}))
+        some = [of.message_number.in_(numbers)]
+        premises = {premise_id for _, premise_id in asked}
+        if len(premises) <= _MOST_NAMED:
+            some.append(of.premise_id.in_(premises))
         for row in self._connection.execute(select(han_message_device).where(*some)):
             target = asked.get((row.message_number, row.premise_id))
             if target is not None:
