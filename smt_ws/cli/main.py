@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "work": ("smt_ws.cli.serve", "work", "Run only a worker: builds files, sends mail."),
     "intake": ("smt_ws.cli.serve", "intake", "Run only the intake: loads what TDSPs leave in their inboxes."),
     "schedule": ("smt_ws.cli.serve", "schedule", "Run only the scheduler: what happens by the clock."),
+    "health": ("smt_ws.cli.serve", "health", "Run only the process that tells how the hub is; --once prints it."),
     "db": ("smt_ws.cli.db", "db", "Create, upgrade and check the database."),
     "company": ("smt_ws.cli.company", "company", "Companies, their DUNS numbers, certificates and keys."),
     "check-certificate": (
@@ -45,8 +46,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "missing_usage",
         "Provisioned ESI IDs with days of which there is no data.",
     ),
+    "stats": ("smt_ws.cli.stats", "stats", "How many there are of everything, and a week's and a month's activity."),
     "order": ("smt_ws.cli.order", "order", "Orders and their parts."),
     "outbox": ("smt_ws.cli.outbox", "outbox", "Mails and calls that wait, and dead letters."),
+    "audit": ("smt_ws.cli.audit", "audit", "The audit log: seal it, verify it, print its head."),
     "check-message": ("smt_ws.cli.check", "check_message", "Check a signed SOAP message as the hub would."),
     "check-contract": ("smt_ws.cli.check", "check_contract", "Check a SOAP message against the published contract."),
     "guide": ("smt_ws.cli.guide", "guide", "Print the interface guide's tables from the code."),
