@@ -1,4 +1,4 @@
-"""Messages at the simulated TDSP (K2, H4, H5): frames are read; devices hear what they can and answer or stay silent."""
+"""Messages at the simulated TDSP (K2, H4, H5): it reads frames, and devices hear what they can, or stay silent."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
