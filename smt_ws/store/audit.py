@@ -53,6 +53,7 @@ class Event(StrEnum):
     AGREEMENTS_SHOWN = "agreement:list:shown"
     SUBSCRIPTION_BEGUN = "subscription:begin:done"
     SUBSCRIPTION_ENDED = "subscription:end:done"
+    ESIIDS_SHOWN = "premise:authorized:shown"
     PREMISES_SHOWN = "premise:information:shown"
     METERS_SHOWN = "meter:information:shown"
     FILE_TAKEN_IN = "file:intake:done"
