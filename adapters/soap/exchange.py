@@ -10,18 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["NOTES", "ExchangeRecord", "Notes"]
+__all__ = ["NOTES", "STAGES", "ExchangeRecord", "Notes"]
 
+#: What is done with a request, in order; run is the service, write the making of the answer's XML.
+STAGES: Final = ("read", "parse", "verify", "authenticate", "validate", "run", "write", "sign")
 #: environ key: the `Notes` of this exchange.
 NOTES: Final = "adapters.soap.notes"
 
 
 @dataclass
 class Notes:
-    """What gate and protocol learn on the way; the time of each stage, in seconds.
-
-    The stages, in order: read, parse, verify, authenticate, validate, run (the service), write (the answer), sign.
-    """
+    """What gate and protocol learn on the way; the time of each of `STAGES`, in seconds."""
 
     operation: str | None = None
     fault: str | None = None
@@ -30,6 +29,10 @@ class Notes:
     caller: Any = None
     stages: dict[str, float] = field(default_factory=dict)
     _since: float = field(default_factory=time.perf_counter)
+
+    def stage(self) -> str:
+        """The stage that the exchange is at: the one after those that have come to an end."""
+        return next((stage for stage in STAGES if stage not in self.stages), STAGES[-1])
 
     def lap(self, stage: str) -> None:
         """Note the time since the last lap as *stage*'s."""

@@ -185,8 +185,7 @@ class _Protocol:
     def serialize(self, ctx: Any, message: Any) -> None:
         """Make the answer's envelope, or the fault's."""
         notes = _notes(_environ(ctx))
-        if "validate" in notes.stages:
-            notes.lap("run")
+        notes.lap(notes.stage())
         if ctx.out_error is None:
             try:
                 super().serialize(ctx, message)  # type: ignore[misc]

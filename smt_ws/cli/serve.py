@@ -16,7 +16,7 @@ from smt_ws.serve import lifeline
 from smt_ws.serve.logs import start_logging
 from smt_ws.serve.supervisor import Role, Supervisor
 
-__all__ = ["ftps", "intake", "portal", "schedule", "serve", "soap", "work"]
+__all__ = ["ftps", "health", "intake", "portal", "schedule", "serve", "soap", "work"]
 
 _ready_file = click.option(
     "--ready-file",
@@ -56,7 +56,7 @@ def _stop_event() -> threading.Event:
 )
 @click.pass_obj
 def serve(hub: Hub, no_ftps: bool, no_portal: bool, drain: float, ready_folder: Path | None) -> None:
-    """Run the whole hub on this machine: SOAP endpoint, FTPS site, portal, workers, intake and scheduler.
+    """Run the whole hub on this machine: SOAP endpoint, FTPS site, portal, workers, intake, scheduler, health.
 
     A process that dies is started again. The first SIGTERM or Ctrl-C lets everything finish what it has in hand; a
     second one ends it at once.
@@ -88,6 +88,7 @@ def serve(hub: Hub, no_ftps: bool, no_portal: bool, drain: float, ready_folder: 
     roles += [Role(f"work-small-{n + 1}", ("work", "--small")) for n in range(hub.settings.work.small_processes)]
     roles += [Role(f"intake-{n + 1}", ("intake",)) for n in range(hub.settings.intake.processes)]
     roles.append(Role("schedule", ("schedule",)))
+    roles.append(Role("health", ("health", *ready("health"))))
     raise click.exceptions.Exit(Supervisor(roles, drain_seconds=drain).run())
 
 
@@ -178,6 +179,30 @@ def intake(hub: Hub, once: bool) -> None:
             pass
         return
     run_intake(hub, stop=_stop_event())
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Look once, print it, and end with 0 (ok), 1 (warn) or 2 (fail).")
+@click.option("--json", "as_json", is_flag=True, help="With --once: print what /readyz answers.")
+@_ready_file
+@click.pass_obj
+def health(hub: Hub, once: bool, as_json: bool, ready_file: Path | None) -> None:
+    """Tell how the hub is: /livez, /readyz and /metrics over HTTP on health.host:health.port.
+
+    \b
+    Examples:
+      smt-ws health
+      smt-ws health --once
+      smt-ws health --once --json
+    """
+    if once:
+        from smt_ws.cli.readiness import show
+
+        raise click.exceptions.Exit(show(hub, as_json=as_json))
+    _begin("health")
+    from smt_ws.serve.health import run_health
+
+    run_health(hub, ready_file=ready_file)
 
 
 @click.command()

@@ -13,8 +13,15 @@ __all__ = ["start_logging"]
 def start_logging(process: str, *, level: int = logging.INFO) -> None:
     """Set up the log of this process on standard error; libraries' records go the same way."""
     person = sys.stderr.isatty()
+
+    def name_process(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        # not a context variable: threads that a server starts have contexts of their own
+        event["process"] = process
+        return event
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_process,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -42,4 +49,3 @@ def start_logging(process: str, *, level: int = logging.INFO) -> None:
     logging.getLogger("spyne").setLevel(logging.CRITICAL)
     for quiet in ("alembic", "pyftpdlib", "apscheduler"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(process=process)

@@ -9,13 +9,13 @@ from typing import Any
 import structlog
 
 from adapters.soap.exchange import ExchangeRecord
-from adapters.soap.faults import HubBusy, InternalError
 from adapters.soap.gate import Gate
 from adapters.soap.server import serve
 from adapters.tls import TlsFiles
+from smt_ws.health.exchanges import counting, folder_of, outcome_of
 from smt_ws.hub import Hub
 from smt_ws.parties.identify import Caller
-from smt_ws.soap.app import application
+from smt_ws.soap.app import SERVICES, application
 from smt_ws.store.revision import require_current
 
 __all__ = ["run_soap"]
@@ -42,7 +42,13 @@ def run_soap(hub: Hub, *, ready_file: Path | None = None) -> None:
         )
 
     def load() -> Gate:
-        return application(Hub.of(settings), on_exchange=_log_exchange)
+        count = counting(folder_of(settings), frozenset(f"/soap/{name}" for name in SERVICES))
+
+        def note(record: ExchangeRecord) -> None:
+            _log_exchange(record)
+            count(record)
+
+        return application(Hub.of(settings), on_exchange=note)
 
     def ready(addresses: list[Any]) -> None:
         log.info("taking calls", addresses=addresses)
@@ -70,7 +76,7 @@ def _log_exchange(record: ExchangeRecord) -> None:
         duns=caller.duns if isinstance(caller, Caller) else None,
         address=record.address,
         operation=record.operation,
-        outcome=_outcome(record),
+        outcome=outcome_of(record),
         status=record.status,
         fault=record.fault,
         reference=record.reference,
@@ -80,11 +86,3 @@ def _log_exchange(record: ExchangeRecord) -> None:
         seconds=round(record.seconds, 4),
         stages={stage: round(seconds, 4) for stage, seconds in record.stages.items()},
     )
-
-
-def _outcome(record: ExchangeRecord) -> str:
-    if record.fault == HubBusy.code:
-        return "busy"
-    if record.fault == InternalError.code:
-        return "failed"
-    return "refused" if record.fault is not None or record.status >= 400 else "answered"
