@@ -109,8 +109,8 @@ def _on_the_wire(column: NDArray[Any], kind: str) -> NDArray[Any]:
 
 def _plain(column: NDArray[Any] | Nullable) -> list[Any]:
     if isinstance(column, Nullable):
-        values = _plain(column.values)
-        return [None if null else value for value, null in zip(values, column.null.tolist(), strict=True)]
+        rows = zip(_plain(column.values), column.null.tolist(), strict=True)
+        return [None if null else value for value, null in rows]
     if column.ndim == 2:
         return [row.tobytes() for row in column]
     if column.dtype.kind == "M":

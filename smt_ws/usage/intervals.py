@@ -1,11 +1,12 @@
-"""Taking in the records of an LSE file: validated and staged a batch at a time, then merged as one set."""
+"""Taking in the records of an LSE file: validated and staged a batch at a time, then merged as one set.
+
+A batch is checked as columns; only a record that breaks a rule, or may, is looked at by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,42 +14,38 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from adapters.central_day import intervals_in
-from adapters.lse import LOAD, LseRecord, Reject, TooManyRecordsError
+from adapters.lse import LOAD, Reject, TooManyRecordsError
+from adapters.lse_columns import LseBatch, LseDays
 from smt_ws.settings import Validation
+from smt_ws.store.columns import Nullable
 from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.checks import LARGEST_REGISTER_WH, NOT_READ, Batch, check
 from smt_ws.usage.errors import TooManyRecordsInFileError
-from smt_ws.usage.known import known_premises
+from smt_ws.usage.known import Premises, premises_of
 from smt_ws.usage.loads import OpenLoad
-from smt_ws.usage.merge import (
-    StagedDay,
-    StagedRead,
-    merge_days,
-    merge_reads,
-    open_staging,
-    stage_days,
-    stage_reads,
-)
+from smt_ws.usage.merge import merge_days, merge_reads, open_staging, stage_days, stage_read_columns
 from smt_ws.usage.partitions import ensure_months
 from smt_ws.usage.recent import NOT_MEASURED, register_usage, whole_days_before
-from smt_ws.usage.rules import RULES, KnownPremise, Severity, estimate_replaces_actual, examine, flags_of
+from smt_ws.usage.rules import RULES, Severity, estimate_replaces_actual, examine, flags_of
+from smt_ws.usage.screen import keys_of, right_length, suspects
 
-__all__ = ["Progress", "take_in"]
+__all__ = ["AT_ONCE", "Progress", "take_in"]
 
 #: Called with the number of records read so far.
 Progress = Callable[[int], None]
 
 #: Records validated and staged at once: enough that a statement's cost does not count, few enough to be small.
-_BATCH = 5000
-_Reads = tuple[int, int]
-_UNREAD: _Reads = (NOT_READ, NOT_READ)
+AT_ONCE = 5000
+
+Mask = NDArray[np.bool_]
+Column = NDArray[np.int64]
 
 
 def take_in(
     opened: OpenLoad,
     store: Store,
-    records: Iterable[LseRecord | Reject],
+    batches: Iterable[LseBatch],
     *,
     sender: str,
     today: date,
@@ -56,7 +53,7 @@ def take_in(
     figures: Validation,
     progress: Progress | None = None,
 ) -> list[Finding]:
-    """Validate *records*, put the good ones into the store as this load, count all in its tally.
+    """Validate the records of *batches*, put the good ones into the store as this load, count all in its tally.
 
     *sender* is the DUNS number of the TDSP that sent them, *today* the operating day of business time, *severity* of
     every rule from `rules.severities`, *figures* those in the rules' formulas. The register reads of row two are
@@ -65,20 +62,13 @@ def take_in(
 
     Raises `TooManyRecordsInFileError`.
     """
-    file = _File(sender, today, severity)
-    connection = opened.connection
-    open_staging(connection)
-    rest = iter(records)
+    file = _File(opened.connection, sender, today, severity, figures)
+    open_staging(opened.connection)
     try:
-        while batch := list(islice(rest, _BATCH)):
-            known = known_premises(connection, (r.esiid for r in batch if isinstance(r, LseRecord)))
-            registers = _registers(batch)
-            measured = _measured(connection, batch, known, registers, figures)
-            days, reads = file.good_days(batch, known, registers, measured)
-            stage_days(connection, days)
-            if reads:
-                stage_reads(connection, reads)
-                file.has_reads = True
+        for batch in batches:
+            file.turn_away(batch.rejects)
+            for days in batch.days:
+                file.add(days)
             if progress:
                 progress(file.records)
     except TooManyRecordsError as error:
@@ -87,172 +77,142 @@ def take_in(
     return sorted(file.findings, key=lambda finding: finding.line)
 
 
-def _measured(
-    connection: Connection,
-    batch: Sequence[LseRecord | Reject],
-    known: Mapping[str, KnownPremise],
-    registers: Sequence[_Reads],
-    figures: Validation,
-) -> dict[int, list[tuple[str, str]]]:
-    """What the values of the batch's records break, by their place in the batch; the rest is `examine`'s."""
-    by_length: dict[int, list[int]] = {}
-    for place, record in enumerate(batch):
-        if isinstance(record, LseRecord) and record.esiid in known:
-            length = len(record.values)
-            if length == intervals_in(record.day):
-                by_length.setdefault(length, []).append(place)
-    found: dict[int, list[tuple[str, str]]] = {}
-    for places in by_length.values():
-        records: list[Any] = [batch[place] for place in places]
-        premises = [known[record.esiid] for record in records]
-        read = np.array([registers[place] for place in places], np.int64)
-        for n, code, reason in check(_columns(connection, records, premises, read, figures), figures):
-            found.setdefault(places[n], []).append((code, reason))
-    return found
-
-
-def _columns(
-    connection: Connection,
-    records: Sequence[LseRecord],
-    premises: Sequence[KnownPremise],
-    registers: NDArray[np.int64],
-    figures: Validation,
-) -> Batch:
-    missing = None
-    if any(record.statuses is not None and b"M" in record.statuses for record in records):
-        letters = b"".join(record.statuses or b"A" * len(record.values) for record in records)
-        missing = np.frombuffer(letters, "u1").reshape(len(records), -1) == ord("M")
-    consumption = np.array([record.channel == LOAD for record in records])
-    earlier = np.full((len(records), len(figures.usage_days)), NOT_MEASURED, np.int64)
-    used = np.flatnonzero(consumption).tolist()
-    earlier[used] = whole_days_before(
-        connection, [premises[n].id for n in used], [records[n].day for n in used], back=figures.usage_days
-    )
-    register = np.full(len(records), NOT_MEASURED, np.int64)
-    unread = np.flatnonzero((registers == NOT_READ).all(axis=1)).tolist()
-    register[unread] = register_usage(
-        connection,
-        [premises[n].id for n in unread],
-        [records[n].channel for n in unread],
-        [records[n].day for n in unread],
-    )
-    return Batch(
-        values=np.frombuffer(b"".join([record.values.tobytes() for record in records]), "<i4").reshape(
-            len(records), -1
-        ),
-        missing=missing,
-        consumption=consumption,
-        active=np.array([premise.is_active for premise in premises]),
-        residential=np.array([premise.premise_type == "RESIDENTIAL" for premise in premises]),
-        start=registers[:, 0],
-        stop=registers[:, 1],
-        register=register,
-        earlier=earlier,
-    )
-
-
-def _registers(batch: Sequence[LseRecord | Reject]) -> list[_Reads]:
-    """The register readings of row two in Wh, for each record of the batch."""
-    return [_register_wh(one.start_reading, one.stop_reading) if type(one) is LseRecord else _UNREAD for one in batch]
-
-
-def _register_wh(start: Decimal | None, stop: Decimal | None) -> _Reads:
-    # 0 and 0 is how files say "not read"
-    if not start and not stop:
-        return _UNREAD
-    # beyond what is believed, how far beyond does not matter
-    return (
-        NOT_READ if start is None else min(int(start * 1000), LARGEST_REGISTER_WH + 1),
-        NOT_READ if stop is None else min(int(stop * 1000), LARGEST_REGISTER_WH + 1),
-    )
-
-
 class _File:
-    """What has to be remembered of a file while it is read: its findings, and the place of every good day."""
+    """What has to be remembered of a file while it is read: its findings, and the key of every good day."""
 
-    def __init__(self, sender: str, today: date, severity: Mapping[str, Severity]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        sender: str,
+        today: date,
+        severity: Mapping[str, Severity],
+        figures: Validation,
+    ) -> None:
+        self.connection = connection
         self.sender = sender
         self.today = today
         self.severity = severity
+        self.figures = figures
         self.findings: list[Finding] = []
         self.records = 0
         self.rejected = 0
+        #: Positions of the staged days with a flag; every staged day has one, counted from 0.
         self.flagged: set[int] = set()
-        #: (line, ESI ID, channel, day, statuses) of each staged day; its position in this list is its position there.
-        self.staged: list[tuple[int, str, int, date, bytes | None]] = []
-        self.seen: set[tuple[int, int, date]] = set()
+        self.staged = 0
+        #: By position, what is said of a staged day with estimates that replaces another: line, ESI ID, channel, day;
+        #: and its statuses.
+        self.estimated: dict[int, tuple[int, str, int, date, bytes]] = {}
+        #: Of the staged days, sorted: see `screen.keys_of`.
+        self.seen: Column = np.empty(0, np.int64)
+        self.days: set[date] = set()
         self.has_reads = False
 
-    def good_days(
-        self,
-        batch: Sequence[LseRecord | Reject],
-        known: Mapping[str, KnownPremise],
-        registers: Sequence[_Reads],
-        measured: Mapping[int, Sequence[tuple[str, str]]],
-    ) -> tuple[list[StagedDay], list[StagedRead]]:
-        """The days of *batch* that are to be stored, and their register reads; what is wrong is noted.
-
-        *registers* are the readings of row two, *measured* the rules that the values break, by place in the batch.
-        """
-        good: list[StagedDay] = []
-        reads: list[StagedRead] = []
-        for place, record in enumerate(batch):
+    def turn_away(self, rejects: Iterable[Reject]) -> None:
+        """Note the records that the reader could not take."""
+        for one in rejects:
             self.records += 1
-            if isinstance(record, Reject):
-                self.rejected += 1
-                self.findings.append(
-                    Finding(record.line, record.esiid, None, record.day, record.code, Severity.REJECT, record.reason)
-                )
-                continue
-            premise = known.get(record.esiid)
-            values = record.values.tobytes()
-            key = None if premise is None else (premise.id, record.channel, record.day)
+            self.rejected += 1
+            self.findings.append(Finding(one.line, one.esiid, None, one.day, one.code, Severity.REJECT, one.reason))
+
+    def add(self, days: LseDays) -> None:
+        """Stage the days that are to be stored, and their register reads; note what is wrong."""
+        self.records += len(days)
+        premises = premises_of(self.connection, days.esiid.astype(str).tolist())
+        registers = _registers(days)
+        good, flags = self._judge(days, premises, self._measured(days, premises, registers))
+        self.rejected += len(days) - int(np.count_nonzero(good))
+        rows = np.flatnonzero(good)
+        if len(rows):
+            self._stage(days, premises, rows, flags[rows], registers[rows])
+
+    def _measured(self, days: LseDays, premises: Premises, registers: Column) -> dict[int, list[tuple[str, str]]]:
+        """What the values of the records break, by row; the rest is `examine`'s."""
+        rows = np.flatnonzero(premises.found & right_length(days))
+        found: dict[int, list[tuple[str, str]]] = {}
+        if len(rows):
+            batch = _columns(self.connection, days, premises, rows, registers[rows], self.figures)
+            for n, code, reason in check(batch, self.figures):
+                found.setdefault(int(rows[n]), []).append((code, reason))
+        return found
+
+    def _judge(
+        self, days: LseDays, premises: Premises, measured: Mapping[int, list[tuple[str, str]]]
+    ) -> tuple[Mask, Column]:
+        """Which records are good, and the flags of each; what is wrong with any is noted."""
+        keys = keys_of(days, premises)
+        _, which, times = np.unique(keys, return_inverse=True, return_counts=True)
+        earlier = np.isin(keys, self.seen)
+        suspicious = suspects(days, premises, sender=self.sender, today=self.today) | earlier | (times[which] > 1)
+        suspicious[list(measured)] = True
+        good, flags = np.ones(len(days), bool), np.zeros(len(days), np.int64)
+        taken: set[int] = set()
+        for row in np.flatnonzero(suspicious).tolist():
+            key, about = int(keys[row]), _about(days, row)
+            _, esiid, channel, day = about
             broken = examine(
                 severity=self.severity,
-                premise=premise,
+                premise=premises.known(row),
                 sender=self.sender,
-                esiid=record.esiid,
-                channel=record.channel,
-                day=record.day,
+                esiid=esiid,
+                channel=channel,
+                day=day,
                 today=self.today,
-                expected=intervals_in(record.day),
-                values=values,
-                statuses=record.statuses,
-                rounded=record.rounded,
-                repeated=key in self.seen,
-                named=(record.sender, record.mre),
-                measured=measured.get(place, ()),
+                expected=intervals_in(day),
+                values=days.values[row].tobytes(),
+                statuses=days.statuses(row),
+                rounded=days.rounded.get(row, ()),
+                repeated=bool(earlier[row]) or key in taken,
+                named=(days.sender[row], days.mre[row]),
+                measured=measured.get(row, ()),
             )
-            for rule, severity, reason in broken:
-                self.findings.append(
-                    Finding(record.line, record.esiid, record.channel, record.day, rule, severity, reason)
-                )
+            self.findings += [Finding(*about, *one) for one in broken]
             if broken and broken[-1].severity is Severity.REJECT:
-                self.rejected += 1
+                good[row] = False
                 continue
-            assert premise is not None
-            assert key is not None
-            self.seen.add(key)
-            position = len(self.staged)
-            flags = 0
-            if broken:
-                self.flagged.add(position)
-                flags = flags_of(rule for rule, _, _ in broken)
-            self.staged.append((record.line, record.esiid, record.channel, record.day, record.statuses))
-            good.append((position, premise.id, record.channel, record.day, values, record.statuses, flags))
-            start, stop = registers[place]
-            if NOT_READ < max(start, stop) <= LARGEST_REGISTER_WH:
-                reads.append((position, premise.id, record.channel, record.day, *_as_read(start, stop), "A"))
-        return good, reads
+            flags[row] = flags_of(rule for rule, _, _ in broken)
+            taken.add(key)
+        self.seen = np.sort(np.concatenate([self.seen, keys[good]]))
+        return good, flags
+
+    def _stage(
+        self, days: LseDays, premises: Premises, rows: NDArray[np.intp], flags: Column, registers: Column
+    ) -> None:
+        """Stage these *rows* of *days* with their flags and registers."""
+        position = np.arange(self.staged, self.staged + len(rows))
+        key: dict[str, NDArray[Any]] = {
+            "position": position,
+            "premise_id": premises.id[rows],
+            "channel": days.channel[rows],
+            "operating_day": days.day[rows],
+        }
+        values: dict[str, NDArray[Any] | Nullable] = {
+            "wh": days.values[rows],
+            "statuses": Nullable(days.letters[rows], days.actual[rows]),
+            "flags": flags,
+        }
+        stage_days(self.connection, key | values)
+        self.staged += len(rows)
+        self.days.update(np.unique(days.day[rows]).tolist())
+        self.flagged.update(position[flags != 0].tolist())
+        estimated = ~days.actual[rows] & (days.letters[rows] == ord("E")).any(axis=1)
+        for place in np.flatnonzero(estimated).tolist():
+            row = int(rows[place])
+            self.estimated[int(position[place])] = (*_about(days, row), days.letters[row].tobytes())
+        highest = registers.max(axis=1)
+        read = (highest > NOT_READ) & (highest <= LARGEST_REGISTER_WH)
+        if read.any():
+            stage_read_columns(
+                self.connection, {name: column[read] for name, column in key.items()} | _as_reads(registers[read])
+            )
+            self.has_reads = True
 
     def put(self, opened: OpenLoad, store: Store) -> None:
         """Merge the staged days and complete the tally."""
         tally = opened.tally
         tally.rejected = self.rejected
-        days = {entry[3] for entry in self.staged}
-        if days:
-            ensure_months(store, days)
-            tally.first_day, tally.last_day = min(days), max(days)
+        if self.days:
+            ensure_months(store, self.days)
+            tally.first_day, tally.last_day = min(self.days), max(self.days)
             days_of_file = (tally.first_day, tally.last_day)
             merged = merge_days(
                 opened.connection, load_number=opened.number, days=days_of_file, judge=self._estimates_for_actuals
@@ -265,9 +225,9 @@ class _File:
     def _estimates_for_actuals(self, replaced: Mapping[int, bytes | None]) -> dict[int, int]:
         rule = RULES["ESTIMATE_REPLACES_ACTUAL"]
         bits: dict[int, int] = {}
-        for position, old in replaced.items():
-            line, esiid, channel, day, new = self.staged[position]
-            estimates = estimate_replaces_actual(old, new)
+        for position in sorted(self.estimated.keys() & replaced.keys()):
+            line, esiid, channel, day, new = self.estimated[position]
+            estimates = estimate_replaces_actual(replaced[position], new)
             if estimates:
                 reason = f"{estimates} intervals are estimated now that were actual before"
                 self.findings.append(Finding(line, esiid, channel, day, rule.code, rule.severity, reason))
@@ -276,7 +236,55 @@ class _File:
         return bits
 
 
-def _as_read(start: int, stop: int) -> tuple[int | None, int | None, int | None]:
+def _about(days: LseDays, row: int) -> tuple[int, str, int, date]:
+    """Line, ESI ID, channel and day of a record."""
+    return int(days.line[row]), days.esiid[row].decode("ascii"), int(days.channel[row]), days.day[row].item()
+
+
+def _registers(days: LseDays) -> Column:
+    """Start and stop of row two in Wh, a row a record; beyond what is believed, how far beyond does not matter."""
+    readings = np.minimum(np.stack([days.start_wh, days.stop_wh], axis=1), LARGEST_REGISTER_WH + 1)
+    # 0 and 0 is how files say "not read"
+    readings[readings.max(axis=1) <= 0] = NOT_READ
+    return readings
+
+
+def _columns(
+    connection: Connection,
+    days: LseDays,
+    premises: Premises,
+    rows: NDArray[np.intp],
+    registers: Column,
+    figures: Validation,
+) -> Batch:
+    """These *rows* of *days* as the rules about values take them."""
+    keys, on, channels = premises.id[rows], days.day[rows], days.channel[rows]
+    missing = None if days.actual[rows].all() else days.letters[rows] == ord("M")
+    consumption = channels == LOAD
+    earlier = np.full((len(rows), len(figures.usage_days)), NOT_MEASURED, np.int64)
+    earlier[consumption] = whole_days_before(connection, keys[consumption], on[consumption], back=figures.usage_days)
+    register = np.full(len(rows), NOT_MEASURED, np.int64)
+    unread = registers.max(axis=1) == NOT_READ
+    register[unread] = register_usage(connection, keys[unread], channels[unread], on[unread])
+    return Batch(
+        values=days.values[rows],
+        missing=missing if missing is not None and missing.any() else None,
+        consumption=consumption,
+        active=premises.where(lambda premise: premise.is_active)[rows],
+        residential=premises.where(lambda premise: premise.premise_type == "RESIDENTIAL")[rows],
+        start=registers[:, 0],
+        stop=registers[:, 1],
+        register=register,
+        earlier=earlier,
+    )
+
+
+def _as_reads(registers: Column) -> dict[str, NDArray[Any] | Nullable]:
     """Start, stop and usage as they are stored; no usage where one was not read, or the register went back."""
-    usage = stop - start if NOT_READ < start <= stop else None
-    return None if start == NOT_READ else start, None if stop == NOT_READ else stop, usage
+    start, stop = registers[:, 0], registers[:, 1]
+    return {
+        "start_wh": Nullable(start, start == NOT_READ),
+        "stop_wh": Nullable(stop, stop == NOT_READ),
+        "usage_wh": Nullable(stop - start, (start == NOT_READ) | (stop < start)),
+        "status": np.full(len(start), b"A", "S1"),
+    }

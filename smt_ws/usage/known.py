@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import BigInteger, Connection, Date, LargeBinary, cast, func, literal, select
+from sqlalchemy.sql import ColumnElement
 
 from smt_ws.parties.tables import meter, premise
-from smt_ws.store.dialect import unnested
+from smt_ws.store.dialect import is_postgresql, sent_integers, unnested
 from smt_ws.usage.rules import KnownPremise, MeterSpell
 
-__all__ = ["known_premises", "meters_of"]
+__all__ = ["Premises", "known_premises", "meters_of", "premises_of"]
 
 #: Keys bound in one statement: below every store's limit of parameters.
 _AT_ONCE = 5000
+_EPOCH: Final = date(1970, 1, 1)
+#: Stands for a day that has not come: later than every other.
+_NEVER: Final = 2**31
+_NO_METER: Final = -_NEVER
 
 
 def known_premises(connection: Connection, esiids: Iterable[str]) -> dict[str, KnownPremise]:
@@ -54,3 +64,100 @@ def meters_of(connection: Connection, premise_ids: Sequence[int]) -> Mapping[int
             spell = MeterSpell(installed, provisioned, removed)
             found[premise_id] = (*found.get(premise_id, ()), spell)
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class Premises:
+    """The premises of many ESI IDs, a row for each that was asked for, as columns."""
+
+    #: The premise's key; 0 where none has the ESI ID.
+    id: NDArray[np.int64]
+    #: The different ones, without key and meters, and which is whose (one too many: none).
+    kinds: tuple[KnownPremise, ...]
+    kind: NDArray[np.intp]
+    #: The stays of meters: the row, and days since 1970.
+    row: NDArray[np.intp]
+    installed: NDArray[np.int64]
+    provisioned: NDArray[np.int64]
+    removed: NDArray[np.int64]
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Where there is one."""
+        there: NDArray[np.bool_] = self.id != 0
+        return there
+
+    def where(self, true_of: Callable[[KnownPremise], bool]) -> NDArray[np.bool_]:
+        """Where there is a premise of which something is true that has nothing to do with its meters."""
+        answers: NDArray[np.bool_] = np.array([*(true_of(kind) for kind in self.kinds), False])
+        of_each: NDArray[np.bool_] = answers.take(self.kind)
+        return of_each
+
+    def provisioned_on(self, day: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+        """`KnownPremise.is_provisioned` of each, each on its *day*."""
+        on = day.astype("datetime64[D]").astype(np.int64)[self.row]
+        spell = (self.installed <= on) & (self.provisioned <= on) & (on <= self.removed)
+        provisioned = np.zeros(len(self.id), bool)
+        provisioned[self.row[spell]] = True
+        return provisioned
+
+    def known(self, row: int) -> KnownPremise | None:
+        """One of them."""
+        if not self.id[row]:
+            return None
+        stays = np.flatnonzero(self.row == row)
+        days = np.stack([self.installed[stays], self.provisioned[stays], self.removed[stays]], axis=1).tolist()
+        meters = tuple(MeterSpell(_day(first), _day(since), _day(last)) for first, since, last in days)
+        kind = self.kinds[int(self.kind[row])]
+        return kind._replace(id=int(self.id[row]), meters=meters)
+
+
+def _day(number: int) -> Any:
+    return None if number == _NEVER else date.fromordinal(number + _EPOCH.toordinal())
+
+
+def premises_of(connection: Connection, esiids: Sequence[str]) -> Premises:
+    """The premises of *esiids*, in their order. The same facts as those of `known_premises`."""
+    asked = unnested(connection, esiids)
+    about = (premise.c.tdsp_duns, premise.c.status, premise.c.premise_type)
+    numbers: tuple[ColumnElement[Any], ...] = (
+        asked.c.position,
+        premise.c.id,
+        func.coalesce(_number(connection, meter.c.installed_on), _NO_METER),
+        func.coalesce(_number(connection, meter.c.provisioned_on), _NEVER),
+        func.coalesce(_number(connection, meter.c.removed_on), _NEVER),
+    )
+    of = asked.join(premise, asked.c.value == premise.c.esiid).outerjoin(meter, meter.c.premise_id == premise.c.id)
+    kinds: list[KnownPremise] = []
+    parts: list[list[NDArray[np.int64]]] = []
+    if is_postgresql(connection):
+        # a row for each kind, its numbers as arrays
+        sent = [func.array_send(func.array_agg(cast(number, BigInteger)), type_=LargeBinary) for number in numbers]
+        for duns, status, premise_type, *arrays in connection.execute(
+            select(*about, *sent).select_from(of).group_by(*about)
+        ):
+            kinds.append(KnownPremise(0, duns, (), status, premise_type))
+            parts.append([sent_integers(array) for array in arrays])
+    else:
+        together: dict[tuple[Any, ...], list[Any]] = {}
+        for duns, status, premise_type, *row in connection.execute(select(*about, *numbers).select_from(of)):
+            together.setdefault((duns, status, premise_type), []).append(row)
+        for (duns, status, premise_type), alike in together.items():
+            kinds.append(KnownPremise(0, duns, (), status, premise_type))
+            parts.append(list(np.array(alike, np.int64).T))
+    sizes = [len(part[0]) for part in parts]
+    rows, keys, installed, provisioned, removed = (
+        np.concatenate([np.empty(0, np.int64), *(part[n] for part in parts)]) for n in range(len(numbers))
+    )
+    found, kind = np.zeros(len(esiids), np.int64), np.full(len(esiids), len(kinds))
+    found[rows] = keys
+    kind[rows] = np.repeat(np.arange(len(kinds)), sizes)
+    has = installed != _NO_METER
+    return Premises(found, tuple(kinds), kind, rows[has], installed[has], provisioned[has], removed[has])
+
+
+def _number(connection: Connection, day: ColumnElement[date]) -> ColumnElement[Any]:
+    """A day as the number of days since 1970."""
+    if is_postgresql(connection):
+        return day - literal(_EPOCH, Date)
+    return cast(func.julianday(day) - func.julianday(literal(_EPOCH, Date)), BigInteger)

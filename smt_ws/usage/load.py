@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.lse import LseRecord
-from adapters.lse_read import read
+from adapters.lse_read import read, read_batches
 from smt_ws.clock import Clock, central_today
 from smt_ws.settings import SettingsError, Validation
 from smt_ws.store.engine import Store
@@ -108,7 +108,8 @@ def _load(
             today = central_today(clock)
             checked: Any = {"sender": sender, "today": today, "severity": severity, "figures": figures}
             if kind == "lse":
-                findings = intervals.take_in(load, store, read(file.stream), progress=progress, **checked)
+                batches = read_batches(file.stream, at_once=intervals.AT_ONCE)
+                findings = intervals.take_in(load, store, batches, progress=progress, **checked)
             elif kind == "register_reads":
                 rows = market.rows_of(file.stream, kind)
                 findings = reads.take_in(load, store, rows, progress=progress, **checked)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from typing import Any
 
+from numpy.typing import NDArray
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -22,24 +24,26 @@ from sqlalchemy import (
     update,
 )
 
+from smt_ws.store.columns import Nullable, copy_columns
 from smt_ws.store.dialect import copy_rows, unnested
 from smt_ws.usage.rules import flags_of
 from smt_ws.usage.tables import interval_day, interval_day_history, register_read, register_read_history
 from smt_ws.usage.versions import POSITION, Judge, Merged, Versioned, merge_versions
 
 __all__ = [
-    "StagedDay",
+    "Columns",
     "StagedRead",
     "flag_days",
     "merge_days",
     "merge_reads",
     "open_staging",
     "stage_days",
+    "stage_read_columns",
     "stage_reads",
 ]
 
-#: (position in the file, premise, channel, operating day, values, statuses, flags)
-StagedDay = tuple[int, int, int, date, bytes, bytes | None, int]
+#: Columns of a staging table by name, ``position`` in the file among them.
+Columns = Mapping[str, NDArray[Any] | Nullable]
 #: (position in the file, premise, channel, operating day, start Wh, stop Wh, usage Wh, A or E)
 StagedRead = tuple[int, int, int, date, int | None, int | None, int | None, str]
 
@@ -97,9 +101,14 @@ def open_staging(connection: Connection) -> None:
     _READS.staged.create(connection)
 
 
-def stage_days(connection: Connection, days: Iterable[StagedDay]) -> None:
+def stage_days(connection: Connection, days: Columns) -> None:
     """Add days to the waiting room. No two may have the same premise, channel and day."""
-    copy_rows(connection, _DAYS.staged, [column.name for column in _DAYS.staged.columns], days)
+    copy_columns(connection, _DAYS.staged, days)
+
+
+def stage_read_columns(connection: Connection, reads: Columns) -> None:
+    """Add register reads to theirs, as columns. No two may have the same premise, channel and day."""
+    copy_columns(connection, _READS.staged, reads)
 
 
 def stage_reads(connection: Connection, reads: Iterable[StagedRead]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
-from typing import Any, Final
+from datetime import date
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from smt_ws.store.columns import fetch_columns
 from smt_ws.store.dialect import is_postgresql
 
 __all__ = ["NOT_MEASURED", "register_usage", "whole_days_before"]
@@ -20,7 +21,7 @@ NOT_MEASURED: Final = -1
 # OFFSET 0 keeps the inner query a look-up a row, whatever the planner believes about sizes; the outer bounds let it
 # leave out whole partitions.
 _POSTGRESQL: Final = """
-SELECT s.position::int4, s.back::int4, d.wh
+SELECT s.position, s.back, octet_length(d.wh) AS size, d.wh
 FROM (
     SELECT ordinal - 1 AS position, back, premise_id, DATE '1970-01-01' + day - back AS day
     FROM unnest(%(premises)s::int8[], %(days)s::int4[]) WITH ORDINALITY AS asked (premise_id, day, ordinal)
@@ -35,13 +36,13 @@ CROSS JOIN LATERAL (
 ) d
 """
 _SQLITE: Final = """
-SELECT s.value ->> 0, s.value ->> 1, d.wh
+SELECT s.value ->> 0 AS position, s.value ->> 1 AS back, length(d.wh) AS size, d.wh AS wh
 FROM json_each(:asked) s CROSS JOIN interval_day d
     ON d.premise_id = s.value ->> 2 AND d.channel = :channel AND d.operating_day = s.value ->> 3
 WHERE d.statuses IS NULL OR instr(d.statuses, X'4D') = 0
 """
 _READ_POSTGRESQL: Final = """
-SELECT s.position::int4, r.usage_wh
+SELECT s.position, r.usage_wh
 FROM (
     SELECT ordinal - 1 AS position, premise_id, channel, DATE '1970-01-01' + day AS day
     FROM unnest(%(premises)s::int8[], %(channels)s::int2[], %(days)s::int4[])
@@ -55,96 +56,80 @@ CROSS JOIN LATERAL (
 ) r
 """
 _READ_SQLITE: Final = """
-SELECT s.value ->> 0, r.usage_wh
+SELECT s.value ->> 0 AS position, r.usage_wh AS usage_wh
 FROM json_each(:asked) s CROSS JOIN register_read r
     ON r.premise_id = s.value ->> 1 AND r.channel = s.value ->> 2 AND r.operating_day = s.value ->> 3
 WHERE r.usage_wh IS NOT NULL
 """
-_EPOCH: Final = date(1970, 1, 1).toordinal()
+#: A row for each premise, channel or day, as an array or a list.
+Numbers = NDArray[np.integer] | Sequence[int]
+Days = NDArray[np.datetime64] | Sequence[date]
 
 
 def whole_days_before(
-    connection: Connection, premise_ids: Sequence[int], days: Sequence[date], *, back: Sequence[int], channel: int = 4
+    connection: Connection, premise_ids: Numbers, days: Days, *, back: Sequence[int], channel: int = 4
 ) -> NDArray[np.int64]:
     """The sums in Wh of the days that lie *back* days before *days*, a row for each premise, a column for each step.
 
     `NOT_MEASURED` where the store does not have the day or an interval of it is missing. *back* may hold 0.
     """
     sums = np.full((len(premise_ids), len(back)), NOT_MEASURED, np.int64)
-    if not premise_ids or not back:
+    if not sums.size:
         return sums
-    ask = _ask_postgresql if is_postgresql(connection) else _ask_sqlite
-    rows = ask(connection, premise_ids, days, back, channel)
-    column = {step: n for n, step in enumerate(back)}
-    by_length: dict[int, list[Any]] = {}
-    for row in rows:
-        by_length.setdefault(len(row[2]), []).append(row)
-    for length, same in by_length.items():
-        positions, steps, values = zip(*same, strict=True)
-        totals = np.frombuffer(b"".join(values), "<i4").reshape(-1, length // 4).sum(axis=1, dtype=np.int64)
-        sums[list(positions), [column[step] for step in steps]] = totals
+    on = np.asarray(days, "datetime64[D]")
+    if is_postgresql(connection):
+        query, parameters = _POSTGRESQL, {
+            "premises": _array(premise_ids),
+            "days": _array(on),
+            "back": list(back),
+            "channel": channel,
+            "first": (on.min() - max(back)).item(),
+            "last": (on.max() - min(back)).item(),
+        }  # fmt: skip
+    else:
+        asked = [
+            f'[{position},{step},{premise_id},"{day}"]'
+            for step in back
+            for position, (premise_id, day) in enumerate(zip(_list(premise_ids), (on - step).tolist(), strict=True))
+        ]
+        query, parameters = _SQLITE, {"asked": f"[{','.join(asked)}]", "channel": channel}
+    found, values = fetch_columns(connection, query, parameters, integers=("position", "back", "size"), binary="wh")
+    if values:
+        begin = np.cumsum(found["size"]) - found["size"]
+        column = {step: n for n, step in enumerate(back)}
+        steps = [column[step] for step in found["back"].tolist()]
+        sums[found["position"], steps] = np.add.reduceat(np.frombuffer(values, "<i4"), begin // 4, dtype=np.int64)
     return sums
 
 
-def register_usage(
-    connection: Connection, premise_ids: Sequence[int], channels: Sequence[int], days: Sequence[date]
-) -> NDArray[np.int64]:
+def register_usage(connection: Connection, premise_ids: Numbers, channels: Numbers, days: Days) -> NDArray[np.int64]:
     """What the registers say of each premise, channel and day, in Wh; `NOT_MEASURED` where the store has no read."""
     usage = np.full(len(premise_ids), NOT_MEASURED, np.int64)
-    if not premise_ids:
+    if not usage.size:
         return usage
-    driver: Any = connection.connection.driver_connection
+    on = np.asarray(days, "datetime64[D]")
     if is_postgresql(connection):
-        with driver.cursor(binary=True) as cursor:
-            cursor.execute(
-                _READ_POSTGRESQL,
-                {
-                    "premises": list(premise_ids),
-                    "channels": list(channels),
-                    "days": [day.toordinal() - _EPOCH for day in days],
-                    "first": min(days),
-                    "last": max(days),
-                },
-            )
-            rows = cursor.fetchall()
+        query, parameters = _READ_POSTGRESQL, {
+            "premises": _array(premise_ids),
+            "channels": _array(channels),
+            "days": _array(on),
+            "first": on.min().item(),
+            "last": on.max().item(),
+        }  # fmt: skip
     else:
-        keys = zip(premise_ids, channels, days, strict=True)
-        asked = ",".join(f'[{n},{premise_id},{channel},"{day}"]' for n, (premise_id, channel, day) in enumerate(keys))
-        rows = driver.execute(_READ_SQLITE, {"asked": f"[{asked}]"}).fetchall()
-    if rows:
-        positions, found = zip(*rows, strict=True)
-        usage[list(positions)] = found
+        keys = zip(_list(premise_ids), _list(channels), on.tolist(), strict=True)
+        asked = [f'[{n},{premise_id},{channel},"{day}"]' for n, (premise_id, channel, day) in enumerate(keys)]
+        query, parameters = _READ_SQLITE, {"asked": f"[{','.join(asked)}]"}
+    found, _ = fetch_columns(connection, query, parameters, integers=("position", "usage_wh"))
+    usage[found["position"]] = found["usage_wh"]
     return usage
 
 
-def _ask_postgresql(
-    connection: Connection, premise_ids: Sequence[int], days: Sequence[date], back: Sequence[int], channel: int
-) -> list[Any]:
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor(binary=True) as cursor:
-        cursor.execute(
-            _POSTGRESQL,
-            {
-                "premises": list(premise_ids),
-                "days": [day.toordinal() - _EPOCH for day in days],
-                "back": list(back),
-                "channel": channel,
-                "first": min(days) - timedelta(days=max(back)),
-                "last": max(days) - timedelta(days=min(back)),
-            },
-        )
-        rows: list[Any] = cursor.fetchall()
-        return rows
+def _list(numbers: Numbers) -> list[int]:
+    listed: list[int] = np.asarray(numbers, np.int64).tolist()
+    return listed
 
 
-def _ask_sqlite(
-    connection: Connection, premise_ids: Sequence[int], days: Sequence[date], back: Sequence[int], channel: int
-) -> list[Any]:
-    asked = ",".join(
-        f'[{position},{step},{premise_id},"{day - timedelta(days=step)}"]'
-        for position, (premise_id, day) in enumerate(zip(premise_ids, days, strict=True))
-        for step in back
-    )
-    driver: Any = connection.connection.driver_connection
-    rows: list[Any] = driver.execute(_SQLITE, {"asked": f"[{asked}]", "channel": channel}).fetchall()
-    return rows
+def _array(numbers: Numbers | NDArray[np.datetime64]) -> str:
+    """Numbers, or days since 1970, as PostgreSQL's text of an array: the driver writes a list out far slower."""
+    return f"{{{','.join(map(str, np.asarray(numbers).astype(np.int64).tolist()))}}}"

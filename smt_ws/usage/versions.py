@@ -1,8 +1,8 @@
 """Putting staged rows into a table that keeps the latest version of each, and what it replaced in a history table.
 
-Rows wait in a temporary table until a file has been read to its end; then each is compared with the current version:
-what is new is inserted, what differs moves the old version to history and takes its place, what is the same is left
-alone. It is done as sets, in the load's one transaction (U3, U6).
+Rows wait in a temporary table until a file has been read to its end. Then what is new is inserted; what there is
+already is compared with the current version: what differs moves the old version to history and takes its place, what
+is the same is left alone. It is done as sets, in the load's one transaction (U3, U6).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -19,9 +19,8 @@ from sqlalchemy import (
     Integer,
     Table,
     and_,
-    case,
     cast,
-    exists,
+    func,
     insert,
     literal,
     or_,
@@ -31,12 +30,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnElement
 
+from smt_ws.store.dialect import insert as store_insert
 from smt_ws.store.dialect import is_postgresql, unnested
 
 __all__ = ["POSITION", "Merged", "Versioned", "merge_versions"]
 
 #: Name of the column that numbers the rows of every staging table from 0.
 POSITION = "position"
+
+_SORTED_IN_MEMORY: Final = "128MB"
 
 #: Given the old value of every replaced row by its position: bits to add to the flags of some of them.
 Judge = Callable[[Mapping[int, Any]], Mapping[int, int]]
@@ -87,9 +89,25 @@ def merge_versions(
     """
     if is_postgresql(connection):
         # without statistics the planner would scan the month's partition for every file
-        connection.execute(text(f"ANALYZE {tables.staged.name}"))
+        connection.execute(text(f"ANALYZE {tables.staged.name} ({', '.join(tables.key)})"))
+        # the staged rows of a file are sorted by their keys in memory
+        connection.execute(text(f"SET LOCAL work_mem = '{_SORTED_IN_MEMORY}'"))
     current, staged = tables.current.c, tables.staged.c
     wanted = [] if only is None else [only]
+    copied = (*tables.values, *tables.carried)
+    new = select(*(staged[name] for name in tables.key), literal(load_number), *(staged[name] for name in copied))
+    added = connection.execute(
+        store_insert(connection, tables.current)
+        .from_select(
+            [*tables.key, "load_number", *copied],
+            new.where(*wanted, literal(1) == 1).order_by(*(staged[name] for name in tables.key)),
+        )
+        .on_conflict_do_nothing(),
+        execution_options={"preserve_rowcount": True},
+    ).rowcount
+    known = connection.execute(select(func.count()).select_from(tables.staged).where(*wanted)).scalar_one() - added
+    if not known:
+        return Merged(added, 0, {})
     same = and_(*(current[name] == staged[name] for name in tables.key), *wanted)
     if tables.by_month is not None and days is not None:
         # lets the planner leave out every other partition
@@ -100,32 +118,14 @@ def merge_versions(
             for name in tables.values
         )
     )
-    unchanged = 0
-    replaced: dict[int, Any] = {}
-    old = literal(None) if tables.old is None else case((differs, current[tables.old]), else_=None)
-    for position, changed, value in connection.execute(
-        select(staged[POSITION], differs, old).join(tables.current, same)
-    ):
-        if changed:
-            replaced[position] = value
-        else:
-            unchanged += 1
+    old = literal(None) if tables.old is None else current[tables.old]
+    found = connection.execute(select(staged[POSITION], old).join(tables.current, same & differs))
+    replaced: dict[int, Any] = {row[0]: row[1] for row in found}
     if replaced:
         if judge is not None:
             _add_flags(connection, tables.staged, judge(replaced))
         _replace(connection, tables, load_number, same & differs)
-    copied = (*tables.values, *tables.carried)
-    new = select(*(staged[name] for name in tables.key), literal(load_number), *(staged[name] for name in copied))
-    new = new.where(*wanted)
-    if unchanged or replaced:
-        new = new.where(~exists().where(same).correlate(tables.staged))
-    added = connection.execute(
-        insert(tables.current).from_select(
-            [*tables.key, "load_number", *copied], new.order_by(*(staged[name] for name in tables.key))
-        ),
-        execution_options={"preserve_rowcount": True},
-    ).rowcount
-    return Merged(added, unchanged, replaced)
+    return Merged(added, known - len(replaced), replaced)
 
 
 def _add_flags(connection: Connection, staged: Table, bits: Mapping[int, int]) -> None:
