@@ -341,6 +341,10 @@ class Work(_Section):
     """The workers."""
 
     processes: int = Field(1, ge=1, le=64)
+    small_processes: int = Field(
+        1, ge=0, le=16, description="further workers for small orders alone: somebody is free while the others are not"
+    )
+    small_days: int = Field(3_000, ge=1, description="ESI-ID-days of the largest small order")
     lease_seconds: float = Field(120, gt=0, description="a claim returns when its worker has been silent so long")
     poll_seconds: float = Field(0.5, gt=0)
     attempts: int = Field(8, ge=1, description="tries before a part, and with it its order, fails")

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from smt_ws.hub import Hub
 from smt_ws.orders.errors import OrderUnknownError
 from smt_ws.orders.rules import FINISHED_PARTS, PartState, Status
+from smt_ws.orders.status import order_summary
 from smt_ws.orders.tables import order_part, report_order
 
 __all__ = ["order"]
@@ -66,17 +67,23 @@ def list_(hub: Hub, last: int, status: str | None) -> None:
 def show(hub: Hub, number: int) -> None:
     """Show one order with its parts."""
     with hub.store.read() as connection:
-        found = connection.execute(select(report_order).where(report_order.c.number == number)).first()
+        found = order_summary(connection, number)
+        duns = connection.execute(select(report_order.c.duns).where(report_order.c.number == number)).scalar_one()
         parts = connection.execute(
             select(order_part).where(order_part.c.order_number == number).order_by(order_part.c.part)
         ).all()
-    if found is None:
-        raise OrderUnknownError(f"there is no order {number}; see `smt-ws order list`")
-    click.echo(f"order {number} of DUNS {found.duns}: {found.status}")
+    click.echo(f"order {number} of DUNS {duns}: {found.status.value}")
     if found.failure:
         click.echo(f"failed: {found.failure}")
-    days = f"{found.days_asked:,} asked = {found.days_delivered:,} delivered + {found.days_excepted:,} excepted"
-    click.echo(f"ESI-ID-days: {days}")
+    click.echo(
+        f"done: {found.parts_done:,} of {found.parts_total:,} parts, "
+        f"{found.esiids_done:,} of {found.esiids_total:,} ESI IDs"
+    )
+    open_days = found.days_asked - found.days_delivered - found.days_excepted
+    click.echo(
+        f"ESI-ID-days: {found.days_asked:,} asked = {found.days_delivered:,} delivered "
+        f"+ {found.days_excepted:,} excepted" + (f" + {open_days:,} open" if open_days else "")
+    )
     table = Table("part", "kind", "state", "ESI IDs", "days", "records", "bytes", "tries")
     for part in parts:
         table.add_row(

@@ -72,18 +72,26 @@ class Claim:
 
 
 def claim_part(
-    store: Store, *, worker: str, lease: timedelta, attempts: int, clock: Clock, keep: timedelta
+    store: Store,
+    *,
+    worker: str,
+    lease: timedelta,
+    attempts: int,
+    clock: Clock,
+    keep: timedelta,
+    most_days: int | None = None,
 ) -> Claim | None:
     """Claim the part whose turn it is (`smt_ws.orders.rules.turns`), or None where nothing can be done now.
 
     A part can be claimed when it is planned and due, or when the lease on it has run out; when its order has no
     unfinished part of a lower stage; and when its company is not suspended (P10). A part whose workers died *attempts*
-    times is not tried again: its order fails (its files are kept for *keep*).
+    times is not tried again: its order fails (its files are kept for *keep*). With *most_days* only parts of orders of
+    at most so many ESI-ID-days are looked at.
     """
     while True:
         with store.write() as connection:
             now = real_now()
-            row = _next(connection, now)
+            row = _next(connection, now, most_days)
             if row is None:
                 return None
             if row.attempts < attempts:
@@ -101,7 +109,7 @@ def claim_part(
             )
 
 
-def _next(connection: Connection, now: datetime) -> Any:
+def _next(connection: Connection, now: datetime, most_days: int | None) -> Any:
     # Which order comes next is asked without locks; then the first of its parts that nobody else is just taking. In
     # between, a lower stage can only become more finished.
     part = order_part.c
@@ -114,16 +122,18 @@ def _next(connection: Connection, now: datetime) -> Any:
             func.max(part.lease_until).label("served"),
             func.count().filter(part.state.in_(_OPEN)).label("open"),
             func.count().filter(_claimable(now)).label("claimable"),
+            func.min(part.not_before).label("planned"),
         )
         .join(report_order, report_order.c.number == part.order_number)
         .join(company, company.c.id == report_order.c.company_id)
         .where(
             report_order.c.status.in_((Status.PENDING.value, Status.IN_PROGRESS.value)),
             company.c.suspended_at.is_(None),
+            *(() if most_days is None else (report_order.c.days_asked <= most_days,)),
         )
         .group_by(part.order_number, part.stage, report_order.c.company_id, report_order.c.days_asked)
     ).all()
-    for order_number, stage in turns(Stage(*row) for row in stages):
+    for order_number, stage in turns([Stage(*row) for row in stages], now=now):
         row = connection.execute(
             select(part.order_number, part.part, part.fence, part.attempts)
             .where(part.order_number == order_number, part.stage == stage, _claimable(now))

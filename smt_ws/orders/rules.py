@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -142,29 +142,52 @@ class Stage(NamedTuple):
     #: Parts not finished, and how many of them nobody is working on.
     open: int
     claimable: int
+    #: Since when one of its parts could be built, in real time as *served* is.
+    planned: datetime | None = None
 
 
-def turns(stages: Iterable[Stage]) -> list[tuple[int, int]]:
+#: An order of which nothing has been in hand for so long goes before its company's smaller ones.
+LONGEST_WAIT = timedelta(minutes=1)
+
+
+def turns(stages: Iterable[Stage], *, now: datetime | None = None) -> list[tuple[int, int]]:
     """Return which order is to be served next, as (order, stage), the first first; a stage waits for those below it.
 
     The company served least recently comes first, so that nobody's large order makes another company wait; within a
-    company the smallest order, then the oldest.
+    company the smallest order, then the oldest. So that a stream of small orders does not keep a large one of the same
+    company waiting for ever, one that has waited for longer than `LONGEST_WAIT` at *now* (real time) goes before them,
+    the longest waiting first.
     """
     of_order: dict[int, Stage] = {}
     served: dict[int, datetime] = {}
+    waits: dict[int, datetime] = {}
     for stage in stages:
+        last = stage.served or stage.planned
+        if last is not None:
+            waits[stage.order_number] = max(last, waits.get(stage.order_number, last))
         if stage.served is not None:
             served[stage.company_id] = max(stage.served, served.get(stage.company_id, stage.served))
         known = of_order.get(stage.order_number)
         if stage.open and (known is None or stage.stage < known.stage):
             of_order[stage.order_number] = stage
     never = datetime.min.replace(tzinfo=UTC)
+
+    def overdue_since(order_number: int) -> datetime:
+        waiting = waits.get(order_number)
+        return waiting if waiting and now and now - waiting > LONGEST_WAIT else datetime.max.replace(tzinfo=UTC)
+
     ready = sorted(
-        (served.get(stage.company_id, never), stage.days_asked, stage.order_number, stage.stage)
+        (
+            served.get(stage.company_id, never),
+            overdue_since(stage.order_number),
+            stage.days_asked,
+            stage.order_number,
+            stage.stage,
+        )
         for stage in of_order.values()
         if stage.claimable
     )
-    return [(order_number, stage) for _, _, order_number, stage in ready]
+    return [(order_number, stage) for *_, order_number, stage in ready]
 
 
 @dataclass(frozen=True, slots=True)

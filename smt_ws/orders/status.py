@@ -30,6 +30,7 @@ __all__ = [
     "OrderSummary",
     "get_status",
     "list_requests",
+    "order_summary",
 ]
 
 #: Orders on a page of the list.
@@ -118,10 +119,7 @@ def get_status(connection: Connection, caller: Caller, order_number: int) -> Ord
         select(order_part).where(order_part.c.order_number == order_number).order_by(order_part.c.part)
     ).all()
     exceptions = all_exceptions(connection, order_number)
-    (summary,) = _summaries(connection, [found])
-    if summary.status in {Status.PENDING, Status.IN_PROGRESS}:
-        # Totals are written when the order is done; until then they are counted.
-        summary = _with_days(summary, sum(part.days_delivered for part in parts), exceptions.days)
+    summary = _so_far(connection, found, exceptions.days)
     return OrderStatus(
         order=summary,
         files=[
@@ -142,6 +140,25 @@ def get_status(connection: Connection, caller: Caller, order_number: int) -> Ord
             ExceptionCount(code, days, REASONS[Reason(code)]) for code, days in sorted(exceptions.by_code().items())
         ],
     )
+
+
+def order_summary(connection: Connection, order_number: int) -> OrderSummary:
+    """Tell an operator how any company's order stands. Raises `OrderUnknownError`."""
+    found = connection.execute(select(report_order).where(report_order.c.number == order_number)).first()
+    if found is None:
+        raise OrderUnknownError(f"there is no order {order_number}; see `smt-ws order list`")
+    return _so_far(connection, found, all_exceptions(connection, order_number).days)
+
+
+def _so_far(connection: Connection, order: Any, excepted: int) -> OrderSummary:
+    # Totals are written when the order is done; until then they are counted.
+    (summary,) = _summaries(connection, [order])
+    if summary.status not in {Status.PENDING, Status.IN_PROGRESS}:
+        return summary
+    delivered = connection.execute(
+        select(func.coalesce(func.sum(order_part.c.days_delivered), 0)).where(order_part.c.order_number == order.number)
+    ).scalar_one()
+    return replace(summary, days_delivered=int(delivered), days_excepted=excepted)
 
 
 def list_requests(
@@ -177,10 +194,6 @@ def list_requests(
 
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=CENTRAL)
-
-
-def _with_days(summary: OrderSummary, delivered: int, excepted: int) -> OrderSummary:
-    return replace(summary, days_delivered=delivered, days_excepted=excepted)
 
 
 def _summaries(connection: Connection, rows: Sequence[Any]) -> list[OrderSummary]:

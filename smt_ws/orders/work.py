@@ -36,6 +36,7 @@ def work(
     handlers: Handlers,
     renderers: Renderers = RENDERERS,
     worker: str | None = None,
+    small_only: bool = False,
 ) -> None:
     """Work until *stop* is set; the part and the effect in hand are finished first (SIGTERM drains).
 
@@ -62,7 +63,7 @@ def work(
     )
     effects.start()
     try:
-        _until(stop, hub, lambda: build_next(hub, worker=name, renderers=renderers))
+        _until(stop, hub, lambda: build_next(hub, worker=name, renderers=renderers, small_only=small_only))
     finally:
         stop.set()
         effects.join()
@@ -85,8 +86,11 @@ def work_once(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS, handle
     return build_next(hub, worker=worker, renderers=renderers) or delivered > 0
 
 
-def build_next(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS) -> bool:
-    """Claim the part whose turn it is and build it; False when there is none."""
+def build_next(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS, small_only: bool = False) -> bool:
+    """Claim the part whose turn it is and build it; False when there is none.
+
+    With *small_only* parts of orders of more than ``work.small_days`` ESI-ID-days are left to others.
+    """
     settings = hub.settings.work
     claim = claim_part(
         hub.store,
@@ -95,6 +99,7 @@ def build_next(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS) -> bo
         attempts=settings.attempts,
         clock=hub.clock,
         keep=timedelta(days=hub.settings.limits.keep_files_days),
+        most_days=settings.small_days if small_only else None,
     )
     if claim is None:
         return False

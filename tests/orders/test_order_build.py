@@ -131,16 +131,20 @@ def test_an_order_reads_what_stood_when_it_was_accepted(market: Market) -> None:
     assert all(b",0.999," in market.opened(part.file_name) for part in market.parts(after)[:2])
 
 
-def test_a_part_built_again_has_the_same_plain_bytes(market: Market) -> None:
+@pytest.mark.parametrize(
+    ("format_", "version"), [("CSV", "L"), ("CSV", "A"), ("LSE", "L"), ("XML", "L")], ids=lambda value: value
+)
+def test_a_part_built_again_has_the_same_plain_bytes(market: Market, format_: str, version: str) -> None:
+    """Whenever it is built, and whatever was loaded or corrected since the order was accepted."""
     market.add_premises(range(3))
     market.load_days(range(3), date(2026, 11, 2), date(2026, 11, 8), number=1)
-    number = market.order([esiid(n) for n in range(3)]).order_number
+    number = market.order([esiid(n) for n in range(3)], report_format=format_, version=version).order_number
     build_all(market)
     market.hub.clock.advance(timedelta(days=30))  # type: ignore[attr-defined]
     market.load_days(range(3), date(2026, 11, 1), date(2026, 11, 19), number=2, wh=999)
 
-    def built() -> dict[str, tuple[str, bytes]]:
-        return {part.kind: (part.plain_sha256, part.missing) for part in market.parts(number)}
+    def built() -> dict[tuple[str, int], tuple[str, bytes]]:
+        return {(part.kind, part.part): (part.plain_sha256, part.missing) for part in market.parts(number)}
 
     # The manifest first: it tells the hashes of encrypted files, and those differ each time they are built.
     for again in (["manifest"], ["data", "exceptions"]):
@@ -148,8 +152,8 @@ def test_a_part_built_again_has_the_same_plain_bytes(market: Market) -> None:
         with market.store.write() as connection:
             connection.execute(update(order_part).where(order_part.c.kind.in_(again)).values(state="planned"))
             connection.exec_driver_sql("UPDATE report_order SET status = 'In Progress'")
-        assert build_all(market) == again
-        assert {kind: built()[kind] for kind in again} == {kind: before[kind] for kind in again}
+        assert list(dict.fromkeys(build_all(market))) == again
+        assert built().items() >= {part: found for part, found in before.items() if part[0] in again}.items()
 
 
 def test_the_requester_is_told_once_by_mail_r10(market: Market) -> None:

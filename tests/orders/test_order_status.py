@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 from order_market import Market, esiid
 from sqlalchemy import select
 
+from smt_ws.cli.order import order as order_command
 from smt_ws.orders import build, claim
 from smt_ws.orders.cancel import cancel_order
 from smt_ws.orders.claim import Claim
@@ -57,6 +59,10 @@ def test_progress_is_told_while_it_is_made(market: Market) -> None:
     assert (at_first.order.esiids_done, at_first.order.esiids_total) == (1, 13)
     assert [(count.code, count.days) for count in at_first.exceptions] == [("ESIID_MALFORMED", 10)]
     build.build_part(market.hub, take(market))
+    shown = CliRunner().invoke(order_command, ["show", str(number)], obj=market.hub).output
+    assert f"order {number} of DUNS 1234567890000: In Progress" in shown
+    assert "done: 1 of 5 parts, 6 of 13 ESI IDs" in shown
+    assert "130 asked = 45 delivered + 15 excepted + 70 open" in shown
     later = status(market, number)
     assert later.order.status is Status.IN_PROGRESS
     assert (later.order.parts_done, later.order.esiids_done) == (1, 6)
@@ -135,6 +141,29 @@ def test_an_order_cancelled_in_the_middle_publishes_nothing_more(market: Market)
     assert len(market.visible()) == 1
     assert [part.state for part in market.parts(number)] == ["published"] + ["cancelled"] * 4
     assert status(market, number).order.status is Status.CANCELLED
+
+
+def test_an_order_may_be_cancelled_at_any_moment_before_its_end(market: Market) -> None:
+    """Before each of its parts is claimed, and while each is being built."""
+    first = ordered(market, 6)
+    parts = len(market.parts(first))
+    moments = [(done, building) for done in range(parts) for building in (False, True)]
+    numbers = [first, *(market.order([*(esiid(n) for n in range(6)), "nonsense"]).order_number for _ in moments[1:])]
+    visible = 0
+    for number, (done, building) in zip(numbers, moments, strict=True):
+        for _ in range(done):
+            build.build_part(market.hub, take(market))
+        in_hand = take(market) if building else None
+        assert in_hand is None or in_hand.order_number == number
+        assert cancel(market, number) is Status.CANCELLED
+        if in_hand is not None:
+            with pytest.raises(ClaimLostError):
+                build.build_part(market.hub, in_hand)
+        assert [part.state for part in market.parts(number)] == ["published"] * done + ["cancelled"] * (parts - done)
+        visible += done
+        assert len(market.visible()) == visible
+        assert status(market, number).order.parts_done == done
+    assert not list(market.folder.glob(".*.part"))
 
 
 def test_a_finished_order_cannot_be_cancelled_and_says_why(market: Market) -> None:
