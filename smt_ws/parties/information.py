@@ -7,11 +7,12 @@ what it serves, a third party of what an agreement opens, a TDSP of its own. The
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Table, or_, select
+from sqlalchemy.sql import ColumnElement
 
 from smt_ws.clock import Clock, central_today
 from smt_ws.parties.access import authorise
@@ -23,7 +24,7 @@ from smt_ws.store.dialect import unnested
 if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
 
-__all__ = ["Information", "MeterFacts", "PremiseFacts", "Withheld", "meter_information", "premise_information"]
+__all__ = ["METERS", "PREMISES", "Information", "MeterFacts", "PremiseFacts", "Subject", "Withheld", "information"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,62 +72,52 @@ class Information:
     withheld: Sequence[Withheld]
 
 
-def premise_information(
+@dataclass(frozen=True)
+class Subject:
+    """What may be asked about: the table that knows it, how its rows are told, and the line of the audit log."""
+
+    table: Table
+    facts: type[PremiseFacts | MeterFacts]
+    event: audit.Event
+
+    def there(self, today: date) -> tuple[ColumnElement[bool], ...]:
+        """Which of the table's rows are there on the operating day *today*."""
+        if self.table is not meter:
+            return ()
+        return meter.c.installed_on <= today, or_(meter.c.removed_on.is_(None), meter.c.removed_on > today)
+
+
+PREMISES: Final = Subject(premise, PremiseFacts, audit.Event.PREMISES_SHOWN)
+METERS: Final = Subject(meter, MeterFacts, audit.Event.METERS_SHOWN)
+
+
+def information(
     connection: Connection,
     caller: Caller,
     esiids: Sequence[str],
+    subject: Subject,
     *,
     clock: Clock,
     allow_test_esiids: bool = False,
     address: str | None = None,
 ) -> Information:
-    """Tell what is known of the premises of *esiids*: `PremiseFacts`, audited (P7)."""
+    """Tell what is known of the premises of *esiids*, or of the meters that hang there today; audited (P7)."""
     positions, withheld = _allowed(connection, caller, esiids, clock, allow_test_esiids)
-    rows = _of(connection, esiids, positions, premise, ())
+    names = [field.name for field in fields(subject.facts)]
     told = [
-        PremiseFacts(
-            esiid=row.esiid,
-            tdsp_duns=row.tdsp_duns,
-            service_address=row.service_address,
-            city=row.city,
-            state=row.state,
-            zip=row.zip,
-            premise_type=row.premise_type,
-            status=row.status,
-            attributes=row.attributes,
-        )
-        for row in rows
+        subject.facts(**{name: getattr(row, name) for name in names})
+        for row in _of(connection, esiids, positions, subject.table, subject.there(central_today(clock)))
     ]
-    _audited(connection, caller, audit.Event.PREMISES_SHOWN, told, withheld, clock, address)
-    return Information(told, withheld)
-
-
-def meter_information(
-    connection: Connection,
-    caller: Caller,
-    esiids: Sequence[str],
-    *,
-    clock: Clock,
-    allow_test_esiids: bool = False,
-    address: str | None = None,
-) -> Information:
-    """Tell what is known of the meters that hang at the premises of *esiids* today: `MeterFacts`, audited (P7)."""
-    today = central_today(clock)
-    positions, withheld = _allowed(connection, caller, esiids, clock, allow_test_esiids)
-    here = (meter.c.installed_on <= today, or_(meter.c.removed_on.is_(None), meter.c.removed_on > today))
-    told = [
-        MeterFacts(
-            esiid=row.esiid,
-            tdsp_duns=row.tdsp_duns,
-            meter_number=row.meter_number,
-            installed_on=row.installed_on,
-            provisioned_on=row.provisioned_on,
-            load_number=row.load_number,
-            attributes=row.attributes,
-        )
-        for row in _of(connection, esiids, positions, meter, here)
-    ]
-    _audited(connection, caller, audit.Event.METERS_SHOWN, told, withheld, clock, address)
+    audit.record(
+        connection,
+        subject.event,
+        actor=f"company:{caller.company_id}",
+        at=clock.now(),
+        object=f"esiid:{told[0].esiid}" if len(told) == 1 else "",
+        details={"told": len(told), "withheld": len(withheld)},
+        certificate_sha256=caller.tls_sha256,
+        address=address,
+    )
     return Information(told, withheld)
 
 
@@ -168,24 +159,3 @@ def _of(
         columns += [premise.c.esiid, premise.c.tdsp_duns]
         order.append(table.c.installed_on)
     return connection.execute(select(*columns).select_from(tables).where(*here).order_by(*order)).all()
-
-
-def _audited(
-    connection: Connection,
-    caller: Caller,
-    event: audit.Event,
-    told: Sequence[Any],
-    withheld: Sequence[Withheld],
-    clock: Clock,
-    address: str | None,
-) -> None:
-    audit.record(
-        connection,
-        event,
-        actor=f"company:{caller.company_id}",
-        at=clock.now(),
-        object=f"esiid:{told[0].esiid}" if len(told) == 1 else "",
-        details={"told": len(told), "withheld": len(withheld)},
-        certificate_sha256=caller.tls_sha256,
-        address=address,
-    )

@@ -14,9 +14,9 @@ from adapters.soap.protocol import build_service
 from adapters.soap.server import peer_address, waited
 from smt_ws.hub import Hub
 from smt_ws.soap.connectivity import connectivity
-from smt_ws.soap.meter_information import meter_information
+from smt_ws.soap.csp_authorization import csp_authorization
+from smt_ws.soap.information import meter_information, premise_information
 from smt_ws.soap.meter_usage import meter_usage
-from smt_ws.soap.premise_information import premise_information
 from smt_ws.soap.report_request_status import report_request_status
 from smt_ws.soap.subscription import subscription
 from smt_ws.soap.tdsp_callback import tdsp_callback
@@ -46,6 +46,7 @@ SERVICES: Final[Mapping[str, _Service]] = {
     ),
     "ReportRequestStatus": _Service(report_request_status, {"MissingUsage": "esiid"}),
     "Subscription": _Service(subscription),
+    "CSPAuthorization": _Service(csp_authorization),
     "PremiseInformation": _Service(premise_information, {"GetPremiseInformation": "esiid"}),
     "MeterInformation": _Service(meter_information, {"GetMeterInformation": "esiid"}),
     "Connectivity": _Service(connectivity),

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from adapters import market_csv
+from smt_ws.parties import information as told_of
 from smt_ws.parties import premises
-from smt_ws.parties.information import Information, meter_information, premise_information
 from smt_ws.parties.tables import company, grants, meter, premise
 from smt_ws.store.tables import audit_log
 
@@ -61,13 +61,13 @@ def town(store):
     return store
 
 
-def ask(store, clock, question, esiids=ESIIDS, who: Who | None = None) -> Information:
+def ask(store, clock, subject, esiids=ESIIDS, who: Who | None = None) -> told_of.Information:
     with store.write() as connection:
-        return question(connection, who or Who(), esiids, clock=clock)
+        return told_of.information(connection, who or Who(), esiids, subject, clock=clock)
 
 
 def test_a_rep_is_told_of_premises_that_it_serves_today_and_why_not_of_others_r5(town, clock) -> None:
-    found = ask(town, clock, premise_information, [*ESIIDS, "10443720000000009", "x"])
+    found = ask(town, clock, told_of.PREMISES, [*ESIIDS, "10443720000000009", "x"])
     assert [one.esiid[-1] for one in found.told] == ["2", "1"]
     assert (found.told[1].service_address, found.told[1].zip, found.told[1].status) == (
         "1 Example St",
@@ -84,7 +84,7 @@ def test_a_rep_is_told_of_premises_that_it_serves_today_and_why_not_of_others_r5
 
 
 def test_a_meter_is_told_with_its_attributes_provisioned_or_not_u8(town, clock) -> None:
-    unprovisioned, known = ask(town, clock, meter_information).told
+    unprovisioned, known = ask(town, clock, told_of.METERS).told
     assert (unprovisioned.meter_number, unprovisioned.provisioned_on, dict(unprovisioned.attributes)) == (
         "M2",
         None,
@@ -105,10 +105,10 @@ def test_a_meter_is_told_with_its_attributes_provisioned_or_not_u8(town, clock) 
 
 def test_a_tdsp_sees_its_own_a_third_party_what_agreements_open_a_regulator_nothing(town, clock) -> None:
     tdsp = Who(kind="TDSP", duns=TDSP, duns_numbers=(TDSP,))
-    assert len(ask(town, clock, premise_information, who=tdsp).told) == 3
+    assert len(ask(town, clock, told_of.PREMISES, who=tdsp).told) == 3
     other = Who(kind="TDSP", duns=OTHER_TDSP, duns_numbers=(OTHER_TDSP,))
-    assert {one.code for one in ask(town, clock, meter_information, who=other).withheld} == {"NOT_YOUR_PREMISE"}
-    assert ask(town, clock, premise_information, who=Who(kind="REG")).told == []
+    assert {one.code for one in ask(town, clock, told_of.METERS, who=other).withheld} == {"NOT_YOUR_PREMISE"}
+    assert ask(town, clock, told_of.PREMISES, who=Who(kind="REG")).told == []
     with town.write() as connection:
         row = {"legal_name": "T", "kind": "CSP", "email": "t@example.com", "created_at": clock.now()}
         key = connection.execute(insert(company).values(row)).inserted_primary_key
@@ -120,7 +120,7 @@ def test_a_tdsp_sees_its_own_a_third_party_what_agreements_open_a_regulator_noth
             )
         )  # fmt: skip
     third = Who(company_id=key[0], kind="CSP", duns="333333333", duns_numbers=("333333333",))
-    assert [one.esiid for one in ask(town, clock, premise_information, who=third).told] == [ESIIDS[2]]
+    assert [one.esiid for one in ask(town, clock, told_of.PREMISES, who=third).told] == [ESIIDS[2]]
 
 
 def test_what_a_later_file_leaves_out_stays_as_it_was(town, clock) -> None:
@@ -129,7 +129,7 @@ def test_what_a_later_file_leaves_out_stays_as_it_was(town, clock) -> None:
     newer = METERS.replace(",2.08,Y", ",3.01,")
     changed = load(town, market_csv.METERS, newer, premises.apply_meters, 5)
     assert (changed.replaced, changed.unchanged) == (1, 1)
-    attributes = ask(town, clock, meter_information).told[1].attributes
+    attributes = ask(town, clock, told_of.METERS).told[1].attributes
     assert (attributes["firmware_version"], attributes["dg_channel"]) == ("3.01", "Y")
     plain = "\n".join(line.rsplit(",", 2)[0] for line in PREMISES.splitlines()) + "\n"
     assert load(town, market_csv.PREMISES, plain, premises.apply_premises, 6).unchanged == 3
@@ -144,10 +144,10 @@ def test_what_a_later_file_leaves_out_stays_as_it_was(town, clock) -> None:
 def test_an_exchanged_meter_is_not_told_and_its_attributes_can_still_be_corrected_u8(town, clock) -> None:
     exchange = "ESIID,METER_NUMBER,INSTALLED_ON,PROVISIONED_ON\n10443720000000001,M9,2026-11-10,2026-11-10\n"
     load(town, market_csv.METERS, exchange, premises.apply_meters, 4)
-    assert [one.meter_number for one in ask(town, clock, meter_information).told] == ["M2", "M9"]
+    assert [one.meter_number for one in ask(town, clock, told_of.METERS).told] == ["M2", "M9"]
     assert load(town, market_csv.METERS, METERS, premises.apply_meters, 5).unchanged == 2
     load(town, market_csv.METERS, METERS.replace("2.08", "2.09"), premises.apply_meters, 6)
-    assert [one.meter_number for one in ask(town, clock, meter_information).told] == ["M2", "M9"]
+    assert [one.meter_number for one in ask(town, clock, told_of.METERS).told] == ["M2", "M9"]
     with town.read() as connection:
         row = connection.execute(select(meter).where(meter.c.meter_number == "M1")).one()
     assert (row.removed_on, row.attributes["firmware_version"]) == (date(2026, 11, 10), "2.09")
@@ -162,8 +162,8 @@ def test_bad_attributes_are_rejected_by_row_u4() -> None:
 
 
 def test_who_was_told_of_what_is_in_the_audit_log_p7(town, clock) -> None:
-    ask(town, clock, premise_information)
-    ask(town, clock, meter_information, ESIIDS[2:])
+    ask(town, clock, told_of.PREMISES)
+    ask(town, clock, told_of.METERS, ESIIDS[2:])
     with town.read() as connection:
         lines = connection.execute(select(audit_log.c.event, audit_log.c.object, audit_log.c.details)).all()
     assert [tuple(line) for line in lines] == [

@@ -76,13 +76,19 @@ class InlineReport(ComplexModel):
     exception = many(ReportException)
 
 
-class RequestIntervalDataResponse(Remembered):
-    __namespace__ = METER_USAGE
+class _Accepted(ComplexModel):
+    """What every order is answered with: its number, or the report itself."""
+
+    __mixin__ = True
 
     correlationId = maybe(CorrelationId)
     esiidsAsked = one(Integer32)
     esiidsRefused = one(Integer32)
     report = maybe(InlineReport)
+
+
+class RequestIntervalDataResponse(Remembered, _Accepted):
+    __namespace__ = METER_USAGE
 
 
 class RequestDailyReads(RequestHeader):
@@ -97,13 +103,8 @@ class RequestDailyReads(RequestHeader):
     esiid = many(EsiId, 1)
 
 
-class RequestDailyReadsResponse(Remembered):
+class RequestDailyReadsResponse(Remembered, _Accepted):
     __namespace__ = METER_USAGE
-
-    correlationId = maybe(CorrelationId)
-    esiidsAsked = one(Integer32)
-    esiidsRefused = one(Integer32)
-    report = maybe(InlineReport)
 
 
 class RequestMonthlyBilling(RequestHeader):
@@ -117,13 +118,8 @@ class RequestMonthlyBilling(RequestHeader):
     esiid = many(EsiId, 1)
 
 
-class RequestMonthlyBillingResponse(Remembered):
+class RequestMonthlyBillingResponse(Remembered, _Accepted):
     __namespace__ = METER_USAGE
-
-    correlationId = maybe(CorrelationId)
-    esiidsAsked = one(Integer32)
-    esiidsRefused = one(Integer32)
-    report = maybe(InlineReport)
 
 
 class CancelRequest(RequestHeader):
