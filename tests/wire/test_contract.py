@@ -25,7 +25,7 @@ from smt_ws.soap import model
 
 #: Those that the running gate of these tests serves.
 SERVED = ["MeterUsage", "ReportRequestStatus", "Connectivity"]
-SERVICES = [*SERVED, "Subscription", "PremiseInformation", "MeterInformation", "RequesterCallback"]
+SERVICES = [*SERVED, "Subscription", "CSPAuthorization", "PremiseInformation", "MeterInformation", "RequesterCallback"]
 XS = "{http://www.w3.org/2001/XMLSchema}"
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 
@@ -157,6 +157,19 @@ def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
         ],
         "PremiseInformation": [_request(service, "GetPremiseInformation", f"<m:esiid>{ESIID}</m:esiid>" * 2)],
         "MeterInformation": [_request(service, "GetMeterInformation", f"<m:esiid>{ESIID}</m:esiid>")],
+        "CSPAuthorization": [
+            _request(
+                service,
+                "NewAgreement",
+                "<m:agreementType>ONE_TIME</m:agreementType><m:customerPermission>true</m:customerPermission>"
+                "<m:registered>true</m:registered><m:customerEmail>ana@customer.example</m:customerEmail>"
+                f"<m:meter><m:esiid>{ESIID}</m:esiid></m:meter><m:reportType>DAILY</m:reportType>"
+                "<m:reportFormat>CSV</m:reportFormat><m:reportPeriod>13M</m:reportPeriod>",
+            ),
+            _request(service, "MyAgreements", "<m:searchBy>NUMBER</m:searchBy><m:item>102*</m:item><m:page>2</m:page>"),
+            _request(service, "TerminateAgreement", "<m:agreementNumber>102512000233</m:agreementNumber>" * 2),
+            _request(service, "AuthorizedESIIDs", f"<m:afterEsiid>{ESIID}</m:afterEsiid>"),
+        ],
         "RequesterCallback": [
             _callback(
                 "ReportReady",
@@ -185,6 +198,9 @@ def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
                 "</m:requestorID>", "</m:requestorId>"
             ),
             lambda text: text.replace(">17</m:correlationId>", ">A17</m:correlationId>"),
+            lambda text: text.replace(">13M<", ">13m<"),
+            lambda text: text.replace("<m:page>2<", "<m:page>0<"),
+            lambda text: text.replace(">102512000233<", ">10251200023<"),
             lambda text: text.replace("00158D00012345AB", "00:15:8D:00:01:23:45:AB"),
         )
         if (changed := change(message)) != message

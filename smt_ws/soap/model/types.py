@@ -13,6 +13,7 @@ from spyne import Boolean, ComplexModel, DateTime, Integer32, Integer64, Unicode
 __all__ = [
     "COMMON",
     "CONNECTIVITY",
+    "CSP_AUTHORIZATION",
     "METER_INFORMATION",
     "METER_USAGE",
     "PREMISE_INFORMATION",
@@ -56,6 +57,7 @@ CONNECTIVITY: Final = "urn:smt-ws:Connectivity:1"
 SUBSCRIPTION: Final = "urn:smt-ws:Subscription:1"
 PREMISE_INFORMATION: Final = "urn:smt-ws:PremiseInformation:1"
 METER_INFORMATION: Final = "urn:smt-ws:MeterInformation:1"
+CSP_AUTHORIZATION: Final = "urn:smt-ws:CSPAuthorization:1"
 REQUESTER_CALLBACK: Final = "urn:smt-ws:RequesterCallback:1"
 
 
