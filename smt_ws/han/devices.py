@@ -30,7 +30,7 @@ MOST_ESIIDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """Something that was asked or told of a device; *applied* False: it came late or out of order and was only noted."""
+    """Something that was asked or told of a device; *applied* False: it came late and was only noted."""
 
     request_id: int | None
     event: DeviceEvent
@@ -88,7 +88,7 @@ def devices_of(
         raise errors.refused(wanted)
     homes, not_reached = _open_to(connection, caller, esiids, terms, clock)
     by_premise = {home.premise_id: home for home in homes}
-    conditions = [han_device.c.premise_id.in_(by_premise)]
+    conditions: list[Any] = [han_device.c.premise_id.in_(by_premise)]
     if wanted is not None:
         conditions.append(han_device.c.eui64 == wanted)
     rows = connection.execute(select(han_device).where(*conditions)).all()
@@ -145,7 +145,7 @@ def _histories(
     connection: Connection, caller: Caller, premise_ids: Sequence[int], eui64: str | None
 ) -> dict[tuple[int, str], list[HistoryEntry]]:
     of = han_device_history.c
-    conditions = [of.premise_id.in_(premise_ids)]
+    conditions: list[Any] = [of.premise_id.in_(premise_ids)]
     if eui64 is not None:
         conditions.append(of.eui64 == eui64)
     found: dict[tuple[int, str], list[HistoryEntry]] = {}
