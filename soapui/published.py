@@ -12,6 +12,8 @@ from lxml import etree
 HERE: Final = Path(__file__).resolve().parent
 WSDL: Final = "http://schemas.xmlsoap.org/wsdl/"
 WSDL_SOAP: Final = {"1_1": "http://schemas.xmlsoap.org/wsdl/soap/", "1_2": "http://schemas.xmlsoap.org/wsdl/soap12/"}
+#: Services that no requester calls: the hub calls two of them, and TDSPs, whose kit is the simulated TDSP, the third.
+NOT_FOR_REQUESTERS: Final = frozenset({"RequesterCallback", "TDSPCallback", "TDSPHan"})
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class Binding:
 
 
 def bindings() -> list[Binding]:
-    """Every binding of every WSDL, in the order of files and of their bindings."""
-    return [binding for path in sorted((HERE.parent / "wsdl").glob("*.wsdl")) for binding in _bindings_of(path)]
+    """Every binding of every WSDL that a requester calls, in the order of files and of their bindings."""
+    paths = sorted(path for path in (HERE.parent / "wsdl").glob("*.wsdl") if path.stem not in NOT_FOR_REQUESTERS)
+    return [binding for path in paths for binding in _bindings_of(path)]
 
 
 def _bindings_of(path: Path) -> Iterator[Binding]:

@@ -1,4 +1,4 @@
-"""K1: the soapUI project calls every operation of every WSDL, and a running hub answers as its assertions say."""
+"""K1: the soapUI project calls every operation that a requester calls, and a running hub answers as its assertions say."""
 
 from __future__ import annotations
 
@@ -136,9 +136,11 @@ def test_a_demanded_element_without_a_sample_value_stops_the_script(monkeypatch:
         make_project.project()
 
 
-def test_every_operation_of_every_wsdl_has_a_request_and_a_test_over_both_bindings() -> None:
+def test_every_operation_that_a_requester_calls_has_a_request_and_a_test_over_both_bindings() -> None:
     published = set()
     for path in (ROOT / "wsdl").glob("*.wsdl"):
+        if path.stem in {"RequesterCallback", "TDSPCallback", "TDSPHan"}:
+            continue
         for binding in etree.parse(path).getroot().iter("{http://schemas.xmlsoap.org/wsdl/}binding"):
             for operation in binding.iter("{http://schemas.xmlsoap.org/wsdl/}operation"):
                 published.add((str(binding.get("name")), str(operation.get("name"))))
