@@ -1,4 +1,4 @@
-"""K1: the soapUI project calls every operation that a requester calls, and a running hub answers as its assertions say."""
+"""K1: the soapUI project calls every operation of a requester, and a running hub answers as its assertions say."""
 
 from __future__ import annotations
 

@@ -25,7 +25,15 @@ from smt_ws.soap import model
 
 #: Those that the running gate of these tests serves.
 SERVED = ["MeterUsage", "ReportRequestStatus", "Connectivity"]
-SERVICES = [*SERVED, "Subscription", "CSPAuthorization", "PremiseInformation", "MeterInformation", "RequesterCallback"]
+SERVICES = [
+    *SERVED,
+    "Subscription",
+    "CSPAuthorization",
+    "PremiseInformation",
+    "MeterInformation",
+    "RequesterCallback",
+    "TDSPCallback",
+]
 XS = "{http://www.w3.org/2001/XMLSchema}"
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 
@@ -182,6 +190,29 @@ def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
                 "DeviceStatusChanged",
                 f"<m:esiid>{ESIID}</m:esiid><m:deviceMacAddress>00158D00012345AB</m:deviceMacAddress>"
                 "<m:status>ADD_FAILED</m:status><m:reason>no answer</m:reason>",
+            ),
+        ],
+        "TDSPCallback": [
+            _request(
+                service,
+                "PostProvisioningStatus",
+                f"<m:post><m:requestId>17</m:requestId><m:esiid>{ESIID}</m:esiid><m:statusCode>FAILED</m:statusCode>"
+                "<m:reasonCode>JOIN_WINDOW_CLOSED</m:reasonCode><m:statusTimestamp>2026-11-20T15:00:00Z"
+                "</m:statusTimestamp></m:post>" * 2,
+            ),
+            _request(
+                service,
+                "PostMessageStatus",
+                f"<m:post><m:requestId>17</m:requestId><m:esiid>{ESIID}</m:esiid><m:statusCode>STR</m:statusCode>"
+                "<m:statusTimestamp>2026-11-20T09:00:00-06:00</m:statusTimestamp><m:sepEventStatus>2</m:sepEventStatus>"
+                "</m:post>",
+            ),
+            _request(
+                service,
+                "PostMeterExchange",
+                f"<m:post><m:esiid>{ESIID}</m:esiid><m:oldMeterSerialNumber>1LG</m:oldMeterSerialNumber>"
+                "<m:newMeterSerialNumber>2LG</m:newMeterSerialNumber><m:exchangedAt>2026-11-20T15:00:00Z</m:exchangedAt>"
+                "<m:hanCapable>true</m:hanCapable></m:post>",
             ),
         ],
     }[service]
