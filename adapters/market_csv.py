@@ -75,45 +75,41 @@ Occupancy (`OCCUPANCIES`): since when the present customer has been there (R5). 
 
 from __future__ import annotations
 
-import codecs
-import csv
-import re
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final
+
+from adapters.csv_layout import (
+    Column,
+    HeaderError,
+    Layout,
+    calendar_day,
+    decimal,
+    duns_text,
+    esiid_text,
+    matching,
+    names_of,
+    one_of,
+    positions_of,
+    printable,
+    yes_no,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-_LONGEST_LINE: Final = 16 * 1024
-"""Bytes. The longest row of these layouts has under 1,000."""
-
-
-class MarketCsvError(ValueError):
-    """The file as a whole cannot be read. Correct its first line, or its encoding, and send it again."""
-
-    code: ClassVar[str] = "MARKET_CSV"
-
-
-class HeaderError(MarketCsvError):
-    """The first line does not name the columns of this layout. See the layout for what it must and may name."""
-
-    code: ClassVar[str] = "MARKET_CSV_HEADER"
-
-
-@dataclass(frozen=True, slots=True)
-class RowReject:
-    """A row that cannot be taken; the others can.
-
-    `line` is counted from 1, the header being line 1. `code` is `ROW_LENGTH`, `ROW_TEXT` (not UTF-8, a broken quote,
-    too long), `MISSING_VALUE`, `BAD_VALUE` or `DATE_ORDER`; `column` is the column at fault where there is one.
-    """
-
-    line: int
-    esiid: str | None
-    column: str | None
-    code: str
-    reason: str
+__all__ = [
+    "LAYOUTS",
+    "METERS",
+    "OCCUPANCIES",
+    "PREMISES",
+    "REPS_OF_RECORD",
+    "MeterRow",
+    "OccupancyRow",
+    "PremiseRow",
+    "RepOfRecordRow",
+    "layout_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,81 +169,6 @@ class OccupancyRow:
     move_out_date: date | None
 
 
-RowT = TypeVar("RowT")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a `Layout`: its name in the header, how its text becomes a value, and whether a row must have it."""
-
-    name: str
-    read: Callable[[str], Any]
-    needed: bool = True
-    #: True where it has no field of its own in the row but is one of its ``attributes``.
-    attribute: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Layout(Generic[RowT]):
-    """A kind of file: its columns in the order of the fields of its row, and pairs of dates that must be in order."""
-
-    name: str
-    row: Callable[..., RowT]
-    columns: tuple[Column, ...]
-    in_order: tuple[tuple[str, str], ...] = ()
-
-
-def matching(pattern: str, expected: str) -> Callable[[str], str]:
-    """Read text that the *pattern* matches whole; *expected* says it in words."""
-    compiled = re.compile(pattern, re.ASCII)
-
-    def read_text(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise ValueError(f"{expected} expected")
-        return text
-
-    return read_text
-
-
-def _text(longest: int) -> Callable[[str], str]:
-    def read_text(text: str) -> str:
-        if len(text) > longest or not text.isprintable():
-            raise ValueError(f"at most {longest} printable characters expected")
-        return text
-
-    return read_text
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    """Read one of these words."""
-
-    def read_word(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"one of {', '.join(words)} expected")
-        return text
-
-    return read_word
-
-
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-def calendar_day(text: str) -> date:
-    """Read ``YYYY-MM-DD``. Raises ValueError."""
-    if not _DATE.fullmatch(text):
-        raise ValueError("YYYY-MM-DD expected")
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError("no such day in the calendar") from None
-
-
-esiid_text = matching(r"[A-Za-z0-9]{1,64}", "1 to 64 letters and digits")
-duns_text = matching(r"[0-9]{9}(?:[0-9]{4})?", "9 or 13 digits")
-_decimal = matching(r"[0-9]{1,9}(?:\.[0-9]{1,6})?", "a decimal number")
-_yes_no = one_of("Y", "N")
-
-
 def _attribute(name: str, read: Callable[[str], Any]) -> Column:
     return Column(name, read, needed=False, attribute=True)
 
@@ -258,17 +179,17 @@ PREMISES: Final = Layout(
     (
         Column("ESIID", esiid_text),
         Column("TDSP_DUNS", duns_text),
-        Column("SERVICE_ADDRESS", _text(200)),
-        Column("CITY", _text(100)),
+        Column("SERVICE_ADDRESS", printable(200)),
+        Column("CITY", printable(100)),
         Column("STATE", matching(r"[A-Z]{2}", "two capital letters")),
         Column("ZIP", matching(r"[0-9]{5}(?:-[0-9]{4})?", "five digits, or five, a hyphen and four")),
         Column("PREMISE_TYPE", one_of("RESIDENTIAL", "SMALL_NON_RESIDENTIAL", "LARGE_NON_RESIDENTIAL")),
         Column("STATUS", one_of("ACTIVE", "DE_ENERGIZED", "INACTIVE")),
-        _attribute("COUNTY", _text(50)),
-        _attribute("READ_CYCLE", _text(10)),
-        _attribute("LOAD_PROFILE", _text(50)),
-        _attribute("STATION_CODE", _text(20)),
-        _attribute("STATION_NAME", _text(50)),
+        _attribute("COUNTY", printable(50)),
+        _attribute("READ_CYCLE", printable(10)),
+        _attribute("LOAD_PROFILE", printable(50)),
+        _attribute("STATION_CODE", printable(20)),
+        _attribute("STATION_NAME", printable(50)),
     ),
 )
 METERS: Final = Layout(
@@ -280,27 +201,27 @@ METERS: Final = Layout(
         Column("INSTALLED_ON", calendar_day),
         Column("PROVISIONED_ON", calendar_day, needed=False),
         Column("REMOVED_ON", calendar_day, needed=False),
-        Column("MANUFACTURER", _text(50), needed=False),
-        Column("MODEL", _text(50), needed=False),
-        Column("FIRMWARE_VERSION", _text(50), needed=False),
-        Column("HAN_PROFILE", _text(20), needed=False),
+        Column("MANUFACTURER", printable(50), needed=False),
+        Column("MODEL", printable(50), needed=False),
+        Column("FIRMWARE_VERSION", printable(50), needed=False),
+        Column("HAN_PROFILE", printable(20), needed=False),
         Column("HAN_MAC_ADDRESS", matching(r"[0-9A-Fa-f]{16}", "16 hexadecimal digits"), needed=False),
-        _attribute("HAN_PROTOCOL", _text(20)),
-        _attribute("UTILITY_METER_ID", _text(30)),
-        _attribute("METER_CLASS", _text(20)),
+        _attribute("HAN_PROTOCOL", printable(20)),
+        _attribute("UTILITY_METER_ID", printable(30)),
+        _attribute("METER_CLASS", printable(20)),
         _attribute("METER_PHASES", one_of("1", "3")),
-        _attribute("KWH_MULTIPLIER", _decimal),
+        _attribute("KWH_MULTIPLIER", decimal),
         _attribute("CHANNELS", one_of("4", "1", "4 1", "1 4")),
         _attribute("INTERVAL_MINUTES", one_of("15", "30", "60")),
-        _attribute("REVERSE_FLOW", _text(30)),
-        _attribute("DG_CHANNEL", _yes_no),
-        _attribute("DISCONNECT", _yes_no),
-        _attribute("METER_STATUS", _text(20)),
+        _attribute("REVERSE_FLOW", printable(30)),
+        _attribute("DG_CHANNEL", yes_no),
+        _attribute("DISCONNECT", yes_no),
+        _attribute("METER_STATUS", printable(20)),
         _attribute("TESTED_ON", calendar_day),
-        _attribute("COMMUNICATES", _yes_no),
-        _attribute("INSTRUMENT_RATED", _yes_no),
-        _attribute("CT_RATIO", _text(20)),
-        _attribute("PT_RATIO", _text(20)),
+        _attribute("COMMUNICATES", yes_no),
+        _attribute("INSTRUMENT_RATED", yes_no),
+        _attribute("CT_RATIO", printable(20)),
+        _attribute("PT_RATIO", printable(20)),
     ),
     in_order=(
         ("INSTALLED_ON", "PROVISIONED_ON"),
@@ -336,95 +257,8 @@ def layout_of(header: str) -> Layout[Any] | None:
     """Return the layout whose columns a header line names, None when it is none of ours."""
     for layout in LAYOUTS:
         try:
-            _positions(_names(header), layout)
+            positions_of(names_of(header), layout)
         except HeaderError:
             continue
         return layout
     return None
-
-
-def read(stream: BinaryIO, layout: Layout[RowT]) -> Iterator[RowT | RowReject]:
-    """Yield what each row of the file is, in its order: a row of the layout, or a `RowReject` that says why not.
-
-    Reads as a stream, a row a line: no value holds a line end. Blank lines are nothing. Raises `HeaderError` when the
-    first line does not name the columns of the layout, `MarketCsvError` when it is not text; errors of the stream pass
-    through.
-    """
-    first = stream.readline(_LONGEST_LINE + 1)
-    try:
-        header = first.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-    except UnicodeDecodeError:
-        raise MarketCsvError("line 1: not UTF-8") from None
-    names = _names(header)
-    places = _positions(names, layout)
-    line = 1
-    while raw := stream.readline(_LONGEST_LINE + 1):
-        line += 1
-        if len(raw) > _LONGEST_LINE:
-            _finish_line(stream, raw)
-            yield RowReject(line, None, None, "ROW_TEXT", f"a line of over {_LONGEST_LINE:,} bytes")
-        elif raw.strip():
-            taken = _row(raw, line, layout, places, len(names))
-            yield taken
-
-
-def _finish_line(stream: BinaryIO, raw: bytes) -> None:
-    while raw and not raw.endswith(b"\n"):
-        raw = stream.readline(_LONGEST_LINE)
-
-
-def _names(header: str) -> list[str]:
-    try:
-        cells = next(csv.reader([header.rstrip("\r\n")], strict=True), [])
-    except csv.Error as error:
-        raise HeaderError(f"line 1: {error}") from None
-    return [cell.strip() for cell in cells]
-
-
-def _positions(names: list[str], layout: Layout[Any]) -> list[int | None]:
-    """Return where each column of the layout stands in a row; None for an optional one that is not there."""
-    known = {column.name for column in layout.columns}
-    lacking = [column.name for column in layout.columns if column.needed and column.name not in names]
-    strange = [name for name in names if name not in known]
-    twice = sorted({name for name in names if names.count(name) > 1 and name in known})
-    if lacking or strange or twice:
-        faults = [
-            f"{what}: {', '.join(repr(name[:40]) for name in some[:10])}"
-            for what, some in (("missing", lacking), ("not known", strange), ("twice", twice))
-            if some
-        ]
-        raise HeaderError(f"line 1, columns of a {layout.name} file: {'; '.join(faults)}")
-    return [names.index(column.name) if column.name in names else None for column in layout.columns]
-
-
-def _row(raw: bytes, line: int, layout: Layout[RowT], places: list[int | None], width: int) -> RowT | RowReject:
-    try:
-        (cells,) = csv.reader([raw.decode("utf-8").rstrip("\r\n")], strict=True)
-    except UnicodeDecodeError:
-        return RowReject(line, None, None, "ROW_TEXT", "not UTF-8")
-    except (csv.Error, ValueError) as error:
-        return RowReject(line, None, None, "ROW_TEXT", str(error))
-    cells = [cell.strip() for cell in cells]
-    esiid: str | None = None
-    if len(cells) != width:
-        return RowReject(line, None, None, "ROW_LENGTH", f"{len(cells)} values; the header has {width} columns")
-    values: dict[str, Any] = {}
-    for column, place in zip(layout.columns, places, strict=True):
-        text = cells[place] if place is not None else ""
-        if not text and column.needed:
-            return RowReject(line, esiid, column.name, "MISSING_VALUE", f"{column.name} is empty")
-        try:
-            values[column.name] = column.read(text) if text else None
-        except ValueError as error:
-            # What was presented is not repeated for text columns: it may be somebody's address.
-            return RowReject(line, esiid, column.name, "BAD_VALUE", f"{column.name}: {error}")
-        esiid = values["ESIID"]
-    for earlier, later in layout.in_order:
-        begin, end = values[earlier], values[later]
-        if begin is not None and end is not None and end < begin:
-            return RowReject(line, esiid, later, "DATE_ORDER", f"{later} {end} is before {earlier} {begin}")
-    attributes = {}
-    for column in layout.columns:
-        if column.attribute and (value := values.pop(column.name)) is not None:
-            attributes[column.name.lower()] = str(value)
-    return layout.row(line, *values.values(), **({"attributes": attributes} if attributes else {}))

@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from adapters.market_csv import Column, Layout, calendar_day, esiid_text, one_of
+from adapters.csv_layout import Column, Layout, calendar_day, esiid_text, one_of
 
 if TYPE_CHECKING:
     from datetime import date

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.market_csv import METERS, RowReject, read
+from adapters.csv_layout import RowReject, read
+from adapters.market_csv import METERS
 from adapters.tdsp.scenario import Scenario, ScenarioError, scenario_of
 
 __all__ = ["Config", "read_config", "read_meters"]

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, Integer, MetaData, Table, cast, select
 
-from adapters.market_csv import RowReject
+from adapters.csv_layout import RowReject
 from adapters.usage_csv import MonthlyBillRow
 from smt_ws.store.dialect import copy_rows, unnested
 from smt_ws.usage.activity import Finding

@@ -14,16 +14,8 @@ from typing import Any, BinaryIO, Final
 
 from sqlalchemy import Connection
 
-from adapters.market_csv import (
-    METERS,
-    OCCUPANCIES,
-    PREMISES,
-    REPS_OF_RECORD,
-    Layout,
-    MarketCsvError,
-    RowReject,
-    read,
-)
+from adapters.csv_layout import Layout, MarketCsvError, RowReject, read
+from adapters.market_csv import METERS, OCCUPANCIES, PREMISES, REPS_OF_RECORD
 from adapters.usage_csv import MONTHLY_BILLS, REGISTER_READS
 from smt_ws.parties import premises
 from smt_ws.usage.activity import Finding

@@ -8,8 +8,8 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
+from adapters.csv_layout import RowReject
 from adapters.lse import LOAD
-from adapters.market_csv import RowReject
 from adapters.usage_csv import RegisterReadRow
 from smt_ws.settings import Validation
 from smt_ws.store.engine import Store

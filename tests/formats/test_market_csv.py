@@ -9,22 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import market_csv
+from adapters.csv_layout import HeaderError, Layout, MarketCsvError, RowReject, read
 from adapters.market_csv import (
     LAYOUTS,
     METERS,
     OCCUPANCIES,
     PREMISES,
     REPS_OF_RECORD,
-    HeaderError,
-    Layout,
-    MarketCsvError,
     MeterRow,
     OccupancyRow,
     PremiseRow,
     RepOfRecordRow,
-    RowReject,
     layout_of,
-    read,
 )
 
 PREMISE_HEADER = "ESIID,TDSP_DUNS,SERVICE_ADDRESS,CITY,STATE,ZIP,PREMISE_TYPE,STATUS\n"

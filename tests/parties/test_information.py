@@ -9,7 +9,7 @@ from io import BytesIO
 import pytest
 from sqlalchemy import insert, select
 
-from adapters import market_csv
+from adapters import csv_layout, market_csv
 from smt_ws.parties import information as told_of
 from smt_ws.parties import premises
 from smt_ws.parties.tables import company, grants, meter, premise
@@ -47,8 +47,8 @@ class Who:
 
 
 def load(store, layout, text: str, apply, number: int):
-    rows = list(market_csv.read(BytesIO(text.encode()), layout))
-    assert not [row for row in rows if isinstance(row, market_csv.RowReject)], rows
+    rows = list(csv_layout.read(BytesIO(text.encode()), layout))
+    assert not [row for row in rows if isinstance(row, csv_layout.RowReject)], rows
     with store.write() as connection:
         return apply(connection, rows, load_number=number, tdsp_duns=TDSP)
 
@@ -155,8 +155,8 @@ def test_an_exchanged_meter_is_not_told_and_its_attributes_can_still_be_correcte
 
 def test_bad_attributes_are_rejected_by_row_u4() -> None:
     text = METERS.replace(",Y,", ",Perhaps,")
-    first, second = market_csv.read(BytesIO(text.encode()), market_csv.METERS)
-    assert isinstance(first, market_csv.RowReject)
+    first, second = csv_layout.read(BytesIO(text.encode()), market_csv.METERS)
+    assert isinstance(first, csv_layout.RowReject)
     assert (first.code, first.column) == ("BAD_VALUE", "DG_CHANNEL")
     assert isinstance(second, market_csv.MeterRow)
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from guided_hub import GuidedHub
 
 from adapters import market_csv, usage_csv
+from adapters.csv_layout import Layout
 from smt_ws.cli.guide import guide
 from smt_ws.guide import codes, contract
 from smt_ws.guide.markdown import UnknownTableError, filled
@@ -68,7 +69,7 @@ def test_every_status_and_state_is_told() -> None:
 
 
 @pytest.mark.parametrize("layout", [*market_csv.LAYOUTS, *usage_csv.LAYOUTS], ids=lambda layout: layout.name)
-def test_the_market_layouts_told_are_those_that_are_read(layout: market_csv.Layout[object]) -> None:
+def test_the_market_layouts_told_are_those_that_are_read(layout: Layout[object]) -> None:
     rows = re.findall(r"^\| `(\w+)`\s*\| (yes|no)\s*\|", TABLES["market"](), re.MULTILINE)
     wanted = [(column.name, "yes" if column.needed else "no") for column in layout.columns]
     starts = [i for i in range(len(rows)) if rows[i : i + len(wanted)] == wanted]
