@@ -21,6 +21,7 @@ from spyne.protocol.soap import Soap11  # isort: skip
 
 from adapters.soap.contract import Contract
 from adapters.soap.gate import _with_address
+from adapters.tdsp import model as tdsp_model
 from smt_ws.soap import model
 
 #: Those that the running gate of these tests serves.
@@ -33,6 +34,7 @@ SERVICES = [
     "MeterInformation",
     "RequesterCallback",
     "TDSPCallback",
+    "TDSPHan",
 ]
 XS = "{http://www.w3.org/2001/XMLSchema}"
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
@@ -52,7 +54,8 @@ def _generated(service: str, folder: Path) -> tuple[Path, dict[str, tuple[str, s
             raise NotImplementedError
 
         method.__name__ = operation
-        request, response = getattr(model, operation), getattr(model, f"{operation}Response")
+        models = tdsp_model if service == "TDSPHan" else model
+        request, response = getattr(models, operation), getattr(models, f"{operation}Response")
         methods[operation] = rpc(request, _returns=response, _body_style="bare")(method)
     application = Application(
         [type(service, (ServiceBase,), methods)],
@@ -132,12 +135,25 @@ def _request(service: str, operation: str, rest: str = "") -> str:
     return f'<m:{operation} xmlns:m="urn:smt-ws:{service}:1">{HEAD.format(trans_id="t-1")}{rest}</m:{operation}>'
 
 
+_CARRIED = (
+    "<m:category>STM</m:category><m:cluster>0703</m:cluster><m:frame>092B01A1C8000000</m:frame>"
+    f"<m:target><m:esiid>{ESIID}</m:esiid><m:meterSerialNumber>1LG</m:meterSerialNumber></m:target>"
+)
+
+
 def _callback(operation: str, rest: str) -> str:
     head = (
         "<m:trans_id>t-1</m:trans_id><m:dunsNumber>111111111</m:dunsNumber>"
         "<m:happenedAt>2026-11-20T15:00:00Z</m:happenedAt><m:correlationId>17</m:correlationId>"
     )
     return f'<m:{operation} xmlns:m="urn:smt-ws:RequesterCallback:1">{head}{rest}</m:{operation}>'
+
+
+def _han(operation: str, rest: str) -> str:
+    head = (
+        "<m:trans_id>t-1</m:trans_id><m:requestorID>han</m:requestorID><m:tdspDUNSNumber>103994067</m:tdspDUNSNumber>"
+    )
+    return f'<m:{operation} xmlns:m="urn:smt-ws:TDSPHan:1">{head}{rest}</m:{operation}>'
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -215,6 +231,25 @@ def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
                 "<m:hanCapable>true</m:hanCapable></m:post>",
             ),
         ],
+        "TDSPHan": [
+            _han(
+                "AddDevice",
+                f"<m:requestId>17</m:requestId><m:esiid>{ESIID}</m:esiid><m:meterSerialNumber>1LG</m:meterSerialNumber>"
+                "<m:deviceMACAddr>00158D00012345AB</m:deviceMACAddr><m:installCode>83FED3407A93972397FC</m:installCode>"
+                "<m:deviceType>IHD</m:deviceType>",
+            ),
+            _han(
+                "RemoveDevice",
+                f"<m:requestId>17</m:requestId><m:esiid>{ESIID}</m:esiid><m:meterSerialNumber>1LG</m:meterSerialNumber>"
+                "<m:deviceMACAddr>00158D00012345AB</m:deviceMACAddr>",
+            ),
+            _han("DeliverMessage", f"<m:delivery><m:requestId>17</m:requestId>{_CARRIED}</m:delivery>" * 2),
+            _han(
+                "CancelMessage",
+                "<m:cancellation><m:requestId>17</m:requestId><m:messageCancellationId>18</m:messageCancellationId>"
+                f"{_CARRIED}</m:cancellation>",
+            ),
+        ],
     }[service]
     bad = [
         changed
@@ -233,6 +268,9 @@ def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
             lambda text: text.replace("<m:page>2<", "<m:page>0<"),
             lambda text: text.replace(">102512000233<", ">10251200023<"),
             lambda text: text.replace("00158D00012345AB", "00:15:8D:00:01:23:45:AB"),
+            lambda text: text.replace("<m:cluster>0703<", "<m:cluster>703<"),
+            lambda text: text.replace("A1C8000000<", "A1C800000<"),
+            lambda text: text.replace("97FC<", "97<"),
         )
         if (changed := change(message)) != message
     ]
