@@ -15,14 +15,42 @@ from sqlalchemy import Connection, Table, func, select, union_all
 from smt_ws.parties.access import REFUSAL
 from smt_ws.parties.rules import REASON_CODES, Reason
 from smt_ws.usage.known import meters_of
-from smt_ws.usage.rules import KnownPremise, why_missing
+from smt_ws.usage.rules import KnownPremise
 from smt_ws.usage.tables import interval_day, interval_day_history
 
-__all__ = ["explain_missing"]
+__all__ = ["explain_missing", "why_missing"]
 
 _NUMBERS = {reason: number for number, reason in enumerate(REASON_CODES)}
 #: Keys bound in one statement: below every store's limit of parameters.
 _AT_ONCE = 5000
+
+
+def why_missing(
+    day: date,
+    *,
+    today: date,
+    provisioned: bool,
+    last_measured: date | None,
+    generation_only: bool,
+    due_days: int,
+    late_days: int,
+) -> Reason:
+    """Why the store has nothing for *day* (interfaces.md section 2).
+
+    *provisioned*: a provisioned meter was there on that day; *last_measured*: the latest operating day that the
+    store has on the channels asked for, None: it never had one; *generation_only*: nothing but surplus generation
+    was asked for. A day's data is due *due_days* later; from then on it is late; it is a gap once a later day has
+    come or the day is more than *late_days* old.
+    """
+    if not provisioned:
+        return Reason.NOT_PROVISIONED
+    if generation_only and last_measured is None:
+        return Reason.NO_GENERATION_CHANNEL
+    if last_measured is not None and last_measured > day:
+        return Reason.GAP
+    if today < day + timedelta(days=due_days):
+        return Reason.NOT_YET_DUE
+    return Reason.GAP if today > day + timedelta(days=late_days) else Reason.LATE_AT_TDSP
 
 
 def explain_missing(
@@ -42,7 +70,7 @@ def explain_missing(
     Returns rows of `smt_ws.parties.access.REFUSAL` in the same order, each a run of days of one ESI ID with one
     reason, that together cover exactly the days of *missing*. *today* is the operating day of business time;
     *due_days* and *late_days* are the settings' limits. *told* holds what the data itself said, by place of the ESI ID
-    and day; for all others the rule is `smt_ws.usage.rules.why_missing`, and *tables* are where such data is.
+    and day; for all others the rule is `why_missing`, and *tables* are where such data is.
     """
     premise_ids = sorted(set(missing["premise_id"].tolist()))
     meters = meters_of(connection, premise_ids)

@@ -1,4 +1,4 @@
-"""What is checked of every interval day at load (U5), and why a day may be missing: one table and pure functions.
+"""What is checked of every interval day at load (U5): one table and pure functions.
 
 A rule either rejects a record or flags it: a flagged record is loaded. The hub never estimates and never repairs.
 Rules about the text of a file (a row that cannot be read, a value that is no number) are the reader's and have codes
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import Final, NamedTuple
-
-from smt_ws.parties.rules import Reason
 
 __all__ = [
     "FLAG_BITS",
@@ -30,7 +28,6 @@ __all__ = [
     "severities",
     "when",
     "whose",
-    "why_missing",
 ]
 
 
@@ -377,31 +374,3 @@ def estimate_replaces_actual(old: bytes | None, new: bytes | None) -> int:
     if old is None:
         return new.count(b"E")
     return sum(was == 0x41 and now == 0x45 for was, now in zip(old, new, strict=True))
-
-
-def why_missing(
-    day: date,
-    *,
-    today: date,
-    provisioned: bool,
-    last_measured: date | None,
-    generation_only: bool,
-    due_days: int,
-    late_days: int,
-) -> Reason:
-    """Why the store has nothing for *day* (interfaces.md section 2).
-
-    *provisioned*: a provisioned meter was there on that day; *last_measured*: the latest operating day that the
-    store has on the channels asked for, None: it never had one; *generation_only*: nothing but surplus generation
-    was asked for. A day's data is due *due_days* later; from then on it is late; it is a gap once a later day has
-    come or the day is more than *late_days* old.
-    """
-    if not provisioned:
-        return Reason.NOT_PROVISIONED
-    if generation_only and last_measured is None:
-        return Reason.NO_GENERATION_CHANNEL
-    if last_measured is not None and last_measured > day:
-        return Reason.GAP
-    if today < day + timedelta(days=due_days):
-        return Reason.NOT_YET_DUE
-    return Reason.GAP if today > day + timedelta(days=late_days) else Reason.LATE_AT_TDSP

@@ -12,6 +12,7 @@ from test_value_checks import every_fact
 
 from smt_ws.parties.rules import Reason
 from smt_ws.settings import Validation
+from smt_ws.usage.missing import why_missing
 from smt_ws.usage.rules import (
     FLAG_BITS,
     RULES,
@@ -24,7 +25,6 @@ from smt_ws.usage.rules import (
     flags_of,
     rules_in,
     severities,
-    why_missing,
 )
 
 DAY = date(2026, 11, 10)
