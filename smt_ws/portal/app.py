@@ -60,8 +60,9 @@ def create_app(served: Hub) -> Flask:
     )
     app.extensions["hub"] = served
     _prepare_templates(app)
-    CSRFProtect(app)
+    # before the forms' seals are looked at: the page that refuses one is in the visitor's language, too
     app.before_request(visitor.look_who_comes)
+    CSRFProtect(app)
     app.after_request(_finish)
     for part in (open_pages, invitation_pages, account_pages, agreement_pages):
         app.register_blueprint(part.pages)

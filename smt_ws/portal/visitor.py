@@ -25,19 +25,24 @@ _NEXT: Final = re.compile(r"/(?:[ard]/[A-Za-z0-9_-]{20,64}|agreements(?:/[0-9]{1
 
 def look_who_comes() -> None:
     """Before each request: who it is, in which language they read, and where they are."""
-    token = session_token()
-    account: Account | None = account_of_session(hub().store, token) if token else None
-    g.account = account
+    g.account = None
     g.address = peer_address(request.environ) or "unknown"
-    g.language = chosen_language(
+    g.language = _language(None)
+    if token := session_token():
+        g.account = account_of_session(hub().store, token)
+        g.language = _language(g.account)
+    # Old browsers do not say where a request comes from; for them the form's token alone decides.
+    if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        abort(403)
+
+
+def _language(account: Account | None) -> str:
+    return chosen_language(
         request.args.get("lang"),
         request.cookies.get(_LANGUAGE),
         account.language if account else None,
         request.accept_languages.best_match(list(LANGUAGES)),
     )
-    # Old browsers do not say where a request comes from; for them the form's token alone decides.
-    if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        abort(403)
 
 
 def remember_language(answer: Response) -> None:

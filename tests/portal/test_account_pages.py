@@ -1,0 +1,300 @@
+"""Registering, confirming, logging in, a new password, the Account Authorization Code (A3, A4, A22, P9)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from portal_town import CHIKA, ESIIDS, PASSWORD, Browser, link_in
+from sqlalchemy import func, insert, select, update
+
+from smt_ws.accounts.log_in import forget_ended
+from smt_ws.accounts.passwords import is_password
+from smt_ws.clock import real_now
+from smt_ws.hub import Hub
+from smt_ws.parties import account_rules as rules
+from smt_ws.parties.account_tables import account, account_link, account_meter, account_session
+from smt_ws.parties.accounts import account_meters, account_of_premise, find_account, find_meter
+from smt_ws.parties.tables import meter, occupancy, premise
+from smt_ws.store.tables import audit_log, outbox
+
+
+def count(hub: Hub, table) -> int:
+    with hub.store.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def test_p9_a_customer_registers_confirms_and_logs_in(hub: Hub, mailbox, browser: Browser) -> None:
+    browser.register(esiid=ESIIDS[0][-8:])
+    assert browser.title == "Open the letter we have sent you"
+    with hub.store.read() as connection:
+        assert find_account(connection, email=CHIKA) is None
+    path = link_in(mailbox(CHIKA), "confirm")
+    for _ in range(2):  # a scanner of mail opens it too
+        browser.get(path)
+        assert browser.title == "Confirm your e-mail address"
+    browser.post(path)
+    browser.log_in("CAkin@Customer.EXAMPLE")
+    assert browser.title == "My agreements"
+    with hub.store.read() as connection:
+        found = find_account(connection, email=CHIKA)
+        assert found is not None
+        (mine,) = account_meters(connection, found.id)
+        assert (mine.esiid, mine.meter_number) == (ESIIDS[0], "M100001")
+        assert account_of_premise(connection, mine.premise_id) == found.id
+    browser.get("/profile")
+    assert rules.shown_code(found.authorization_code) in browser.text
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("first_name", "", "This is needed."),
+        ("last_name", "x" * 61, "too long"),
+        ("last_name", "a\nb", "cannot be shown"),
+        ("phone", "call me", "Give digits"),
+        ("email", "nobody", "Give one address"),
+        ("email", "a@b.example\r\nBcc: c@d.example", "Give one address"),
+        ("email_again", "other@customer.example", "differ"),
+        ("esiid", "12345", "last 6 or 8"),
+        ("meter_number", "<b>", "digits and letters"),
+        ("password", "short", "12 to 128"),
+        ("password", "aaaaaaaaaaaaaaaa", "different characters"),
+        ("password_again", "another passphrase", "differ"),
+        ("language", "fr", "Choose one."),
+    ],
+)
+def test_a_field_that_is_wrong_is_named_with_what_to_do(hub: Hub, browser: Browser, field, value, said) -> None:
+    assert browser.register(**{field: value}).status_code == 422
+    assert said in browser.text
+    assert f'href="#{field}"' in browser.text
+    assert count(hub, account) == 0
+    assert PASSWORD not in browser.text
+
+
+@pytest.mark.parametrize(
+    ("esiid", "number"),
+    [(ESIIDS[0], "100002"), (ESIIDS[1], "100001"), ("99999999", "100001"), (ESIIDS[0], "200001")],
+)
+def test_which_part_of_meter_and_esiid_was_wrong_is_not_told(browser: Browser, esiid: str, number: str) -> None:
+    assert browser.register(esiid=esiid, meter_number=number).status_code == 422
+    assert browser.text.count("60 days") == 1
+    assert browser.text.count("digital display") == 1
+
+
+def test_a_meter_that_is_not_provisioned_yet_cannot_be_registered(hub: Hub, browser: Browser) -> None:
+    with hub.store.write() as connection:
+        connection.execute(update(meter).values(provisioned_on=date(2026, 12, 1)))
+    assert browser.register().status_code == 422
+    assert "60 days" in browser.text
+
+
+def test_nobody_learns_who_has_an_account(hub: Hub, mailbox, registered, new_browser) -> None:
+    other = new_browser()
+    other.register(esiid=ESIIDS[1], meter_number="100002")
+    known = other.text
+    assert mailbox(CHIKA)["Subject"] == "You have an account already"
+    other = new_browser()
+    other.register(
+        esiid=ESIIDS[1], meter_number="100002", email="new@customer.example", email_again="new@customer.example"
+    )
+    assert other.text == known
+    mailbox("new@customer.example")
+    pages = []
+    for email in (CHIKA, "nobody@customer.example"):
+        other = new_browser()
+        other.log_in(email, "a wrong passphrase")
+        refused = other.text.replace(email, "")
+        other.get("/forgotten-password")
+        other.post("/forgotten-password", email=email)
+        pages.append((refused.count("do not belong together"), other.text))
+    assert pages[0] == pages[1]
+    assert pages[0][0] == 1
+
+
+def test_the_same_work_is_done_for_an_unknown_address(monkeypatch, registered, new_browser) -> None:
+    verified = []
+
+    def counted(held: str | None, password: str) -> bool:
+        verified.append(held is None)
+        return is_password(held, password)
+
+    monkeypatch.setattr("smt_ws.accounts.log_in.is_password", counted)
+    for email in (CHIKA, "nobody@customer.example"):
+        new_browser().log_in(email, "a wrong passphrase")
+    assert verified == [False, True]
+    assert not is_password(None, "nobody has this password")
+
+
+def test_a4_a_meter_belongs_to_one_account_until_somebody_else_moves_in(
+    hub: Hub, mailbox, registered, new_browser, clock
+) -> None:
+    second = {"email": "b@customer.example", "email_again": "b@customer.example"}
+    other = new_browser()
+    assert other.register(**second).status_code == 422
+    with hub.store.write() as connection:
+        premise_id = connection.scalar(select(premise.c.id).where(premise.c.esiid == ESIIDS[0]))
+        clock.advance(timedelta(days=20))
+        connection.execute(
+            insert(occupancy).values(premise_id=premise_id, move_in_day=date(2026, 12, 1), load_number=2)
+        )
+    other = new_browser()
+    other.register(**second)
+    path = link_in(mailbox("b@customer.example"), "confirm")
+    other.get(path)
+    other.post(path)
+    assert "confirmed" in other.text
+    with hub.store.read() as connection:
+        mine = find_account(connection, email="b@customer.example")
+        before = find_account(connection, email=CHIKA)
+        assert mine is not None
+        assert before is not None
+        assert account_meters(connection, before.id) == []
+        (home,) = account_meters(connection, mine.id)
+        assert (home.from_day, account_of_premise(connection, home.premise_id)) == (date(2026, 12, 1), mine.id)
+
+
+def test_of_two_who_register_the_same_meter_the_first_to_confirm_has_it(hub, mailbox, new_browser) -> None:
+    for email in ("a@customer.example", "b@customer.example"):
+        new_browser().register(email=email, email_again=email)
+    for email, status in (("b@customer.example", 200), ("a@customer.example", 410)):
+        browser, path = new_browser(), link_in(mailbox(email), "confirm")
+        browser.get(path)
+        assert browser.post(path).status_code == status
+    with hub.store.read() as connection:
+        assert find_account(connection, email="b@customer.example") is not None
+        assert find_account(connection, email="a@customer.example") is None
+
+
+def test_a_forgotten_password_is_set_anew_once_and_ends_every_log_in(hub, mailbox, registered, new_browser) -> None:
+    other = new_browser()
+    other.get("/forgotten-password")
+    other.post("/forgotten-password", email=CHIKA)
+    path = link_in(mailbox(CHIKA), "new-password")
+    other.get(path)
+    assert other.post(path, password="short", password_again="short").status_code == 422
+    other.post(path, password="another fine passphrase", password_again="another fine passphrase")
+    assert other.title == "Your new password is set"
+    assert registered.get("/profile").status_code == 200
+    assert registered.title == "Log in"
+    other.log_in(CHIKA, PASSWORD)
+    assert "do not belong together" in other.text
+    other.log_in(CHIKA, "another fine passphrase")
+    assert other.title == "My agreements"
+    assert other.get(path).status_code == 410
+
+
+@pytest.mark.parametrize(("kind", "late"), [("confirm", timedelta(hours=25)), ("new-password", timedelta(minutes=61))])
+def test_links_of_accounts_expire(hub, mailbox, browser, clock, kind: str, late: timedelta) -> None:
+    browser.register()
+    path = link_in(mailbox(CHIKA), "confirm")
+    if kind == "new-password":
+        browser.get(path)
+        browser.post(path)
+        browser.get("/forgotten-password")
+        browser.post("/forgotten-password", email=CHIKA)
+        path = link_in(mailbox(CHIKA), "new-password")
+    browser.get(path)
+    clock.advance(late)
+    assert browser.post(path, password="p" * 8 + "assphrase", password_again="p" * 8 + "assphrase").status_code == 410
+    assert browser.get(path).status_code == 410
+
+
+def test_no_token_and_no_password_stands_in_the_store(hub: Hub, mailbox, browser) -> None:
+    browser.register()
+    path = link_in(mailbox(CHIKA), "confirm")
+    browser.get(path)
+    browser.post(path)
+    browser.log_in()
+    session = browser.client.get_cookie("__Host-log-in", domain="localhost")
+    assert session is not None
+    secrets = (path.rsplit("/", 1)[1], PASSWORD, session.value)
+    with hub.store.read() as connection:
+        for table in (account, account_link, account_session, outbox, audit_log):
+            for row in connection.execute(select(table)):
+                assert not any(secret in str(tuple(row)) for secret in secrets), table.name
+
+
+def test_log_ins_end_when_idle_and_on_logging_out(hub: Hub, registered: Browser) -> None:
+    registered.get("/profile")
+    assert registered.title == "My profile"
+    with hub.store.write() as connection:
+        long_ago = real_now() - rules.SESSION_IDLE - timedelta(minutes=1)
+        connection.execute(update(account_session).values(seen_at=long_ago))
+    registered.get("/profile")
+    assert registered.title == "Log in"
+    assert forget_ended(hub) == 0
+    assert count(hub, account_session) == 0
+    registered.log_in()
+    registered.post("/log-out")
+    registered.get("/agreements")
+    assert registered.title == "Log in"
+    assert count(hub, account_session) == 0
+
+
+def test_registrations_that_nobody_confirms_are_forgotten(hub: Hub, browser, registered, new_browser, clock) -> None:
+    new_browser().register(esiid=ESIIDS[1], meter_number="100002", email="x@c.example", email_again="x@c.example")
+    assert count(hub, account) == 2
+    clock.advance(timedelta(days=9))
+    assert forget_ended(hub) == 1
+    assert (count(hub, account), count(hub, account_meter)) == (1, 1)
+
+
+def test_a3_the_code_is_shown_and_renewed(hub: Hub, registered: Browser) -> None:
+    def code() -> str:
+        with hub.store.read() as connection:
+            found = find_account(connection, email=CHIKA)
+            assert found is not None
+            return found.authorization_code
+
+    before = code()
+    registered.get("/profile")
+    registered.post("/profile/code")
+    assert code() != before
+    assert rules.shown_code(code()) in registered.text
+    with hub.store.read() as connection:
+        assert find_account(connection, authorization_code=before) is None
+        typed = rules.shown_code(code()).lower()
+        assert find_account(connection, authorization_code=typed) == find_account(connection, email=CHIKA)
+
+
+@pytest.mark.parametrize("what", ["log_in_email", "register_email", "reset_email"])
+def test_trying_too_often_is_stopped_over_all_processes(monkeypatch, mailbox, new_browser, what: str) -> None:
+    monkeypatch.setitem(rules.LIMITS, what, rules.Limit(2, timedelta(hours=1)))
+    answers = []
+    for _ in range(3):
+        browser = new_browser()
+        if what == "register_email":
+            answers.append(browser.register().status_code)
+        elif what == "reset_email":
+            browser.get("/forgotten-password")
+            answers.append(browser.post("/forgotten-password", email=CHIKA.upper()).status_code)
+        else:
+            answers.append(browser.log_in(CHIKA, "a wrong passphrase").status_code)
+    assert answers[-1] == 429
+    assert 429 not in answers[:-1]
+
+
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example", "/a/short", "/static/../x", "/agreements/1"]
+)
+def test_after_logging_in_nobody_is_sent_elsewhere(hub, mailbox, registered, new_browser, wanted: str) -> None:
+    other = new_browser()
+    with other.client.session_transaction(base_url="https://localhost") as session:
+        session["next"] = wanted
+    other.log_in()
+    assert other.page is not None
+    assert other.page.request.url == "https://localhost/agreements"
+
+
+def test_find_meter_takes_ends_of_esiids_and_numbers_without_their_letter(hub: Hub) -> None:
+    today = date(2026, 11, 20)
+    with hub.store.read() as connection:
+        for esiid in (ESIIDS[0], ESIIDS[0][-8:], ESIIDS[0][-6:]):
+            for number in ("100001", "M100001", "m100001"):
+                found = find_meter(connection, esiid=esiid, meter_number=number, today=today)
+                assert found is not None
+                assert (found.esiid, found.meter_number) == (ESIIDS[0], "M100001")
+        for esiid, number in ((ESIIDS[0][-7:], "100001"), ("%" * 6, "100001"), ("_" * 8, "100001"), (ESIIDS[0], "")):
+            assert find_meter(connection, esiid=esiid, meter_number=number, today=today) is None
