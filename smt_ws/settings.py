@@ -355,6 +355,9 @@ class Outbox(_Section):
 
     threads: int = Field(8, ge=1, le=64, description="of a worker process: so many servers are called side by side")
     attempts: int = Field(12, ge=1, description="tries that a server refused before an effect is given up")
+    lease_seconds: float = Field(
+        300, gt=0, description="a claimed effect returns then if its worker is gone; longer than the slowest call"
+    )
     failures: int = Field(5, ge=1, description="failures in a row after which a server is left alone for a while")
     longest_open_seconds: float = Field(300, gt=0, description="a server that is well again is found within this time")
 

@@ -52,6 +52,7 @@ def work(
         kwargs={
             "stop": stop,
             "policy": Policy(
+                lease=timedelta(seconds=outbox.lease_seconds),
                 attempts=outbox.attempts,
                 failures=outbox.failures,
                 longest_open=timedelta(seconds=outbox.longest_open_seconds),

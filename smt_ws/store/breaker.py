@@ -16,6 +16,8 @@ __all__ = ["Policy", "is_given_up", "is_half_open", "pause", "target_pause"]
 class Policy:
     """How the outbox deals with what fails."""
 
+    #: How long a claimed effect belongs to its worker; a handler must be done with one call by then.
+    lease: timedelta = timedelta(minutes=5)
     #: Tries of one effect before it is given up. Tries that failed because its target was down do not count.
     attempts: int = 8
     #: Failures in a row that open a target's circuit.

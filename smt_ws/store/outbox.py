@@ -45,8 +45,6 @@ __all__ = [
     "waiting",
 ]
 
-#: How long a claimed effect belongs to its worker; a handler must be done with one call by then.
-LEASE = timedelta(minutes=5)
 #: How long an effect is tried while its target is down.
 PATIENCE = timedelta(days=3)
 
@@ -89,7 +87,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Effects of one kind and target that are this worker's for `LEASE`."""
+    """Effects of one kind and target that are this worker's for a lease."""
 
     kind: str
     target: str | None
@@ -230,10 +228,10 @@ def _claim_of(
     connection.execute(
         update(outbox)
         .where(outbox.c.id.in_([row.id for row in rows]))
-        .values(lease_until=now + LEASE, attempts=outbox.c.attempts + 1)
+        .values(lease_until=now + policy.lease, attempts=outbox.c.attempts + 1)
     )
     if half_open:
-        connection.execute(update(outbox_target).where(outbox_target.c.target == lane).values(open_until=now + LEASE))
+        connection.execute(update(outbox_target).where(outbox_target.c.target == lane).values(open_until=now + policy.lease))
     return Claimed(first.kind, lane, rows)
 
 
