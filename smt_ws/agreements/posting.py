@@ -32,7 +32,7 @@ class Posting:
     def __call__(self, payload: dict[str, Any]) -> None:
         """Send one letter. An invitation that has been answered meanwhile, or taken back, is not sent any more."""
         notice = payload["notice"]
-        facts = notice["facts"] | {"portal_url": f"{self.hub.settings.portal.url}/agreements"}
+        facts = notice["facts"] | {"portal_url": self.hub.settings.portal.url}
         purposes = [Purpose(name) for name in payload["links"]]
         if purposes:
             urls = self._links(payload["number"], purposes)
