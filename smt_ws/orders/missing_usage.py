@@ -14,6 +14,7 @@ from smt_ws.clock import Clock, central_today
 from smt_ws.orders import errors, rules
 from smt_ws.parties.access import SLICE, authorise
 from smt_ws.parties.rules import REASON_CODES, REASONS
+from smt_ws.store import audit
 from smt_ws.usage.loads import snapshot
 from smt_ws.usage.missing import explain_missing
 from smt_ws.usage.read import CHANNELS, read_days
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
     from smt_ws.settings import Limits
 
-__all__ = ["MissingDays", "MissingUsage", "missing_usage"]
+__all__ = ["MissingDays", "MissingUsage", "missing_usage", "note_shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,24 @@ def missing_usage(
             expected=f"{asked} asked", presented=f"{stored.delivered} present, {absent} missing"
         )
     return MissingUsage(days_asked=asked, days_present=stored.delivered, missing=missing, load_mark=as_of)
+
+
+def note_shown(
+    connection: Connection, caller: Caller, answer: MissingUsage, *, esiids: int, clock: Clock, address: str | None
+) -> None:
+    """Note in the audit log that *caller* is told of so many *esiids* whether they have usage (P7).
+
+    Apart from the question, which is a snapshot: it would otherwise keep others from writing for as long as it takes.
+    """
+    audit.record(
+        connection,
+        audit.Event.MISSING_USAGE_SHOWN,
+        actor=f"company:{caller.company_id}",
+        at=clock.now(),
+        details={"esiids": esiids, "days": answer.days_asked, "days_present": answer.days_present},
+        certificate_sha256=caller.tls_sha256,
+        address=address,
+    )
 
 
 def _told(esiids: Sequence[str], esiid: int, first: date, last: date, code: Any) -> MissingDays:

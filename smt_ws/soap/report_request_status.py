@@ -9,10 +9,11 @@ from adapters.soap import spyne_compat  # noqa: F401
 from spyne import ServiceBase, rpc
 
 from adapters.soap.protocol import Call
+from adapters.soap.server import peer_address
 from smt_ws.hub import Hub
 from smt_ws.orders import status as orders
 from smt_ws.orders.errors import DateMalformedError, StatusUnknownError
-from smt_ws.orders.missing_usage import missing_usage
+from smt_ws.orders.missing_usage import missing_usage, note_shown
 from smt_ws.orders.rules import Status, read_date
 from smt_ws.soap import model
 from smt_ws.soap.wire import started, usa_day
@@ -69,6 +70,15 @@ def report_request_status(hub: Hub) -> type[ServiceBase]:
                     limits=hub.settings.limits,
                     clock=hub.clock,
                     allow_test_esiids=hub.settings.allow_test_esiids,
+                )
+            with hub.store.write() as connection:
+                note_shown(
+                    connection,
+                    call.caller,
+                    found,
+                    esiids=len(request.esiid),
+                    clock=hub.clock,
+                    address=peer_address(call.environ),
                 )
             reason = f"{found.days_present} of {found.days_asked} ESI-ID-days are there"
             response = started(model.MissingUsageResponse(), call.trans_id, reason)

@@ -59,6 +59,7 @@ class Event(StrEnum):
     FILE_TAKEN_IN = "file:intake:done"
     FILE_TURNED_AWAY = "file:intake:refused"
     USAGE_ANSWERED = "usage:answer:done"
+    MISSING_USAGE_SHOWN = "usage:missing:shown"
     FILE_PUBLISHED = "file:publish:done"
     FILE_FETCHED = "file:fetch:done"
     FILE_DELETED = "file:delete:done"
