@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from cryptography import x509
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 from sqlalchemy.exc import DBAPIError
 
-from adapters.revocation import read_lists
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.parties import certificates
-from smt_ws.parties.certificates import read_certificates
 
 __all__ = ["check_certificate"]
 
@@ -38,8 +34,7 @@ def check_certificate(hub: Hub, file: Path, no_database: bool) -> None:
       smt-ws check-certificate --no-database before-it-is-registered.crt
     """
     tls = hub.settings.tls
-    authorities = read_certificates(tls.client_authorities.read_bytes()) if tls.client_authorities.is_file() else []
-    crls = () if tls.crl is None else _revocation_lists(tls.crl)
+    authorities, crls = certificates.trusted_by(tls)
     try:
         checks = certificates.check_certificate(
             file.read_bytes(), store=None if no_database else hub.store, authorities=authorities, crls=crls,
@@ -59,10 +54,3 @@ def check_certificate(hub: Hub, file: Path, no_database: bool) -> None:
         click.echo(f"{failed} failed: a connection with this certificate would be refused.")
         raise click.exceptions.Exit(1)
     click.echo("A connection with this certificate would pass.")
-
-
-def _revocation_lists(file: Path) -> Sequence[x509.CertificateRevocationList]:
-    try:
-        return read_lists(file.read_bytes())
-    except ValueError as error:
-        raise click.ClickException(f"{file} is not a revocation list: {error}") from error

@@ -17,7 +17,7 @@ from smt_ws.cli.company_tdsp import tdsp_endpoint
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.parties import companies, ftps_accounts, rules
-from smt_ws.parties.certificates import read_certificates
+from smt_ws.parties.certificates import trusted_by
 from smt_ws.parties.companies import CompanyView
 
 __all__ = ["company"]
@@ -223,11 +223,10 @@ def add_certificate(hub: Hub, duns: str, file: Path, for_tls: bool, for_signing:
     """
     if not (for_tls or for_signing):
         raise click.UsageError("Say what it is for: --tls, --signing, or both.")
-    configured = hub.settings.tls.client_authorities
+    authorities, crls = trusted_by(hub.settings.tls)
     sha256 = companies.register_certificate(
         hub.store, duns=duns, content=file.read_bytes(), for_tls=for_tls, for_signing=for_signing,
-        authorities=read_certificates(configured.read_bytes()) if configured.is_file() else [],
-        environment=hub.settings.environment, actor=_actor(), clock=hub.clock,
+        authorities=authorities, crls=crls, environment=hub.settings.environment, actor=_actor(), clock=hub.clock,
     )  # fmt: skip
     click.echo(f"Registered: SHA-256 {sha256}")
 

@@ -20,9 +20,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import crypto
 from sqlalchemy import select
 
-from adapters.revocation import WhenExpired, signed_by
+from adapters.revocation import WhenExpired, read_lists, signed_by
 from smt_ws.parties.errors import CertificateUnreadableError
 from smt_ws.parties.tables import company, company_certificate, company_duns
+from smt_ws.settings import Tls
 from smt_ws.store.engine import Store
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "is_sample",
     "read_certificates",
     "shown",
+    "trusted_by",
 ]
 
 Environment = Literal["sandbox", "production"]
@@ -79,6 +81,20 @@ def read_certificates(content: bytes) -> list[x509.Certificate]:
         return [x509.load_der_x509_certificate(content)]
     except ValueError as error:
         raise CertificateUnreadableError(presented=str(error)[:200]) from error
+
+
+def trusted_by(tls: Tls) -> tuple[list[x509.Certificate], list[x509.CertificateRevocationList]]:
+    """The client authorities and the revocation lists that the settings name; none of them where there is no file.
+
+    Raises `CertificateUnreadableError`.
+    """
+    authorities = read_certificates(tls.client_authorities.read_bytes()) if tls.client_authorities.is_file() else []
+    if tls.crl is None:
+        return authorities, []
+    try:
+        return authorities, read_lists(tls.crl.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CertificateUnreadableError(f"{tls.crl} is no file of revocation lists: {error}") from error
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

@@ -138,19 +138,20 @@ def register_certificate(
     environment: Environment,
     actor: str,
     clock: Clock,
+    crls: Sequence[x509.CertificateRevocationList] = (),
 ) -> str:
     """Register the certificate in *content* (PEM or DER) to the company and return its fingerprint.
 
     It may be valid beside others, and from a later day on, so that a company can change certificates without a gap;
     registering it again sets its uses and lifts a withdrawal. Other companies may register it too: a service
-    provider's (P0). *authorities*: see `check_certificate`. Raises `CertificateUnreadableError`,
+    provider's (P0). *authorities* and *crls*: see `check_certificate`. Raises `CertificateUnreadableError`,
     `CertificateRefusedError` naming each check that a connection would fail, `CompanyUnknownError`.
     """
     if not (for_tls or for_signing):
         raise errors.CertificateRefusedError("A certificate is registered for TLS, for signing, or for both.")
     certificate = read_certificates(content)[0]
     now = real_now()
-    _require_passed(certificate, content, for_tls, authorities, environment, now)
+    _require_passed(certificate, content, for_tls, authorities, environment, now, crls)
     row = {
         "for_tls": for_tls,
         "for_signing": for_signing,
@@ -278,12 +279,23 @@ def _require_passed(
     authorities: Sequence[x509.Certificate],
     environment: Environment,
     now: datetime,
+    crls: Sequence[x509.CertificateRevocationList],
 ) -> None:
     # A certificate registered ahead of its first day is judged as on that day.
     moment = max(now, certificate.not_valid_before_utc)
     # A sandbox has no word to say on who issued what is only to sign; at TLS the authority decides anyway.
     known = authorities if for_tls or environment == "production" else []
-    checks = check_certificate(content, store=None, authorities=known, now=moment, environment=environment)
+    # Of a late list, and of an authority that has none, every connection will judge for itself.
+    told_of = [one for one in crls if one.issuer == certificate.issuer]
+    checks = check_certificate(
+        content,
+        store=None,
+        authorities=known,
+        now=moment,
+        environment=environment,
+        crls=told_of if known else [],
+        when_crl_expired="serve",
+    )
     failed = [f"{check.name}: {check.detail}" for check in checks if check.result == "failed"]
     if for_tls:
         failed += [f"{c.name}: {c.detail}" for c in checks if c.name == "extended key usage" and c.result == "warning"]

@@ -51,7 +51,7 @@ def endings_of_companies(connection: Connection, *, now: datetime) -> list[Endin
     """Every certificate in use that ends within the longest warning time; suspended companies are left alone."""
     held = company_certificate.c
     rows = connection.execute(
-        select(held, company.c.legal_name, company.c.email)
+        select(company_certificate, company.c.legal_name, company.c.email)
         .join(company, company.c.id == held.company_id)
         .where(held.withdrawn_at.is_(None), held.not_after > now, company.c.suspended_at.is_(None))
         .order_by(held.not_after, held.company_id, held.sha256)

@@ -91,7 +91,8 @@ def identify(
     if ours.suspended_at is not None:
         raise errors.CompanySuspendedError(f"{ours.legal_name} is suspended since {ours.suspended_at:%Y-%m-%d} UTC.")
     if not rules.may_call_from(address, ours.allowed_networks):
-        raise errors.AddressNotAllowedError(presented=address, expected=", ".join(ours.allowed_networks)[:300])
+        # which ones they are is not told: whoever holds a stolen key would learn where to call from
+        raise errors.AddressNotAllowedError(presented=address, expected="an address of the company's own list")
     if signing_certificate is not None:
         _usable_for_signing(connection, rows, ours, signing_certificate, now)
     kind = rules.acting_kind(ours.kind, requester_type)

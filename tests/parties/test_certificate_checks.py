@@ -20,7 +20,7 @@ from two_companies import PECAN, REAL_NOW
 from smt_ws.cli.check_certificate import check_certificate as command
 from smt_ws.cli.company import company as company_command
 from smt_ws.hub import Hub
-from smt_ws.parties import companies
+from smt_ws.parties import companies, errors
 from smt_ws.parties.certificates import (
     SAMPLE_EXTENSION,
     SAMPLE_ORGANIZATION,
@@ -28,6 +28,7 @@ from smt_ws.parties.certificates import (
     fingerprint,
     is_sample,
     read_certificates,
+    trusted_by,
 )
 from smt_ws.sandbox.certificates import PKCS12_PASSWORD, file_stem, make_sample_certificates
 from smt_ws.settings import Settings
@@ -255,3 +256,31 @@ def test_sample_certificates_come_as_pem_and_pkcs12_with_private_keys_private(tm
 )
 def test_a_companys_name_makes_a_safe_file_name(name, stem):
     assert file_stem(name) == stem
+
+
+def test_a_revoked_certificate_is_not_registered_and_a_late_list_keeps_nobody_from_it(two_companies, made, operator):
+    own = made.authority.own
+
+    def register(stem, *, revoked, ends):
+        entry = x509.RevokedCertificateBuilder().serial_number(made[revoked].certificate.serial_number)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(own.certificate.subject)
+        builder = builder.add_revoked_certificate(entry.revocation_date(REAL_NOW).build())
+        crl = builder.last_update(REAL_NOW - timedelta(days=2)).next_update(REAL_NOW + ends).sign(own.key, SHA256())
+        return companies.register_certificate(
+            two_companies, duns=PECAN, content=made.pem(stem), for_tls=True, for_signing=True,
+            authorities=[own.certificate], crls=[crl], environment="sandbox", **vars(operator),
+        )  # fmt: skip
+
+    for ends in (timedelta(days=1), -timedelta(hours=1)):
+        with pytest.raises(errors.CertificateRefusedError, match="revoked on"):
+            register("pecan-tls", revoked="pecan-tls", ends=ends)
+        assert register("pecan-tls", revoked="gulf", ends=ends) == fingerprint(made["pecan-tls"].certificate)
+
+
+def test_what_the_settings_trust_is_read_together(made, tmp_path):
+    tls = Settings(tls={"client_authorities": made.folder / "ca.crt"}).tls
+    assert trusted_by(tls) == ([made.authority.own.certificate], [])
+    assert trusted_by(tls.model_copy(update={"client_authorities": tmp_path / "none"})) == ([], [])
+    (tmp_path / "torn.pem").write_text("torn")
+    with pytest.raises(errors.CertificateUnreadableError):
+        trusted_by(tls.model_copy(update={"crl": tmp_path / "torn.pem"}))
