@@ -71,10 +71,10 @@ def end_several(
 ) -> list[Ended]:
     """End the caller's agreements, or take their invitations back, each for itself; what cannot be ended says why.
 
-    Raises `TooManySearchItemsError` where there are more than `AT_ONCE`.
+    Raises `TooManyItemsError` where there are more than `AT_ONCE`.
     """
     if len(numbers) > AT_ONCE:
-        raise errors.TooManySearchItemsError(presented=str(len(numbers)), expected=f"up to {AT_ONCE}")
+        raise errors.TooManyItemsError(presented=str(len(numbers)), expected=f"up to {AT_ONCE}")
     return [_end(connection, caller, number, clock, address) for number in numbers]
 
 

@@ -22,8 +22,8 @@ __all__ = [
     "OwnMailDomainError",
     "ResendLimitError",
     "SearchMalformedError",
+    "TooManyItemsError",
     "TooManyMetersError",
-    "TooManySearchItemsError",
     "WideningNeedsCustomerError",
 ]
 
@@ -59,7 +59,7 @@ class CustomerUnconfirmedError(HubError):
     - The customer may not have a Smart Meter yet. A meter with a digital display is not necessarily a Smart Meter. The
       customer should contact their REP to determine their meter type.
     - If the customer has recently received their Smart Meter, the meter information may not be available for access
-      through the Smart Meter Texas portal until up to 60 days after installation of the Smart Meter
+      through the Smart Meter Texas portal until up to 60 days after installation of the Smart Meter.
     """
 
     code = "CUSTOMER_UNCONFIRMED"
@@ -149,10 +149,10 @@ class SearchMalformedError(HubError):
     code = "SEARCH_MALFORMED"
 
 
-class TooManySearchItemsError(HubError):
-    """A search takes up to 100 items. Split the list."""
+class TooManyItemsError(HubError):
+    """The request lists more items than one may: up to 100. Split the list."""
 
-    code = "TOO_MANY_SEARCH_ITEMS"
+    code = "TOO_MANY_ITEMS"
 
 
 class InvitationNotOpenError(HubError):

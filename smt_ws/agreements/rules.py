@@ -262,8 +262,8 @@ def after(kind: Kind, status: Status, act: Act, actor: Actor) -> Status | None:
     """How an agreement of *kind* stands when *actor* has done *act* to it in *status*; None where that cannot be."""
     if act in KINDS[kind].never:
         return None
-    then = MOVES.get((status, act, actor))
-    return KINDS[kind].accepted if (status, act) == (_P, Act.ACCEPT) else then
+    move = (status, act, actor)
+    return KINDS[kind].accepted if move == (_P, Act.ACCEPT, _CUSTOMER) else MOVES.get(move)
 
 
 def acts_open_to(kind: Kind, status: Status, actor: Actor) -> list[Act]:

@@ -113,7 +113,7 @@ def search_agreements(
 ) -> Found:
     """A page of the caller's agreements, newest first, audited (P7).
 
-    Raises `SearchMalformedError`, `TooManySearchItemsError`.
+    Raises `SearchMalformedError`, `TooManyItemsError`.
     """
     wanted = [agreement.c.company_id == caller.company_id, *conditions(search)]
     total = connection.execute(select(func.count()).select_from(agreement).where(*wanted)).scalar_one()
@@ -174,7 +174,7 @@ def agreement_meters(connection: Connection, caller: Caller, number: str, *, pag
 
 
 def conditions(search: Search) -> list[ColumnElement[bool]]:
-    """What *search* asks of an agreement. Raises `SearchMalformedError`, `TooManySearchItemsError`."""
+    """What *search* asks of an agreement. Raises `SearchMalformedError`, `TooManyItemsError`."""
     wanted: list[ColumnElement[bool]] = []
     if search.kind is not None:
         wanted.append(agreement.c.kind == search.kind.value)
@@ -185,7 +185,7 @@ def conditions(search: Search) -> list[ColumnElement[bool]]:
     if search.by is None:
         return wanted
     if len(search.items) > ITEMS_AT_MOST:
-        raise errors.TooManySearchItemsError(presented=str(len(search.items)), expected=f"up to {ITEMS_AT_MOST}")
+        raise errors.TooManyItemsError(presented=str(len(search.items)), expected=f"up to {ITEMS_AT_MOST}")
     columns = {
         "number": agreement.c.number,
         "last_name": agreement.c.last_name_key,

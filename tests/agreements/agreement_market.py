@@ -150,9 +150,7 @@ class Town:
             **({"meters": tuple(ListedMeter(esiid(home), meter_number(home)) for home in homes)} | report | more),
         )
         with self.store.write() as connection:
-            return initiate(
-                connection, self.callers[by], asked, policy=self.policy, clock=self.clock, address=address
-            )
+            return initiate(connection, self.callers[by], asked, policy=self.policy, clock=self.clock, address=address)
 
     def post(self) -> list[dict[str, Any]]:
         """Carry out the letters that wait, as the outbox would; returns them as they leave."""
@@ -188,9 +186,7 @@ class Town:
     def answer(self, purpose: Purpose, token: str, *, account_id: int | None = None, address: str | None = None):
         with self.store.write() as connection:
             if purpose is Purpose.ACCEPT:
-                return respond.accept(
-                    connection, token, account_id=account_id, clock=self.clock, address=address
-                )
+                return respond.accept(connection, token, account_id=account_id, clock=self.clock, address=address)
             act: Callable[..., respond.Decided] = respond.reject if purpose is Purpose.REJECT else respond.disown
             return act(connection, token, clock=self.clock, address=address)
 

@@ -34,10 +34,14 @@ def test_an_invitation_is_stored_and_written_to_both(town: Town):
     assert (row.attested_at, row.attested_by, row.attested_from) == (town.clock.now(), "cd" * 32, "198.51.100.7")
     assert (row.contact_name, row.contact_email) == ("Lantern Savings", "desk@lantern.example")
     town.post()
-    assert town.letters() == [
-        ("agreement_invitation", "ana@customer.example"),
-        ("agreement_initiated", "desk@lantern.example"),
-    ] * 2
+    assert (
+        town.letters()
+        == [
+            ("agreement_invitation", "ana@customer.example"),
+            ("agreement_initiated", "desk@lantern.example"),
+        ]
+        * 2
+    )
     facts = town.posted[0]["facts"]
     assert facts["esiids"] == ["XXXXXXXXXX0000000"]
     assert (facts["customer_name"], facts["expires_on"], facts["company"]) == (
@@ -216,7 +220,13 @@ def test_html_and_line_breaks_in_names_are_kept_as_text_and_refused_in_addresses
     town.post()
     assert town.posted[0]["facts"]["customer_name"].endswith("<script>alert(1)</script>")
     assert town.row(made.number).comments == "<b>now</b>\nsecond line"
-    for address in ("a@b.example\r\nBcc: c@d.example", "a@b.example, c@d.example", "<a@b.example>", "a@b", "@b.example"):
+    for address in (
+        "a@b.example\r\nBcc: c@d.example",
+        "a@b.example, c@d.example",
+        "<a@b.example>",
+        "a@b",
+        "@b.example",
+    ):
         with pytest.raises(errors.FieldError):
             town.invite(1, customer=replace(ANA, email=address))
         with pytest.raises(errors.FieldError):
