@@ -38,6 +38,7 @@ __all__ = [
     "NoSlotFreeError",
     "NotATdspError",
     "NotYourPremiseError",
+    "OpenPgpCertificateMissingError",
     "RemovalAwaitsCustomerError",
     "TooManyEsiidsError",
     "TooManyPostsError",
@@ -228,6 +229,15 @@ class LogRangeError(HubError):
     """The dates of the log are exchanged, malformed, or too many days apart. Ask for a shorter range."""
 
     code = "LOG_RANGE"
+
+
+class OpenPgpCertificateMissingError(HubError):
+    """Your company has no OpenPGP certificate here, so no file could be encrypted to it.
+
+    Register one, then ask again.
+    """
+
+    code = "OPENPGP_CERTIFICATE_MISSING"
 
 
 class NotATdspError(HubError):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from smt_ws.han.terms import Terms
     from smt_ws.parties.identify import Caller
 
-__all__ = ["COLUMNS", "PAGE", "LogPage", "LogRange", "LogRow", "checked_range", "log_page", "log_rows"]
+__all__ = ["COLUMNS", "PAGE", "LogPage", "LogRange", "LogRow", "checked_range", "log_page", "log_rows", "read_days"]
 
 #: Rows on a page.
 PAGE = 1000
@@ -76,6 +76,15 @@ class LogPage:
     more: bool
 
 
+def read_days(first: str, last: str) -> tuple[date, date]:
+    """Two days written MM/DD/YYYY. Raises `LogRangeError`."""
+    try:
+        days = [date(int(text[6:]), int(text[:2]), int(text[3:5])) for text in (first, last)]
+    except ValueError as error:
+        raise LogRangeError(presented=f"{first} to {last}", expected="real days, written MM/DD/YYYY") from error
+    return days[0], days[1]
+
+
 def checked_range(wanted: LogRange, *, terms: Terms) -> LogRange:
     """Return *wanted*. Raises `LogRangeError`."""
     days = (wanted.last - wanted.first).days + 1
@@ -112,10 +121,17 @@ def log_page(
 
 
 def log_rows(
-    connection: Connection, *, company_id: int, kind: str, duns_numbers: Sequence[str], wanted: LogRange
+    connection: Connection,
+    *,
+    company_id: int,
+    kind: str,
+    duns_numbers: Sequence[str],
+    wanted: LogRange,
+    through: int,
 ) -> Iterator[LogRow]:
-    """All rows, read a piece at a time."""
-    question = _question(company_id, kind, duns_numbers, wanted).execution_options(yield_per=PAGE)
+    """All rows up to the status *through*, read a piece at a time."""
+    question = _question(company_id, kind, duns_numbers, wanted).where(han_message_status.c.id <= through)
+    question = question.execution_options(yield_per=PAGE)
     for row in connection.execute(question):
         yield _row(row)
 

@@ -15,6 +15,8 @@ from adapters.soap.server import peer_address, waited
 from smt_ws.hub import Hub
 from smt_ws.soap.connectivity import connectivity
 from smt_ws.soap.csp_authorization import csp_authorization
+from smt_ws.soap.han_messaging import han_messaging
+from smt_ws.soap.han_provisioning import han_provisioning
 from smt_ws.soap.information import meter_information, premise_information
 from smt_ws.soap.meter_usage import meter_usage
 from smt_ws.soap.report_request_status import report_request_status
@@ -49,6 +51,21 @@ SERVICES: Final[Mapping[str, _Service]] = {
     "CSPAuthorization": _Service(csp_authorization),
     "PremiseInformation": _Service(premise_information, {"GetPremiseInformation": "esiid"}),
     "MeterInformation": _Service(meter_information, {"GetMeterInformation": "esiid"}),
+    "HANProvisioning": _Service(han_provisioning),
+    "HANMessaging": _Service(
+        han_messaging,
+        dict.fromkeys(
+            (
+                "SendTextMessage",
+                "CancelTextMessage",
+                "SendLoadControlEvent",
+                "CancelLoadControlEvent",
+                "CancelAllLoadControlEvents",
+                "SendPrice",
+            ),
+            "esiid",
+        ),
+    ),
     "Connectivity": _Service(connectivity),
     "TDSPCallback": _Service(tdsp_callback),
 }

@@ -16,8 +16,13 @@ from smt_ws.store.idempotency import Answer, answer_once
 __all__ = ["remembered", "stamped"]
 
 
-def remembered(hub: Hub, call: Call, run: Callable[[Connection], dict[str, Any]]) -> Answer:
-    """Run *run* for this request unless it is a repeat; what it returns is the content of every answer to it."""
+def remembered(
+    hub: Hub, call: Call, run: Callable[[Connection], dict[str, Any]], *, keep: timedelta | None = None
+) -> Answer:
+    """Run *run* for this request unless it is a repeat; what it returns is the content of every answer to it.
+
+    *keep*: how long it is remembered, where that is not as long as the settings say of all.
+    """
     return answer_once(
         hub.store,
         company_id=call.caller.company_id,
@@ -25,7 +30,7 @@ def remembered(hub: Hub, call: Call, run: Callable[[Connection], dict[str, Any]]
         trans_id=call.trans_id,
         body_sha256=call.body_digest,
         now=hub.clock.now(),
-        keep=timedelta(hours=hub.settings.limits.repeat_hours),
+        keep=keep or timedelta(hours=hub.settings.limits.repeat_hours),
         run=run,
     )
 

@@ -32,6 +32,8 @@ SERVICES = [
     "CSPAuthorization",
     "PremiseInformation",
     "MeterInformation",
+    "HANProvisioning",
+    "HANMessaging",
     "RequesterCallback",
     "TDSPCallback",
     "TDSPHan",
@@ -181,6 +183,46 @@ def test_both_schemas_judge_a_corpus_alike(service, tmp_path):
         ],
         "PremiseInformation": [_request(service, "GetPremiseInformation", f"<m:esiid>{ESIID}</m:esiid>" * 2)],
         "MeterInformation": [_request(service, "GetMeterInformation", f"<m:esiid>{ESIID}</m:esiid>")],
+        "HANProvisioning": [
+            _request(
+                service,
+                "ProvisionDevice",
+                f"<m:esiid>{ESIID}</m:esiid><m:meterSerialNumber>1</m:meterSerialNumber>"
+                "<m:deviceMACAddr>00:0D:6F:00:0A:BC:DE:F0</m:deviceMACAddr>"
+                "<m:installCode>83FED3407A932B70</m:installCode><m:deviceType>PCT</m:deviceType>",
+            ),
+            _request(
+                service,
+                "DeprovisionDevice",
+                f"<m:esiid>{ESIID}</m:esiid><m:meterSerialNumber>1</m:meterSerialNumber>"
+                "<m:deviceMACAddr>000D6F000ABCDEF0</m:deviceMACAddr>",
+            ),
+            _request(
+                service, "GetDevices", f"<m:esiid>{ESIID}</m:esiid>" * 2 + "<m:includeHistory>true</m:includeHistory>"
+            ),
+        ],
+        "HANMessaging": [
+            _request(
+                service,
+                "SendTextMessage",
+                "<m:messageText>Peak day</m:messageText><m:priority>HIGH</m:priority>"
+                "<m:startTime>2026-11-20T21:00:00Z</m:startTime><m:durationMinutes>60</m:durationMinutes>"
+                f"<m:esiid>{ESIID}</m:esiid>",
+            ),
+            _request(
+                service,
+                "SendLoadControlEvent",
+                "<m:criticalityLevel>2</m:criticalityLevel><m:durationMinutes>1441</m:durationMinutes>"
+                f"<m:coolingOffset>2.0</m:coolingOffset><m:esiid>{ESIID}</m:esiid>",
+            ),
+            _request(
+                service,
+                "SendPrice",
+                f"<m:providerId>123456789</m:providerId><m:price>0.1875</m:price><m:esiid>{ESIID}</m:esiid>",
+            ),
+            _request(service, "CancelTextMessage", "<m:requestId>1000000001</m:requestId>"),
+            _request(service, "GetMessageLog", "<m:fromDate>11/20/2026</m:fromDate><m:toDate>11/20/2026</m:toDate>"),
+        ],
         "CSPAuthorization": [
             _request(
                 service,
