@@ -5,6 +5,8 @@ from __future__ import annotations
 from smt_ws.accounts.letters import LETTER as ACCOUNT_LETTER
 from smt_ws.accounts.letters import Posting as AccountPosting
 from smt_ws.agreements.handlers import agreement_handlers
+from smt_ws.han.log_file import LOG_FILE, LogFile
+from smt_ws.han.removal import REMOVAL_DECIDED, RemovalDecided
 from smt_ws.han.tdsp_calls import TdspCalls
 from smt_ws.hub import Hub
 from smt_ws.notices.call_back import CallBack
@@ -25,6 +27,8 @@ def handlers_of(hub: Hub) -> Handlers:
         ACCOUNT_LETTER: AccountPosting(hub, carry),
         CALLBACK: CallBack(hub),
         ORDER_AGREED: PlaceAgreed(hub),
+        REMOVAL_DECIDED: RemovalDecided(hub),
+        LOG_FILE: LogFile(hub),
         **agreement_handlers(hub, carry),
         **TdspCalls(hub).handlers(),
     }
