@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -41,7 +41,7 @@ def free_port() -> int:
 
 
 class Front:
-    """A sandbox whose SOAP process listens on a unix socket, and nginx in front of it."""
+    """A sandbox whose SOAP endpoint and portal listen on unix sockets, and nginx in front of them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,25 +49,28 @@ class Front:
         self.certificates = self.sandbox.certificates
         self.lists = folder / "lists.pem"
         self.revoke()
-        self.port = free_port()
+        self.port, self.pages = free_port(), free_port()
         self.socket = folder / "soap.sock"
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        ready = self.folder / "ready.json"
         settings = {
             "SMT_WS_SOAP__PROXY_SOCKET": str(self.socket),
             "SMT_WS_SOAP__BASE_URL": f"https://127.0.0.1:{self.port}",
             "SMT_WS_SOAP__WORKERS": "1",
             "SMT_WS_TLS__CRL": str(self.lists),
+            "SMT_WS_PORTAL__PROXY_SOCKET": str(self.folder / "portal.sock"),
         }
-        self._run(
-            *(sys.executable, "-m", "smt_ws.cli", "--settings", str(self.sandbox.settings_file)),
-            *("soap", "--ready-file", str(ready)), env=os.environ | settings,
-        )  # fmt: skip
+        ready = [self.folder / f"{role}.json" for role in ("soap", "portal")]
+        for file in ready:
+            self._run(
+                *(sys.executable, "-m", "smt_ws.cli", "--settings", str(self.sandbox.settings_file)),
+                *(file.stem, "--ready-file", str(file)),
+                env=os.environ | settings,
+            )
         self._run("nginx", "-e", "stderr", "-p", str(self.folder), "-c", str(self.nginx_configuration()))
         deadline = time.monotonic() + 30
-        while not (ready.exists() and json.loads(ready.read_text() or "null") and self._listens()):
+        while not (all(file.exists() and file.read_text() for file in ready) and self._listens()):
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             assert all(process.poll() is None for process in self.processes), (self.folder / "log").read_text()
             time.sleep(0.05)
@@ -97,7 +100,7 @@ class Front:
             "unix:/run/smt-ws/soap.sock": f"unix:{self.socket}",
             "unix:/run/smt-ws/portal.sock": f"unix:{self.folder}/portal.sock",
             "listen 5200 ": f"listen 127.0.0.1:{self.port} ",
-            "listen 443 ": f"listen 127.0.0.1:{free_port()} ",
+            "listen 443 ": f"listen 127.0.0.1:{self.pages} ",
         }.items():
             assert ours in site
             site = site.replace(ours, here)
@@ -238,12 +241,22 @@ def test_a_revocation_holds_at_once_on_an_open_connection_and_for_signatures(fro
     assert front.ping(client, PECAN).companyName == "Pecan Energy"
 
 
-def test_a_hub_that_is_away_is_a_502_and_no_second_try(front):
-    """The portal's socket is not there in this test."""
-    site = (front.folder / "nginx.conf").read_text()
-    port = next(line.split(":")[1].split()[0] for line in site.splitlines() if "ssl http2" in line)
-    found = requests.get(f"https://127.0.0.1:{port}/", verify=str(front.certificates / "ca.crt"), timeout=15)
-    assert found.status_code == 502
+def test_pages_need_no_certificate_and_a_portal_that_is_away_is_a_502(front):
+    def page() -> requests.Response:
+        session = requests.Session()
+        session.trust_env = False
+        with session:
+            return session.get(
+                f"https://127.0.0.1:{front.pages}/", verify=str(front.certificates / "ca.crt"), timeout=15,
+                headers={"X-Client-Cert": "nonsense"},
+            )  # fmt: skip
+
+    assert page().status_code == 200
+    assert "Content-Security-Policy" in page().headers
+    portal = front.processes[1]
+    portal.send_signal(signal.SIGTERM)
+    portal.wait(20)
+    assert page().status_code == 502
 
 
 # -- systemd
@@ -292,5 +305,5 @@ def test_every_command_of_the_units_is_one_of_smt_ws(units):
         if line.startswith("ExecStart=")
     ]
     assert sorted(words) == ["%i", "serve", "work"]
-    listed = (units / "smt-ws-role@.service").read_text().partition("enable --now ")[2].splitlines()[0]
-    assert {role.partition("@")[2] for role in listed.split()} <= set(COMMANDS)
+    named = set(re.findall(r"smt-ws-role@(\w+)", (units / "smt-ws-role@.service").read_text())) - {"service"}
+    assert {"soap", "ftps", "portal"} < named <= set(COMMANDS)
