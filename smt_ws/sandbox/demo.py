@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from smt_ws.sandbox.build import COMPANIES, Sandbox, load_market, make_sandbox
+from smt_ws.sandbox.demo_agreement import show_agreement
 from smt_ws.sandbox.market import Market
 from smt_ws.sandbox.requester import Requester
 from smt_ws.usage.activity import Activity
@@ -98,6 +99,7 @@ class Demo:
         try:
             requester = Requester(sandbox, sandbox.player(COMPANIES[0][2]), settings)
             self._journey(requester, market)
+            self._show(show_agreement(sandbox, market, self.console, self._step))
             self._timing()
             if self.keep:
                 self._keep(requester, process)
