@@ -14,6 +14,7 @@ from jobs import audit, daily
 from jobs.agreements import agreements_by_night
 from jobs.certificates import warn_of_endings
 from jobs.completeness import report_completeness
+from jobs.visitors import forget_visitors
 from smt_ws.hub import Hub
 
 __all__ = ["CONTINUAL", "TABLE", "ContinualJob", "TimedJob"]
@@ -50,6 +51,7 @@ TABLE = (
     TimedJob("remove-expired-files", time(0, 15), daily.remove_expired_files),
     TimedJob("forget-answers", time(0, 30), daily.forget_answers),
     TimedJob("forget-effects", time(0, 35), daily.forget_effects),
+    TimedJob("forget-visitors", time(0, 40), forget_visitors),
     TimedJob("seal-audit", time(0, 45), audit.seal_all),
     TimedJob("sweep-loads", time(3, 15), daily.sweep_loads),
     TimedJob("sweep-files", time(3, 30), daily.sweep_files),
