@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -28,6 +29,8 @@ from smt_ws.parties.errors import (
 from smt_ws.parties.identify import Caller, certificate_by_issuer, identify, is_registered_for_tls
 
 __all__ = ["hooks_of"]
+
+log = structlog.get_logger("smt_ws.soap")
 
 #: The header's elements stand first in every request; nothing further down is looked at for them.
 _HEADER_LENGTH = 5
@@ -108,7 +111,10 @@ def _header(body: etree._Element) -> dict[str, str]:
 
 @dataclass
 class _Signer:
-    """The hub's signing key and certificate, read again when a file changes: a renewal needs no restart."""
+    """The hub's signing key and certificate, read again when a file changes: a renewal needs no restart.
+
+    While the new files do not fit together, the earlier pair signs; at the first call they raise OSError or ValueError.
+    """
 
     key_file: Path
     certificate_file: Path
@@ -117,11 +123,16 @@ class _Signer:
     _pair: tuple[RSAPrivateKey, x509.Certificate] | None = None
 
     def __call__(self) -> tuple[RSAPrivateKey, x509.Certificate]:
-        stamp = tuple((s.st_mtime_ns, s.st_ino) for s in (self.key_file.stat(), self.certificate_file.stat()))
         with self._lock:
-            if self._pair is None or stamp != self._stamp:
-                self._pair = self._read()
-                self._stamp = stamp
+            try:
+                stamp = tuple((s.st_mtime_ns, s.st_ino) for s in (self.key_file.stat(), self.certificate_file.stat()))
+                if self._pair is None or stamp != self._stamp:
+                    self._stamp = stamp
+                    self._pair = self._read()
+            except (OSError, ValueError) as refused:
+                if self._pair is None:
+                    raise
+                log.error("signing files have changed and cannot be used", reason=str(refused))  # noqa: TRY400
             return self._pair
 
     def _read(self) -> tuple[RSAPrivateKey, x509.Certificate]:
