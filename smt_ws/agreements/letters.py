@@ -113,7 +113,7 @@ def tell(connection: Connection, rows: Sequence[Any], occasion: Occasion, *, now
         for letter in OCCASIONS[occasion]:
             to_customer = letter.reader is Reader.CUSTOMER
             # An occasion may come again (a change, an extension): its moment tells one letter from the next.
-            key = f"agreement:{row.number}:{letter.name}:{letter.reader.value}:{now:%Y%m%d%H%M%S%f}"
+            key = f"agreement:{row.number}:{occasion.value}:{letter.reader.value}:{now:%Y%m%d%H%M%S%f}"
             addresses = {
                 Reader.CUSTOMER: row.email,
                 Reader.INITIATOR: row.contact_email,

@@ -16,7 +16,7 @@ from smt_ws.agreements.initiate import Initiated, initiate
 from smt_ws.agreements.posting import PATHS, Posting
 from smt_ws.agreements.rules import Kind, Purpose
 from smt_ws.agreements.tables import agreement, agreement_history
-from smt_ws.clock import FixedClock
+from smt_ws.clock import FixedClock, central_today
 from smt_ws.hub import Hub
 from smt_ws.parties.account_rules import email_key
 from smt_ws.parties.account_tables import account, account_meter
@@ -127,7 +127,7 @@ class Town:
                         premise_id=self.premises[home],
                         account_id=account_id,
                         meter_number=meter_number(home),
-                        added_at=self.clock.now(),
+                        added_on=central_today(self.clock),
                         in_force=True,
                     )
                 )
