@@ -43,6 +43,23 @@ VALUES: Final[Mapping[str, Sequence[str]]] = {
     # everything, from the first load on
     "loadMark": ["0"],
     "dataType": ["INTERVAL"],
+    # a home of the sandbox that another REP serves, and its customer, whom you have met
+    "agreementType": ["ONE_TIME"],
+    "customerPermission": ["true"],
+    "registered": ["false"],
+    "customerType": ["RESIDENTIAL"],
+    "firstName": ["Chika"],
+    "lastName": ["Akin"],
+    "street": ["400 N Olive Street"],
+    "city": ["Dallas"],
+    "state": ["TX"],
+    "zip": ["75201"],
+    "customerEmail": ["chika.akin@customer.example"],
+    "meter": ["<m:esiid>10443720003734241</m:esiid><m:meterNumber>104376809LG</m:meterNumber>"],
+    "reportType": ["INTERVAL"],
+    "reportPeriod": ["3M"],
+    # MyAgreements tells the numbers of yours
+    "agreementNumber": ["010100000001"],
     # MySubscriptions tells the numbers of yours
     "subscriptionId": ["1"],
     **{
@@ -141,6 +158,45 @@ STEPS: Final = (
         values={"subscriptionId": ["999999999999999999"]},
         expects=[_code("SUBSCRIPTION_UNKNOWN")],
         fault=True,
+    ),
+    Step(
+        "Ask a customer of another REP for a report",
+        "NewAgreement",
+        expects=[
+            XPathMatch(
+                "Pending, or the fourth within a year",
+                "//m:agreement/m:status = 'PENDING' or //c:HubFault/c:code = 'ONE_TIME_LIMIT'",
+                "true",
+            )
+        ],
+        fault=None,
+    ),
+    Step(
+        "Ask a customer with the wrong meter",
+        "NewAgreement",
+        values={"meter": ["<m:esiid>10443720003734241</m:esiid><m:meterNumber>1</m:meterNumber>"]},
+        expects=[_code("CUSTOMER_UNCONFIRMED")],
+        fault=True,
+    ),
+    Step(
+        "Which customers have I asked",
+        "MyAgreements",
+        values={"agreementType": ["ONE_TIME"]},
+        expects=[DONE, XPathMatch("one at least", "//m:totalCount > 0", "true")],
+    ),
+    *(
+        Step(f"Name nobody's agreement to {operation}", operation, expects=[_code("AGREEMENT_UNKNOWN")], fault=True)
+        for operation in ("AgreementDetails", "AgreementESIIDs", "ResendInvitation", "ChangeAgreement")
+    ),
+    Step(
+        "End nobody's agreement",
+        "TerminateAgreement",
+        expects=[DONE, XPathMatch("it says so", "//m:result/m:code", "AGREEMENT_UNKNOWN")],
+    ),
+    Step(
+        "What may I see",
+        "AuthorizedESIIDs",
+        expects=[DONE, XPathMatch("those that I serve", "count(//m:authorized[m:basis = 'SERVICE']) > 0", "true")],
     ),
     Step(
         "How is my order",

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from adapters import lse
 from adapters.soap import faults, wss_failures
 from adapters.soap.wssecurity import DEFAULT
+from smt_ws.agreements import errors as agreement_errors
 from smt_ws.guide.markdown import table
 from smt_ws.orders import errors as order_errors
 from smt_ws.orders.renderers import RENDERERS
@@ -26,6 +27,7 @@ from smt_ws.usage.rules import RULES
 __all__ = [
     "callers",
     "exceptions",
+    "faults_of_agreements",
     "faults_of_identity",
     "faults_of_messages",
     "faults_of_orders",
@@ -131,6 +133,12 @@ def faults_of_identity() -> str:
 def faults_of_orders() -> str:
     """Refusals of what is asked. Those that only the hub's own workers meet are left out."""
     return _errors(one for one in _classes(order_errors) if one.callers_fault or hasattr(one, "retry_after"))
+
+
+def faults_of_agreements() -> str:
+    """Refusals of agreements; answers to a link are pages, not faults."""
+    pages = (agreement_errors.InvitationNotOpenError, agreement_errors.LogInNeededError)
+    return _errors(one for one in _classes(agreement_errors) if one not in pages)
 
 
 def loads() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from smt_ws.guide import codes, contract, files
+from smt_ws.guide import agreements, codes, contract, files
 
 __all__ = ["TABLES"]
 
@@ -22,6 +22,9 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "codes-messages": codes.faults_of_messages,
         "codes-identity": codes.faults_of_identity,
         "codes-orders": codes.faults_of_orders,
+        "codes-agreements": codes.faults_of_agreements,
+        "agreement-kinds": agreements.kinds,
+        "agreement-statuses": agreements.statuses,
         "codes-exceptions": codes.exceptions,
         "order-states": codes.order_states,
         "part-states": codes.part_states,
