@@ -25,6 +25,7 @@ from rich.table import Table
 
 from smt_ws.sandbox.build import COMPANIES, Sandbox, load_market, make_sandbox
 from smt_ws.sandbox.demo_agreement import show_agreement
+from smt_ws.sandbox.demo_han import show_home_area_network
 from smt_ws.sandbox.market import Market
 from smt_ws.sandbox.requester import Requester
 from smt_ws.usage.activity import Activity
@@ -99,6 +100,7 @@ class Demo:
         try:
             requester = Requester(sandbox, sandbox.player(COMPANIES[0][2]), settings)
             self._journey(requester, market)
+            show_home_area_network(self.console, requester, market, self._step)
             self._show(show_agreement(sandbox, market, self.console, self._step))
             self._timing()
             if self.keep:
