@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from cryptography import x509
-from sqlalchemy import Connection, Row, and_, exists, select
+from sqlalchemy import Connection, Row, and_, bindparam, exists, select
 
 from smt_ws.parties import errors, rules
 from smt_ws.parties.certificates import Environment, fingerprint, is_sample, shown
@@ -138,21 +138,25 @@ def certificate_by_issuer(connection: Connection, issuer: str, serial: int) -> x
     return None if pem is None else x509.load_pem_x509_certificate(pem.encode())
 
 
+_held = company_certificate.c
+#: A row for each registration of the certificates and DUNS number of the company that holds it. Made once, because
+#: every request asks it, and making it takes as long as asking.
+_REGISTRATIONS: Final = (
+    select(
+        _held.sha256, _held.for_tls, _held.for_signing, _held.not_before, _held.not_after, _held.withdrawn_at,
+        company.c.id.label("company_id"), company.c.legal_name, company.c.kind, company.c.suspended_at,
+        company.c.allowed_networks,
+        company_duns.c.duns,
+    )
+    .join(company, company.c.id == _held.company_id)
+    .outerjoin(company_duns, company_duns.c.company_id == company.c.id)
+    .where(_held.sha256.in_(bindparam("sha256s", expanding=True)))
+    .order_by(company.c.id, company_duns.c.duns)
+)  # fmt: skip
+
+
 def _registrations(connection: Connection, sha256s: set[str]) -> Sequence[_Registration]:
-    # A row for each registration of the certificates and DUNS number of the company that holds it.
-    held = company_certificate.c
-    return connection.execute(
-        select(
-            held.sha256, held.for_tls, held.for_signing, held.not_before, held.not_after, held.withdrawn_at,
-            company.c.id.label("company_id"), company.c.legal_name, company.c.kind, company.c.suspended_at,
-            company.c.allowed_networks,
-            company_duns.c.duns,
-        )
-        .join(company, company.c.id == held.company_id)
-        .outerjoin(company_duns, company_duns.c.company_id == company.c.id)
-        .where(held.sha256.in_(sorted(sha256s)))
-        .order_by(company.c.id, company_duns.c.duns)
-    ).all()  # fmt: skip
+    return connection.execute(_REGISTRATIONS, {"sha256s": sorted(sha256s)}).all()
 
 
 def _company_named(
