@@ -119,6 +119,6 @@ def tell_han(connection: Connection, row: Any, *, accepted: bool, clock: Clock) 
         connection,
         kind=REMOVAL_DECIDED,
         key=f"agreement:{row.number}:removal",
-        payload={"request_id": row.removal_request, "accepted": accepted, "agreement": row.number},
+        payload={"request_id": int(row.removal_request), "accepted": accepted, "agreement": row.number},
         now=clock.now(),
     )

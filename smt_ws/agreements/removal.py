@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, insert, or_, select
+from sqlalchemy import Connection, insert, or_, select
 
+from smt_ws.agreements.answer import REMOVAL_DECIDED
 from smt_ws.agreements.initiate import next_number
 from smt_ws.agreements.letters import Occasion, tell
 from smt_ws.agreements.rules import Act, Kind, Status, invitation_ends
@@ -21,6 +22,7 @@ from smt_ws.hub import Hub
 from smt_ws.parties.tables import premise
 from smt_ws.settings import Agreements
 from smt_ws.store import audit
+from smt_ws.store.outbox import enqueue
 
 __all__ = ["REMOVAL_ASKED", "RemovalAsked", "ask_removal"]
 
@@ -66,11 +68,12 @@ class RemovalAsked:
             ask_removal(connection, payload, policy=self.hub.settings.agreements, clock=self.hub.clock)
 
 
-def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agreements, clock: Clock) -> str:
+def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agreements, clock: Clock) -> str | None:
     """Invite the customer to a removal, once a request, and return the agreement's number.
 
     *asked*: ``request_id``, ``company_id``, ``esiid``, ``eui64``. Customer and contact are those of the company's
-    newest device agreement for this ESI ID. Raises LookupError where it has none: then nobody knows whom to ask.
+    newest device agreement for this ESI ID. Where it has none nobody knows whom to ask: the request is told no, and
+    the answer is None.
     """
     request = str(asked["request_id"])
     there = connection.scalar(select(agreement.c.number).where(agreement.c.removal_request == request))
@@ -85,13 +88,20 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
             agreement.c.company_id == asked["company_id"],
             agreement.c.kind == Kind.DEVICE.value,
             agreement.c.accepted_at.is_not(None),
-            and_(or_(agreement.c.device_mac == asked["eui64"], agreement.c.device_mac.is_(None))),
+            or_(agreement.c.device_mac == asked["eui64"], agreement.c.device_mac.is_(None)),
         )
         .order_by(agreement.c.accepted_at.desc())
         .limit(1)
     ).one_or_none()
     if added is None:
-        raise LookupError(f"company {asked['company_id']} has no device agreement for the ESI ID of request {request}")
+        enqueue(
+            connection,
+            kind=REMOVAL_DECIDED,
+            key=f"removal:{request}:nobody",
+            payload={"request_id": int(request), "accepted": False, "agreement": None},
+            now=clock.now(),
+        )
+        return None
     now, today = clock.now(), central_today(clock)
     number = next_number(connection, today)
     connection.execute(

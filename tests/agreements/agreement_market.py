@@ -144,10 +144,13 @@ class Town:
         report = {"report": "interval", "report_format": "CSV", "report_period": "3m"} if kind is Kind.ONE_TIME else {}
         asked = Invitation(
             kind=kind,
-            permitted=True,
             customer=customer,
             requestor_id="svc",
-            **({"meters": tuple(ListedMeter(esiid(home), meter_number(home)) for home in homes)} | report | more),
+            **(
+                {"permitted": True, "meters": tuple(ListedMeter(esiid(home), meter_number(home)) for home in homes)}
+                | report
+                | more
+            ),
         )
         with self.store.write() as connection:
             return initiate(connection, self.callers[by], asked, policy=self.policy, clock=self.clock, address=address)
