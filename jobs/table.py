@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time
 
-from jobs import audit, daily
+from jobs import audit, daily, han
 from jobs.agreements import agreements_by_night
 from jobs.certificates import warn_of_endings
 from jobs.completeness import report_completeness
@@ -43,7 +43,10 @@ class ContinualJob:
     run: Callable[[Hub], None]
 
 
-CONTINUAL = (ContinualJob("seal-audit", 60, audit.seal_new),)
+CONTINUAL = (
+    ContinualJob("seal-audit", 60, audit.seal_new),
+    ContinualJob("end-messages", 300, han.end_messages),
+)
 
 TABLE = (
     TimedJob("completeness", time(5, 30), report_completeness),
@@ -53,6 +56,8 @@ TABLE = (
     TimedJob("forget-effects", time(0, 35), daily.forget_effects),
     TimedJob("forget-visitors", time(0, 40), forget_visitors),
     TimedJob("seal-audit", time(0, 45), audit.seal_all),
+    TimedJob("end-waiting-devices", time(0, 50), han.end_waiting),
+    TimedJob("tidy-devices", time(0, 55), han.tidy),
     TimedJob("sweep-loads", time(3, 15), daily.sweep_loads),
     TimedJob("sweep-files", time(3, 30), daily.sweep_files),
     # in office hours: somebody is there to act on it

@@ -175,7 +175,10 @@ def deliveries(connection: Connection, payloads: Sequence[Mapping[str, Any]], *,
     _require_originals_taken(progress, [target for some in targets for target in some])
     calls = []
     for index, (payload, some) in enumerate(zip(payloads, targets, strict=True)):
-        due = [target for target in some if target.closed_at is None and not _is_over(target, now)]
+        for target in some:
+            if target.closed_at is None and _is_over(target, now):
+                progress.tell(target, _too_late(now))
+        due = [target for target in some if target.closed_at is None]
         for target in due:
             if target.calling_at is None:
                 target.calling_at = now
@@ -222,6 +225,10 @@ def _require_originals_taken(progress: Progress, targets: Sequence[Target]) -> N
 
 def _is_over(target: Target, now: datetime) -> bool:
     return target.ends_at is not None and target.ends_at <= now
+
+
+def _too_late(now: datetime) -> Status:
+    return Status(Code.FLR, MessageState.EXPIRED, now, "its time was over before the TDSP could take it", by_hub=True)
 
 
 def _call(index: int, payload: Mapping[str, Any], targets: Sequence[Target]) -> DeliveryCall:

@@ -1,0 +1,36 @@
+"""Daily jobs of the home area network: waiting ends, old secrets and files go."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from smt_ws.han.lifecycle import destroy_install_codes, end_waiting_devices, end_waiting_messages, overdue_adds
+from smt_ws.han.log_file import remove_old_files
+from smt_ws.han.terms import Terms
+from smt_ws.hub import Hub
+
+__all__ = ["end_messages", "end_waiting", "tidy"]
+
+
+def end_waiting(hub: Hub, _for_date: date) -> str:
+    """End what devices and messages have waited for too long (H3, H5)."""
+    terms = Terms.of(hub.settings)
+    devices = end_waiting_devices(hub.store, terms=terms, clock=hub.clock)
+    messages = end_waiting_messages(hub.store, clock=hub.clock)
+    with hub.store.read() as connection:
+        overdue = overdue_adds(connection, terms=terms, clock=hub.clock)
+    told = "".join(f"; TDSP {duns}: {number} adds without progress" for duns, number in overdue.items())
+    return f"{devices} devices and {messages} messages ended{told}"
+
+
+def end_messages(hub: Hub) -> None:
+    """Close messages whose time is over, through the day: their senders wait for it."""
+    end_waiting_messages(hub.store, clock=hub.clock)
+
+
+def tidy(hub: Hub, _for_date: date) -> str:
+    """Destroy installation codes of devices that are gone, and remove old logs from the FTPS site (H1, R7)."""
+    codes = destroy_install_codes(hub.store, terms=Terms.of(hub.settings), clock=hub.clock)
+    keep = timedelta(days=hub.settings.limits.keep_files_days)
+    files = remove_old_files(hub.settings.ftps.root, now=hub.clock.now(), keep=keep)
+    return f"{codes} installation codes destroyed, {files} message logs removed"
