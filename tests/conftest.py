@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from fresh_schema import fresh_database, fresh_schema
+from fresh_schema import emptied, fresh_database, fresh_schema, keep_pristine
 
 from smt_ws.clock import FixedClock
 from smt_ws.store import migrate
@@ -76,17 +76,28 @@ def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
         yield str(store.url.database)
 
 
+@pytest.fixture(scope="session")
+def reused_postgresql(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
+    """The URL of this process's own copy of the migrated PostgreSQL database."""
+    with fresh_database(postgresql_server, migrated_postgresql) as url:
+        keep_pristine(url)
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a migrated database without a row, once for each kind of store."""
+    """The URL of a migrated database without a row, once for each kind of store.
+
+    The one on PostgreSQL is emptied and used again: a test that changes the schema takes `empty_url` instead.
+    """
     if request.param == "sqlite":
         path = tmp_path / "hub.db"
         shutil.copyfile(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
         return
-    server, template = (request.getfixturevalue(name) for name in ("postgresql_server", "migrated_postgresql"))
-    with fresh_database(server, template) as url:
-        yield url
+    url = request.getfixturevalue("reused_postgresql")
+    emptied(url)
+    yield url
 
 
 @pytest.fixture

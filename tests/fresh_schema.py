@@ -34,3 +34,65 @@ def fresh_database(server: str, template: str = "template0") -> Iterator[str]:
     yield make_url(server).set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def keep_pristine(url: str) -> None:
+    """Note what a migrated database holds before any test, for `emptied`."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_KEEP)
+
+
+def emptied(url: str) -> None:
+    """Bring a database back to what `keep_pristine` noted; whoever is still connected to it is thrown out.
+
+    A database of its own for each test would wait for a checkpoint each time: dropping one asks for it.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.execute(_EMPTY)
+
+
+_KEEP = """
+CREATE SCHEMA rows_then;
+CREATE SCHEMA tables_then;
+CREATE TABLE tables_then.known AS SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace;
+DO $$
+DECLARE one record; has_rows boolean;
+BEGIN
+    FOR one IN SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', one.name) INTO has_rows;
+        IF has_rows THEN
+            EXECUTE format('CREATE TABLE rows_then.%I AS SELECT * FROM public.%I', one.name, one.name);
+        END IF;
+    END LOOP;
+END $$
+"""
+_EMPTY = """
+DO $$
+DECLARE one record;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR one IN
+        SELECT oid::regclass AS name FROM pg_class
+        WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
+            AND oid NOT IN (SELECT oid FROM tables_then.known)
+    LOOP
+        EXECUTE format('DROP TABLE IF EXISTS %s CASCADE', one.name);
+    END LOOP;
+    FOR one IN SELECT oid::regclass AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+    LOOP
+        EXECUTE format('DELETE FROM %s', one.name);
+    END LOOP;
+    FOR one IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'rows_then' LOOP
+        EXECUTE format('INSERT INTO public.%I SELECT * FROM rows_then.%I', one.name, one.name);
+    END LOOP;
+    FOR one IN SELECT schemaname || '.' || sequencename AS name, start_value AS first FROM pg_sequences
+        WHERE schemaname = 'public'
+    LOOP
+        PERFORM setval(one.name::regclass, one.first, false);
+    END LOOP;
+END $$
+"""
