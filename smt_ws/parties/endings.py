@@ -1,4 +1,4 @@
-"""Certificates that are about to end, companies' and the hub's own, and who has been warned of which (P1).
+"""Certificates and OpenPGP keys that are about to end, and who has been warned of which (P1, P4).
 
 Security time: *now* is always real UTC. A warning that is noted is not due again, whatever becomes of the letter: the
 outbox sees to that.
@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import Connection, select
 
+from adapters import openpgp
 from adapters.revocation import read_lists
 from smt_ws.parties import rules
 from smt_ws.parties.certificates import fingerprint
@@ -22,17 +24,18 @@ from smt_ws.parties.tables import certificate_warning, company, company_certific
 from smt_ws.settings import Tls
 from smt_ws.store.dialect import insert
 
-__all__ = ["Ending", "endings_of_companies", "endings_of_hub", "note_warned", "unwarned"]
+__all__ = ["Ending", "endings_of_companies", "endings_of_hub", "endings_of_keys", "note_warned", "unwarned"]
 
 
 @dataclass(frozen=True)
 class Ending:
-    """A certificate, or revocation list, that ends soon, and the warning that is due for it."""
+    """A certificate, key or revocation list that ends soon, and the warning that is due for it."""
 
+    kind: Literal["certificate", "openpgp_key", "own"]
     #: ``company:ID``, or ``hub:SETTING`` for the hub's own.
     holder: str
-    #: Fingerprint, lower-case hex.
-    sha256: str
+    #: Lower-case hex: SHA-256, or an OpenPGP key's own.
+    fingerprint: str
     #: The warning: so many days before the end, or fewer.
     days: int
     subject: str
@@ -72,8 +75,9 @@ def endings_of_companies(connection: Connection, *, now: datetime) -> list[Endin
         uses = " and ".join(use for use, on in (("connecting", row.for_tls), ("signing", row.for_signing)) if on)
         found.append(
             Ending(
+                kind="certificate",
                 holder=f"company:{row.company_id}",
-                sha256=row.sha256,
+                fingerprint=row.sha256,
                 days=days,
                 subject=row.subject,
                 ends_at=row.not_after,
@@ -82,6 +86,35 @@ def endings_of_companies(connection: Connection, *, now: datetime) -> list[Endin
                 company=row.legal_name,
                 email=row.email,
                 successor_until=max(successors, default=None),
+            )
+        )
+    return found
+
+
+def endings_of_keys(connection: Connection, *, now: datetime) -> list[Ending]:
+    """Every company's OpenPGP key that ends within the longest warning time: then no report can be delivered (P4)."""
+    found = []
+    for row in connection.execute(
+        select(company.c.id, company.c.legal_name, company.c.email, company.c.openpgp_certificate)
+        .where(company.c.openpgp_certificate.is_not(None), company.c.suspended_at.is_(None))
+        .order_by(company.c.id)
+    ):
+        info = openpgp.describe_certificate(row.openpgp_certificate, now=now)
+        days = None if info.expires is None else rules.certificate_warning_due(info.expires - now)
+        if info.expires is None or days is None:
+            continue
+        found.append(
+            Ending(
+                kind="openpgp_key",
+                holder=f"company:{row.id}",
+                fingerprint=info.fingerprint,
+                days=days,
+                subject=", ".join(info.user_ids),
+                ends_at=info.expires,
+                left=info.expires - now,
+                uses="its reports",
+                company=row.legal_name,
+                email=row.email,
             )
         )
     return found
@@ -100,8 +133,9 @@ def endings_of_hub(tls: Tls, *, now: datetime) -> list[Ending]:
             if days is not None:
                 found.append(
                     Ending(
+                        kind="own",
                         holder=f"hub:tls.{setting}",
-                        sha256=fingerprint(certificate),
+                        fingerprint=fingerprint(certificate),
                         days=days,
                         subject=certificate.subject.rfc4514_string(),
                         ends_at=certificate.not_valid_after_utc,
@@ -125,8 +159,9 @@ def _late_lists(file: Path | None, now: datetime) -> Iterator[Ending]:
         if ends_at is None or not rules.list_warning_due(ends_at - crl.last_update_utc, ends_at - now):
             continue
         yield Ending(
+            kind="own",
             holder="hub:tls.crl",
-            sha256=crl.fingerprint(SHA256()).hex(),
+            fingerprint=crl.fingerprint(SHA256()).hex(),
             days=1,
             subject=f"revocation list of {crl.issuer.rfc4514_string()}",
             ends_at=ends_at,
@@ -143,14 +178,14 @@ def unwarned(connection: Connection, endings: Sequence[Ending]) -> list[Ending]:
         tuple(row)
         for row in connection.execute(select(noted.holder, noted.sha256, noted.days).where(noted.holder.in_(holders)))
     }
-    return [ending for ending in endings if (ending.holder, ending.sha256, ending.days) not in known]
+    return [ending for ending in endings if (ending.holder, ending.fingerprint, ending.days) not in known]
 
 
 def note_warned(connection: Connection, ending: Ending, *, now: datetime) -> bool:
     """Note that the warning of *ending* is given; False where it was noted before."""
     noted = connection.execute(
         insert(connection, certificate_warning)
-        .values(holder=ending.holder, sha256=ending.sha256, days=ending.days, warned_at=now)
+        .values(holder=ending.holder, sha256=ending.fingerprint, days=ending.days, warned_at=now)
         .on_conflict_do_nothing()
         .returning(certificate_warning.c.days)
     )

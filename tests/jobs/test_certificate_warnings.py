@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -175,6 +177,29 @@ def test_the_operator_hears_of_the_hubs_own_certificates_and_lists(hub, at, auth
     assert sent(hub) == [
         ("ops@hub.example", "The hub's tls.signing_certificate ends in 14 days"),
         ("ops@hub.example", "The hub's tls.crl has ended"),
+    ]
+
+
+def test_a_key_that_reports_are_encrypted_to_is_announced_too_p4(hub, at, tmp_path):
+    gpg = shutil.which("gpg")
+    if gpg is None:
+        pytest.skip("gpg is not here: install gnupg from Debian")
+    home = tmp_path / "gnupg"
+    home.mkdir(mode=0o700)
+    run = [gpg, "--homedir", str(home), "--batch", "--passphrase", ""]
+    subprocess.run([*run, "--quick-gen-key", "Pecan <it@peca.example>", "future-default", "default", "20d"], check=True)
+    armored = subprocess.run([*run, "--armor", "--export"], check=True, capture_output=True, text=True).stdout
+    companies.set_openpgp_certificate(
+        hub.store, duns="111111111", armored=armored, actor="operator:test", clock=hub.clock
+    )
+    at(DAY / 2)
+    assert warn_of_endings(hub, TODAY) == "1 warnings to companies, 0 to the operator"
+    assert warn_of_endings(hub, TODAY) == "0 warnings to companies, 0 to the operator"
+    at(10.5 * DAY)
+    warn_of_endings(hub, TODAY)
+    assert sent(hub) == [
+        ("it@peca.example", "The OpenPGP key of Pecan Energy ends in 20 days"),
+        ("it@peca.example", "The OpenPGP key of Pecan Energy ends in 10 days"),
     ]
 
 
