@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from adapters import openpgp
 from smt_ws.cli.company_address import allow_address
@@ -19,6 +19,7 @@ from smt_ws.hub import Hub
 from smt_ws.parties import companies, ftps_accounts, rules
 from smt_ws.parties.certificates import trusted_by
 from smt_ws.parties.companies import CompanyView
+from smt_ws.parties.endings import endings_of_companies, endings_of_keys
 
 __all__ = ["company"]
 
@@ -76,6 +77,23 @@ def list_companies(hub: Hub) -> None:
         key = "yes" if one.openpgp_certificate else "no"
         state = "suspended" if one.suspended_at else "active"
         table.add_row(escape(one.legal_name), one.kind, "\n".join(one.duns), str(good), key, state)
+    Console().print(table)
+
+
+@company.command()
+@click.pass_obj
+def ending(hub: Hub) -> None:
+    """List certificates and OpenPGP keys that end within 60 days, the next one first; their holders have a letter."""
+    now = real_now()
+    with hub.store.read() as connection:
+        found = [*endings_of_companies(connection, now=now), *endings_of_keys(connection, now=now)]
+    if not found:
+        click.echo("None ends within 60 days.")
+        return
+    table = Table("Ends", Column("Days", justify="right"), "Company", "For", Column("Fingerprint", overflow="fold"))
+    for one in sorted(found, key=lambda one: one.ends_at):
+        what = f"{one.uses}{', has a successor' if one.successor_until else ''}"
+        table.add_row(f"{one.ends_at:%Y-%m-%d}", str(one.left.days), escape(one.company), what, one.fingerprint)
     Console().print(table)
 
 

@@ -79,7 +79,7 @@ certificate_warning = Table(
     "certificate_warning",
     metadata,
     Column("holder", String(80), primary_key=True, comment="company:ID, or hub:SETTING for the hub's own"),
-    Column("sha256", String(64), primary_key=True, comment="lower-case hex fingerprint of the DER"),
+    Column("sha256", String(64), primary_key=True, comment="lower-case hex; of an OpenPGP key its own fingerprint"),
     Column("days", Integer, primary_key=True, autoincrement=False, comment="so many days before its end, or fewer"),
     Column("warned_at", UtcDateTime, nullable=False, comment="real time"),
 )

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -15,6 +16,7 @@ from sqlalchemy import select, update
 
 from jobs import certificates
 from jobs.certificates import warn_of_endings
+from smt_ws.cli.company import company as company_command
 from smt_ws.clock import FixedClock, real_now
 from smt_ws.hub import Hub
 from smt_ws.notices.carry import letter
@@ -147,6 +149,21 @@ def test_a_successor_for_the_same_uses_is_named_and_the_letter_comes_all_the_sam
     for body in (texts["Gulf Insights"].text, texts["Gulf Insights"].html):
         assert "Another certificate of yours" in body
         assert f"{(START + 300 * DAY):%Y}" in body
+
+
+def test_the_operator_sees_what_ends_on_the_command_line(hub, at):
+    def shown() -> str:
+        return CliRunner().invoke(company_command, ["ending"], obj=hub, env={"COLUMNS": "160"}).output
+
+    assert shown() == "None ends within 60 days.\n"
+    hold(hub, "Pecan Energy", "a", 20.5 * DAY)
+    hold(hub, "Gulf Insights", "b", 10.5 * DAY, for_signing=False)
+    hold(hub, "Gulf Insights", "c", 300 * DAY)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown().splitlines() if "│" in line]
+    assert [(row[1], row[2], row[3], row[4][:2]) for row in rows] == [
+        ("10", "Gulf Insights", "connecting, has a successor", "bb"),
+        ("20", "Pecan Energy", "connecting and signing", "aa"),
+    ]
 
 
 def test_withdrawn_ended_and_suspended_are_left_alone(hub, at):
