@@ -15,6 +15,8 @@ from adapters.soap import faults, wss_failures
 from adapters.soap.wssecurity import DEFAULT
 from smt_ws.agreements import errors as agreement_errors
 from smt_ws.guide.markdown import table
+from smt_ws.han import errors as han_errors
+from smt_ws.han import field_errors as han_field_errors
 from smt_ws.orders import errors as order_errors
 from smt_ws.orders.renderers import RENDERERS
 from smt_ws.orders.rules import DELIVERY_MODES, ORDER_MOVES, PART_MOVES, PartState, Status
@@ -28,6 +30,7 @@ __all__ = [
     "callers",
     "exceptions",
     "faults_of_agreements",
+    "faults_of_devices",
     "faults_of_identity",
     "faults_of_messages",
     "faults_of_orders",
@@ -139,6 +142,12 @@ def faults_of_agreements() -> str:
     """Refusals of agreements; answers to a link are pages, not faults."""
     pages = (agreement_errors.InvitationNotOpenError, agreement_errors.LogInNeededError)
     return _errors(one for one in _classes(agreement_errors) if one not in pages)
+
+
+def faults_of_devices() -> str:
+    """Refusals of requests about devices and messages."""
+    classes = [*_classes(han_errors), *_classes(han_field_errors)]
+    return _errors(one for one in classes if one.callers_fault)
 
 
 def loads() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from smt_ws.guide import agreements, codes, contract, files
+from smt_ws.guide import agreements, codes, contract, files, home_devices
 
 __all__ = ["TABLES"]
 
@@ -25,6 +25,15 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "codes-agreements": codes.faults_of_agreements,
         "agreement-kinds": agreements.kinds,
         "agreement-statuses": agreements.statuses,
+        "codes-devices": codes.faults_of_devices,
+        "device-states": home_devices.states,
+        "device-moves": home_devices.moves,
+        "device-reasons": home_devices.reasons,
+        "message-fields": home_devices.fields,
+        "message-states": home_devices.message_states,
+        "message-statuses": home_devices.sep_statuses,
+        "device-posts": home_devices.provisioning_statuses,
+        "codes-posts": home_devices.answers,
         "codes-exceptions": codes.exceptions,
         "order-states": codes.order_states,
         "part-states": codes.part_states,
