@@ -116,11 +116,11 @@ class Front:
         )
         return whole
 
-    def revoke(self, *stems: str) -> None:
+    def revoke(self, *stems: str, ends: timedelta = timedelta(days=1)) -> None:
         own = open_authority(self.certificates, now=real_now()).own
         now = datetime.now(UTC)
         builder = x509.CertificateRevocationListBuilder().issuer_name(own.certificate.subject)
-        builder = builder.last_update(now - timedelta(hours=1)).next_update(now + timedelta(days=1))
+        builder = builder.last_update(now - timedelta(hours=1)).next_update(now + ends)
         for stem in stems:
             found = x509.load_pem_x509_certificate((self.certificates / f"{stem}.crt").read_bytes())
             entry = x509.RevokedCertificateBuilder().serial_number(found.serial_number).revocation_date(now)
@@ -236,6 +236,8 @@ def test_a_revocation_holds_at_once_on_an_open_connection_and_for_signatures(fro
         assert front.refusal(client, PECAN) == "TLS_CERTIFICATE_REVOKED"
         front.revoke(f"{stem}-signing")
         assert front.refusal(client, PECAN) == "SIGNING_CERTIFICATE_REVOKED"
+        front.revoke(ends=-timedelta(minutes=1))
+        assert front.refusal(client, PECAN) == "REVOCATION_UNKNOWN", "the default is to refuse by a late list"
     finally:
         front.revoke()
     assert front.ping(client, PECAN).companyName == "Pecan Energy"
