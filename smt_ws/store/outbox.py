@@ -231,7 +231,9 @@ def _claim_of(
         .values(lease_until=now + policy.lease, attempts=outbox.c.attempts + 1)
     )
     if half_open:
-        connection.execute(update(outbox_target).where(outbox_target.c.target == lane).values(open_until=now + policy.lease))
+        connection.execute(
+            update(outbox_target).where(outbox_target.c.target == lane).values(open_until=now + policy.lease)
+        )
     return Claimed(first.kind, lane, rows)
 
 
@@ -249,7 +251,7 @@ def carry_out(store: Store, handlers: Handlers, claimed: Claimed, *, policy: Pol
         failed = dict.fromkeys(range(len(payloads)), error)
     done = [row.id for position, row in enumerate(claimed.rows) if position not in failed]
     # One call, one verdict on its target: it is down where nothing came through and nobody was there to refuse.
-    down = not done and not any(isinstance(error, Refused) for error in failed.values())
+    down = not done and not any(isinstance(reason, Refused) for reason in failed.values())
     with store.write() as connection:
         now = real_now()
         if done:
@@ -257,8 +259,8 @@ def carry_out(store: Store, handlers: Handlers, claimed: Claimed, *, policy: Pol
                 update(outbox).where(outbox.c.id.in_(done)).values(done_at=now, lease_until=None, last_error=None)
             )
         failures = _judge(connection, claimed.target, _said(failed[0]) if down else None, policy, now)
-        for position, error in failed.items():
-            _put_back(connection, claimed.rows[position], error, claimed.target, failures, policy, now)
+        for position, reason in failed.items():
+            _put_back(connection, claimed.rows[position], reason, claimed.target, failures, policy, now)
     return len(done)
 
 
@@ -321,7 +323,7 @@ def waiting(
     connection: Connection, *, dead_only: bool = False, target: str | None = None, limit: int | None = None
 ) -> list[Effect]:
     """What has not been done yet, oldest first; dead letters included."""
-    conditions = [outbox.c.dead_at.is_not(None) if dead_only else outbox.c.done_at.is_(None)]
+    conditions: list[ColumnElement[bool]] = [outbox.c.dead_at.is_not(None) if dead_only else outbox.c.done_at.is_(None)]
     if target is not None:
         conditions.append(outbox.c.target == target)
     rows = connection.execute(select(outbox).where(*conditions).order_by(outbox.c.id).limit(limit))
@@ -352,9 +354,9 @@ def retry(store: Store, effect_id: int, *, actor: str, clock: Clock) -> bool:
 
 def retry_dead(store: Store, *, target: str | None = None, actor: str, clock: Clock) -> int:
     """Make all dead letters, or those of one target, due now; return how many there were."""
-    condition = outbox.c.dead_at.is_not(None)
+    condition: ColumnElement[bool] = outbox.c.dead_at.is_not(None)
     if target is not None:
-        condition &= outbox.c.target == target
+        condition = condition & (outbox.c.target == target)
     with store.write() as connection:
         found = _due_again(connection, condition)
         if found:

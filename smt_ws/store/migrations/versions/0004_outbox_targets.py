@@ -22,9 +22,8 @@ def upgrade() -> None:
     op.add_column("outbox", sa.Column("give_up_at", MOMENT))
     still_open = sa.text("done_at IS NULL AND dead_at IS NULL")
     op.drop_index("ix_outbox_open", "outbox")
-    where = {"postgresql_where": still_open, "sqlite_where": still_open}
-    op.create_index("ix_outbox_open", "outbox", ["not_before"], **where)
-    op.create_index("ix_outbox_target", "outbox", ["target", "not_before"], **where)
+    for name, columns in (("ix_outbox_open", ["not_before"]), ("ix_outbox_target", ["target", "not_before"])):
+        op.create_index(name, "outbox", columns, postgresql_where=still_open, sqlite_where=still_open)
     op.create_table(
         "outbox_target",
         sa.Column("target", sa.String(120), nullable=False),
