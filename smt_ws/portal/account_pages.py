@@ -61,6 +61,7 @@ def register() -> Answer:
         return render_template("register.html", **again, problems=error.problems, meter_not_found=False), 422
     except MeterNotFoundError:
         return render_template("register.html", **again, problems={}, meter_not_found=True), 422
+    session.pop("prefill", None)
     return redirect(url_for("account.registered"), 303)
 
 
@@ -186,7 +187,8 @@ def _prefilled() -> dict[str, str]:
     # The invitation that the customer comes from is remembered in the sealed session, not in the address.
     wanted = next_page(session.get("next"))
     if wanted is None or not wanted.startswith("/a/"):
-        return {}
+        answered: dict[str, str] = session.get("prefill", {})
+        return answered
     with hub().store.read() as connection:
         found = respond.look(connection, wanted.removeprefix("/a/"), now=hub().clock.now())
     return found.prefill if found.outcome is Outcome.OPEN else {}

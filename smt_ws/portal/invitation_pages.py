@@ -72,6 +72,9 @@ def decide(letter: str, token: str) -> Answer:
         # Somebody was faster: a second click, another window, the initiator.
         return _closed(_look(letter, token).outcome)
     session.pop("next", None)
+    if not invitation.registered:
+        # Who registers now finds the form filled in all the same, though the link is used (FR-15).
+        session["prefill"] = invitation.prefill
     session["answered"] = {
         "letter": letter,
         "number": invitation.number,

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from portal_town import CHIKA, ESIIDS, HOMES, Browser, lantern, link_in
 
+from smt_ws.accounts import passwords
 from smt_ws.agreements.form import Customer, Invitation, ListedMeter
 from smt_ws.agreements.initiate import initiate
 from smt_ws.agreements.rules import Kind
@@ -24,6 +26,13 @@ from smt_ws.serve.handlers import handlers_of
 from smt_ws.settings import Settings
 from smt_ws.store.engine import Store
 from smt_ws.store.outbox import deliver_due
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """argon2 with little memory and one pass: what a password costs is tested once (test_account_pages)."""
+    passwords._nobodys.cache_clear()
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

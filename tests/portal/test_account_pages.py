@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from portal_town import CHIKA, ESIIDS, PASSWORD, Browser, link_in
 from sqlalchemy import func, insert, select, update
 
+from smt_ws.accounts import passwords
 from smt_ws.accounts.log_in import forget_ended
 from smt_ws.accounts.passwords import is_password
 from smt_ws.clock import real_now
@@ -125,6 +128,12 @@ def test_the_same_work_is_done_for_an_unknown_address(monkeypatch, registered, n
         new_browser().log_in(email, "a wrong passphrase")
     assert verified == [False, True]
     assert not is_password(None, "nobody has this password")
+
+
+def test_passwords_are_kept_as_argon2id_of_64_mib() -> None:
+    assert PasswordHasher().hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    source = Path(passwords.__file__).read_text()
+    assert "_HASHER: Final = PasswordHasher()" in source
 
 
 def test_a4_a_meter_belongs_to_one_account_until_somebody_else_moves_in(

@@ -27,9 +27,11 @@ def accepted(browser: Browser, number: str) -> None:
 
 def test_p3_1_to_p3_6_a_customer_accepts_changes_and_ends_an_agreement(hub: Hub, invite, mailbox, registered) -> None:
     number = invite("ongoing", customer=ME, services=("energy_data", "device_services"), months=6)
+    mailbox(CHIKA)
     registered.get("/agreements")
     assert "Waiting for your answer" in registered.text
     accepted(registered, number)
+    mailbox(CHIKA)
     assert "You have accepted" in registered.text
     assert row(hub, number).status == "Active"
     assert "Reject" not in registered.text

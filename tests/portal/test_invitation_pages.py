@@ -43,6 +43,9 @@ def test_p2_1_to_p2_4_a_one_time_agreement_is_accepted_without_logging_in(hub, i
     assert browser.title == "You have accepted"
     assert number in browser.text
     assert "Would you like an account?" in browser.text
+    browser.get("/register")
+    assert f'value="{CHIKA}"' in browser.text  # FR-15
+    assert f'value="{ESIIDS[0]}"' in browser.text
     assert status(hub, number) == "Active"
     assert mailbox(CHIKA)["Subject"] == f"Agreement {number}: you have accepted"
     assert mailbox("ana@lantern.example")["Subject"] == f"Agreement {number}: accepted"
