@@ -2,8 +2,9 @@
 
 Three bounds, so that at several times its capacity a hub stays quick for those it serves:
 
-* how long a request may have waited for a thread. A burst may wait the whole bound; once every request for as long as
-  that has had to wait, the queue is a standing one, and a tenth of the bound is left: long queues serve nobody sooner;
+* how long a request may have waited for a thread. A burst may wait the whole bound. Once every request for as long as
+  that has had to wait, the queue is a standing one, and a tenth of the bound is left: long queues serve nobody sooner.
+  After a refusal a queue counts as standing ten times as fast for a while, for callers come back in waves;
 * how many bytes of long messages are handled at once, for each costs several times its length in memory;
 * short messages are let past long ones.
 """
@@ -37,6 +38,7 @@ class Admission:
         self._bytes = bytes_in_hand
         self._clock = clock
         self._no_queue_at = clock()
+        self._loaded_until = clock()
         self._held = 0
         self._refused = 0
         self._lock = threading.Lock()
@@ -46,7 +48,10 @@ class Admission:
         now = self._clock()
         if waited <= self._none:
             self._no_queue_at = now
-        elif waited > self._longest or (waited > self._standing and now - self._no_queue_at > self._longest):
+            return
+        patience = self._standing if now < self._loaded_until else self._longest
+        if waited > self._longest or (waited > self._standing and now - self._no_queue_at > patience):
+            self._loaded_until = now + 10 * self._longest
             raise self._busy()
 
     @contextmanager

@@ -46,6 +46,21 @@ def test_a_standing_queue_is_cut_to_a_tenth(admission, clock):
     admission.in_time(1.0)
 
 
+def test_after_a_refusal_a_queue_counts_as_standing_ten_times_as_fast_for_a_while(admission, clock):
+    with pytest.raises(HubBusy):
+        admission.in_time(2.5)
+    admission.in_time(0.0)
+    clock.now += 0.15
+    admission.in_time(1.0)
+    clock.now += 0.1
+    with pytest.raises(HubBusy):
+        admission.in_time(0.3)
+    clock.now += 20.01  # the while is over: a burst may wait again
+    admission.in_time(0.0)
+    clock.now += 1.9
+    admission.in_time(1.9)
+
+
 def test_after_a_quiet_night_the_first_request_counts_as_none_in_a_queue(admission, clock):
     clock.now += 3600
     admission.in_time(0.001)
