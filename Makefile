@@ -24,9 +24,14 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
-# Every process of a running hub is killed again and again, on both stores: a few minutes.
+# Every process of a running hub is killed again and again, on both stores: a few minutes. Then rounds of random faults,
+# each followed by a whole account, until so many kills were survived in all; results add up in build/faults.
+KILLS ?= 500
+MINUTES ?= 120
 faults: $(READY)
 	$(BIN)/python -m pytest -m faults --timeout 600 tests/acceptance
+	$(BIN)/python tests/faults/campaign.py --store sqlite --kills $(KILLS) --minutes $(MINUTES)
+	$(BIN)/python tests/faults/campaign.py --store postgresql --kills $(KILLS) --minutes $(MINUTES)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -50,7 +50,7 @@ class Clients:
         self._threads: list[threading.Thread] = []
         self.unanswered = 0
 
-    def start(self, companies: Sequence[str] = (PECAN, BLUEBONNET, PECAN)) -> None:
+    def start(self, companies: Sequence[str] = (PECAN, BLUEBONNET) * 4) -> None:
         for number, duns in enumerate(companies):
             self._threads.append(threading.Thread(target=self._order_on, args=(number, duns)))
         self._threads.append(threading.Thread(target=self._deliver_on))

@@ -12,7 +12,7 @@ def carry_out(store: Any, handlers: Any, claimed: Any, *, policy: Any) -> int:
     with store.write() as connection:
         ids = [row.id for row in claimed.rows]
         connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(done_at=real_now()))
-    time.sleep(0.3)
+    time.sleep(1.5)
     return honest(store, handlers, claimed, policy=policy)
 
 
