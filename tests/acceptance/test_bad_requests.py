@@ -6,6 +6,7 @@ answer whose signature was verified as the hub's, in SOAP 1.1 and 1.2.
 
 from __future__ import annotations
 
+import ftplib
 import re
 import ssl
 import time
@@ -21,7 +22,7 @@ from wire_client import BLUEBONNET, LANTERN, PECAN, Told, WireClient, cancel, en
 from adapters.soap.faults import SOAP11, SOAP12
 from smt_ws.clock import real_now
 from smt_ws.orders.errors import OrderUnknownError
-from smt_ws.parties import companies
+from smt_ws.parties import companies, networks
 from smt_ws.parties.certificates import fingerprint, read_certificates
 from smt_ws.sandbox.certificates import open_authority
 
@@ -312,6 +313,31 @@ def test_a_suspended_company_is_told_so_until_it_is_resumed(hub: Any, wire: Wire
         companies.resume(own.store, **changed)
         own.store.close()
     assert asked().text("companyName") == "Lantern Analytics"
+
+
+def test_a_call_from_an_address_that_the_company_has_not_named(hub: Any, wire: WireClient) -> None:
+    """P3: over SOAP and FTPS, from the next request and login on."""
+    own = hub.sandbox.hub()
+    changed = {"duns": LANTERN, "clock": own.clock, **BY_OPERATOR}
+    ping = f'<m:Ping xmlns:m="urn:smt-ws:Connectivity:1">{header(duns=LANTERN)}</m:Ping>'
+
+    def asked() -> Any:
+        return wire.call(ping, service="Connectivity", tls=wire.tls(LANTERN), signer=wire.signing(LANTERN))
+
+    networks.allow_network(own.store, network="192.0.2.0/24", **changed)
+    try:
+        refusal = asked().fault
+        assert refusal.code == "ADDRESS_NOT_ALLOWED"
+        assert "192.0.2" not in str(refusal)
+        with pytest.raises(ftplib.error_perm, match="530"):
+            hub.requester(LANTERN).fetch([], hub.sandbox.folder)
+        networks.allow_network(own.store, network="127.0.0.0/8", **changed)
+        assert asked().text("companyName") == "Lantern Analytics"
+        hub.requester(LANTERN).fetch([], hub.sandbox.folder)
+    finally:
+        for network in companies.find_company(own.store, LANTERN).allowed_networks:
+            networks.disallow_network(own.store, network=network, **changed)
+        own.store.close()
 
 
 # -- how it is signed
