@@ -15,6 +15,7 @@ from smt_ws.accounts import links
 from smt_ws.accounts.attempts import count_attempt
 from smt_ws.accounts.errors import InvalidFormError, LinkUnusableError, MeterNotFoundError
 from smt_ws.accounts.letters import send_link
+from smt_ws.accounts.meters import release_moved_out
 from smt_ws.accounts.passwords import hashed
 from smt_ws.clock import central_today
 from smt_ws.hub import Hub
@@ -27,7 +28,6 @@ from smt_ws.parties.accounts import (
     find_account,
     find_meter,
     fresh_code,
-    somebody_else_moved_in,
 )
 from smt_ws.store.audit import Event, record
 
@@ -108,8 +108,7 @@ def confirm_email(hub: Hub, token: str, *, address: str) -> int:
             connection.execute(update(account).where(account.c.id == account_id).values(confirmed_at=now))
             meters = account_meter.c.account_id == account_id
             premises = connection.scalars(select(account_meter.c.premise_id).where(meters)).all()
-            left = (account_meter.c.premise_id.in_(premises), account_meter.c.in_force, somebody_else_moved_in())
-            connection.execute(update(account_meter).where(*left).values(in_force=False))
+            release_moved_out(connection, premises)
             connection.execute(update(account_meter).where(meters).values(in_force=True))
             actor = f"account:{account_id}"
             details = {"premises": list(premises)}

@@ -27,6 +27,7 @@ __all__ = [
     "Limit",
     "email_key",
     "meter_numbers",
+    "meter_problems",
     "new_code",
     "password_problem",
     "plain_code",
@@ -78,6 +79,7 @@ LIMITS: Final[dict[str, Limit]] = {
     "register_address": Limit(20, timedelta(hours=1)),
     "reset_email": Limit(3, timedelta(hours=1)),
     "reset_address": Limit(20, timedelta(hours=1)),
+    "meter_account": Limit(20, timedelta(hours=1)),
     "token_address": Limit(120, timedelta(minutes=15)),
 }
 
@@ -136,12 +138,17 @@ def problems(form: Mapping[str, str]) -> dict[str, str]:
         "email": None if len(form["email"]) <= 254 and _EMAIL.fullmatch(form["email"]) else "email_form",
         "email_again": None if email_key(form["email"]) == email_key(form["email_again"]) else "email_differs",
         "language": None if form["language"] in LANGUAGES else "choose",
-        "esiid": None if _ESIID.fullmatch(form["esiid"]) else "esiid_form",
-        "meter_number": None if _METER.fullmatch(form["meter_number"]) else "meter_form",
         "password": password_problem(form["password"], email=form["email"]),
         "password_again": None if form["password"] == form["password_again"] else "password_differs",
     }
-    return {field: problem for field, problem in found.items() if problem is not None}
+    wrong = {field: problem for field, problem in found.items() if problem is not None}
+    return wrong | meter_problems(form["esiid"], form["meter_number"])
+
+
+def meter_problems(esiid: str, meter_number: str) -> dict[str, str]:
+    """What is wrong with how an ESI ID or a meter number is written, by field."""
+    wrong = {} if _ESIID.fullmatch(esiid) else {"esiid": "esiid_form"}
+    return wrong | ({} if _METER.fullmatch(meter_number) else {"meter_number": "meter_form"})
 
 
 def _name_problem(text: str, longest: int, *, needed: bool = True) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from flask import Blueprint, g, make_response, redirect, render_template, request, session, url_for
@@ -9,7 +10,9 @@ from werkzeug.wrappers import Response
 
 from smt_ws.accounts import links
 from smt_ws.accounts import log_in as logging_in
+from smt_ws.accounts.attempts import count_attempt
 from smt_ws.accounts.errors import InvalidFormError, LinkUnusableError, LogInRefusedError, MeterNotFoundError
+from smt_ws.accounts.meters import add_meter
 from smt_ws.accounts.register import confirm_email
 from smt_ws.accounts.register import register as add_registration
 from smt_ws.agreements import respond
@@ -163,9 +166,26 @@ def profile() -> Answer:
     """Who is registered, for which meters, and the Account Authorization Code (A3)."""
     if g.account is None:
         return _to_log_in("/profile")
-    with hub().store.read() as connection:
-        meters = account_meters(connection, g.account.id)
-    return render_template("profile.html", meters=meters, renewed="renewed" in request.args)
+    done = next((name for name in ("renewed", "added") if name in request.args), None)
+    return _profile_page(done=done)
+
+
+@pages.post("/profile/meters")
+def add_another_meter() -> Answer:
+    """Add a meter, and let agreements over all meters know."""
+    if g.account is None:
+        return _to_log_in("/profile")
+    form = {name: request.form.get(name, "").strip() for name in ("esiid", "meter_number")}
+    count_attempt(hub().store, "meter_account", f"account:{g.account.id}")
+    try:
+        with hub().store.write() as connection:
+            add_meter(connection, g.account.id, **form, clock=hub().clock, address=g.address)
+            meters_changed(connection, g.account.id, clock=hub().clock)
+    except InvalidFormError as error:
+        return _profile_page(form=form, problems=error.problems), 422
+    except MeterNotFoundError:
+        return _profile_page(form=form, meter_not_found=True), 422
+    return redirect(url_for("account.profile", added=1), 303)
 
 
 @pages.post("/profile/code")
@@ -176,6 +196,25 @@ def renew_code() -> Answer:
     with hub().store.write() as connection:
         renew_authorization_code(connection, g.account.id, clock=hub().clock, address=g.address)
     return redirect(url_for("account.profile", renewed=1), 303)
+
+
+def _profile_page(
+    *,
+    form: Mapping[str, str] | None = None,
+    problems: Mapping[str, str] | None = None,
+    meter_not_found: bool = False,
+    done: str | None = None,
+) -> str:
+    with hub().store.read() as connection:
+        meters = account_meters(connection, g.account.id)
+    return render_template(
+        "profile.html",
+        meters=meters,
+        form=form or {"esiid": "", "meter_number": ""},
+        problems=problems or {},
+        meter_not_found=meter_not_found,
+        done=done,
+    )
 
 
 def _to_log_in(after: str) -> Response:

@@ -87,6 +87,7 @@ class Event(StrEnum):
     ACCOUNT_LOGGED_OUT = "account:log-out:done"
     ACCOUNT_PASSWORD_CHANGED = "account:password:changed"  # noqa: S105 — the name of an event
     ACCOUNT_CODE_RENEWED = "account:code:renewed"
+    ACCOUNT_METER_ADDED = "account:meter:added"
 
 
 def record(

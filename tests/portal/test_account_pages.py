@@ -18,7 +18,7 @@ from smt_ws.hub import Hub
 from smt_ws.parties import account_rules as rules
 from smt_ws.parties.account_tables import account, account_link, account_meter, account_session
 from smt_ws.parties.accounts import account_meters, account_of_premise, find_account, find_meter
-from smt_ws.parties.tables import meter, occupancy, premise
+from smt_ws.parties.tables import grants, meter, occupancy, premise
 from smt_ws.store.tables import audit_log, outbox
 
 
@@ -266,6 +266,27 @@ def test_a3_the_code_is_shown_and_renewed(hub: Hub, registered: Browser) -> None
         assert find_account(connection, authorization_code=before) is None
         typed = rules.shown_code(code()).lower()
         assert find_account(connection, authorization_code=typed) == find_account(connection, email=CHIKA)
+
+
+def test_a3_a_meter_that_is_added_is_in_agreements_over_all_meters_at_once(hub: Hub, invite, registered) -> None:
+    customer = {"registered": True, "email": CHIKA}
+    number = invite("ongoing", customer=customer, all_meters=True)
+    registered.get(f"/agreements/{number}")
+    registered.post(f"/agreements/{number}/accept")
+
+    def opened() -> int:
+        with hub.store.read() as connection:
+            return len(connection.execute(select(grants).where(grants.c.ended_at > hub.clock.now())).all())
+
+    assert opened() == 1
+    registered.get("/profile")
+    for esiid, meter_number in ((ESIIDS[1], "100003"), (ESIIDS[0], "100001"), ("1", "100002"), (ESIIDS[1], "")):
+        assert registered.post("/profile/meters", esiid=esiid, meter_number=meter_number).status_code == 422
+    assert opened() == 1
+    registered.post("/profile/meters", esiid=ESIIDS[1][-6:], meter_number="100002")
+    assert "is in your account now" in registered.text
+    assert ESIIDS[1] in registered.text
+    assert opened() == 2
 
 
 @pytest.mark.parametrize("what", ["log_in_email", "register_email", "reset_email"])

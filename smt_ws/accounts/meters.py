@@ -1,0 +1,54 @@
+"""Which meters an account holds: the one it was registered with, and those that its customer adds (000, A3, A4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, update
+
+from smt_ws.accounts.errors import InvalidFormError, MeterNotFoundError
+from smt_ws.clock import Clock, central_today
+from smt_ws.parties import account_rules as rules
+from smt_ws.parties.account_tables import account_meter
+from smt_ws.parties.accounts import account_of_premise, find_meter, somebody_else_moved_in
+from smt_ws.store.audit import Event, record
+from smt_ws.store.dialect import insert
+
+__all__ = ["add_meter", "release_moved_out"]
+
+
+def add_meter(
+    connection: Connection, account_id: int, *, esiid: str, meter_number: str, clock: Clock, address: str | None = None
+) -> int:
+    """Add the meter that *esiid* and *meter_number* name together, and return its premise's id.
+
+    Agreements over all meters of the account must hear of it in the same transaction
+    (`agreements.of_account.meters_changed`). Raises `InvalidFormError`, and `MeterNotFoundError` also where the meter
+    is in an account already.
+    """
+    if problems := rules.meter_problems(esiid, meter_number):
+        raise InvalidFormError(problems)
+    today = central_today(clock)
+    named = find_meter(connection, esiid=esiid, meter_number=meter_number, today=today)
+    if named is None or account_of_premise(connection, named.premise_id) is not None:
+        raise MeterNotFoundError
+    release_moved_out(connection, [named.premise_id])
+    held = {"meter_number": named.meter_number, "added_on": today, "in_force": True}
+    connection.execute(
+        insert(connection, account_meter)
+        .values(premise_id=named.premise_id, account_id=account_id, **held)
+        .on_conflict_do_update(index_elements=["premise_id", "account_id"], set_=held)
+    )
+    actor = f"account:{account_id}"
+    details = {"premises": [named.premise_id]}
+    record(
+        connection, Event.ACCOUNT_METER_ADDED, actor=actor, at=clock.now(), address=address, object=actor,
+        details=details,
+    )  # fmt: skip
+    return named.premise_id
+
+
+def release_moved_out(connection: Connection, premises: Collection[int]) -> None:
+    """Take these premises from accounts whose customers have moved out, as their TDSPs have told (R5)."""
+    left = (account_meter.c.premise_id.in_(premises), account_meter.c.in_force, somebody_else_moved_in())
+    connection.execute(update(account_meter).where(*left).values(in_force=False))
