@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from adapters import openpgp
+from smt_ws.cli.acting import operator
 from smt_ws.cli.company_address import allow_address
 from smt_ws.cli.company_callback import callback
 from smt_ws.cli.company_tdsp import tdsp_endpoint
@@ -24,10 +24,6 @@ from smt_ws.parties.endings import endings_of_companies, endings_of_keys
 __all__ = ["company"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def _actor() -> str:
-    return f"operator:{getpass.getuser()}"[:80]
 
 
 @click.group()
@@ -61,7 +57,7 @@ def add(hub: Hub, legal_name: str, kind: str, duns: tuple[str, ...], email: str,
       smt-ws company add "Gulf Insights" --kind CSP --duns 222222222 --email it@gulf.example --csv smt
     """
     companies.add_company(
-        hub.store, legal_name=legal_name, kind=kind, email=email, duns=duns, csv_profile=profile, actor=_actor(),
+        hub.store, legal_name=legal_name, kind=kind, email=email, duns=duns, csv_profile=profile, actor=operator(),
         clock=hub.clock,
     )  # fmt: skip
     click.echo(f"{legal_name} is registered as {kind} with DUNS {', '.join(duns)}.")
@@ -157,7 +153,7 @@ def _state(certificate: companies.CertificateView) -> str:
 @click.pass_obj
 def add_duns(hub: Hub, duns: str, new_duns: str) -> None:
     """Give the company with DUNS another one, NEW_DUNS."""
-    companies.add_duns(hub.store, company_duns_number=duns, duns=new_duns, actor=_actor(), clock=hub.clock)
+    companies.add_duns(hub.store, company_duns_number=duns, duns=new_duns, actor=operator(), clock=hub.clock)
     click.echo(f"DUNS {new_duns} is registered beside {duns}.")
 
 
@@ -168,7 +164,7 @@ def add_duns(hub: Hub, duns: str, new_duns: str) -> None:
 @click.pass_obj
 def password(hub: Hub, duns: str, password: str) -> None:
     """Set the FTPS password of one DUNS number."""
-    ftps_accounts.set_ftps_password(hub.store, duns=duns, password=password, actor=_actor(), clock=hub.clock)
+    ftps_accounts.set_ftps_password(hub.store, duns=duns, password=password, actor=operator(), clock=hub.clock)
     click.echo(f"The FTPS account {duns} has a new password.")
 
 
@@ -180,7 +176,9 @@ def key(hub: Hub, duns: str, file: Path) -> None:
     """Set the OpenPGP public key in FILE (armoured), to which the company's results are encrypted."""
     try:
         armored = file.read_text(encoding="ascii")
-        info = companies.set_openpgp_certificate(hub.store, duns=duns, armored=armored, actor=_actor(), clock=hub.clock)
+        info = companies.set_openpgp_certificate(
+            hub.store, duns=duns, armored=armored, actor=operator(), clock=hub.clock
+        )
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{file} is not an armoured key: gpg --armor --export KEYID") from error
     except openpgp.OpenPGPError as error:
@@ -194,7 +192,7 @@ def key(hub: Hub, duns: str, file: Path) -> None:
 @click.pass_obj
 def csv_profile(hub: Hub, duns: str, profile: str) -> None:
     """Choose how the company has its interval CSV, from its next order on."""
-    companies.set_csv_profile(hub.store, duns=duns, csv_profile=profile, actor=_actor(), clock=hub.clock)
+    companies.set_csv_profile(hub.store, duns=duns, csv_profile=profile, actor=operator(), clock=hub.clock)
     click.echo(f"From the next order on: {profile}.")
 
 
@@ -203,7 +201,7 @@ def csv_profile(hub: Hub, duns: str, profile: str) -> None:
 @click.pass_obj
 def suspend(hub: Hub, duns: str) -> None:
     """Do nothing more for a company, at once and everywhere."""
-    companies.suspend(hub.store, duns=duns, actor=_actor(), clock=hub.clock)
+    companies.suspend(hub.store, duns=duns, actor=operator(), clock=hub.clock)
     click.echo("Suspended.")
 
 
@@ -212,7 +210,7 @@ def suspend(hub: Hub, duns: str) -> None:
 @click.pass_obj
 def resume(hub: Hub, duns: str) -> None:
     """Lift a suspension."""
-    companies.resume(hub.store, duns=duns, actor=_actor(), clock=hub.clock)
+    companies.resume(hub.store, duns=duns, actor=operator(), clock=hub.clock)
     click.echo("Active.")
 
 
@@ -244,7 +242,7 @@ def add_certificate(hub: Hub, duns: str, file: Path, for_tls: bool, for_signing:
     authorities, crls = trusted_by(hub.settings.tls)
     sha256 = companies.register_certificate(
         hub.store, duns=duns, content=file.read_bytes(), for_tls=for_tls, for_signing=for_signing,
-        authorities=authorities, crls=crls, environment=hub.settings.environment, actor=_actor(), clock=hub.clock,
+        authorities=authorities, crls=crls, environment=hub.settings.environment, actor=operator(), clock=hub.clock,
     )  # fmt: skip
     click.echo(f"Registered: SHA-256 {sha256}")
 
@@ -255,5 +253,5 @@ def add_certificate(hub: Hub, duns: str, file: Path, for_tls: bool, for_signing:
 @click.pass_obj
 def withdraw_certificate(hub: Hub, duns: str, sha256: str) -> None:
     """Refuse the company's certificate with this fingerprint from the next request on."""
-    companies.withdraw_certificate(hub.store, duns=duns, sha256=sha256, actor=_actor(), clock=hub.clock)
+    companies.withdraw_certificate(hub.store, duns=duns, sha256=sha256, actor=operator(), clock=hub.clock)
     click.echo("Withdrawn.")

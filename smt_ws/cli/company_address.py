@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-
 import click
 
+from smt_ws.cli.acting import operator
 from smt_ws.hub import Hub
 from smt_ws.parties import companies, networks
 
 __all__ = ["allow_address"]
-
-
-def _actor() -> str:
-    return f"operator:{getpass.getuser()}"[:80]
 
 
 @click.group("allow-address")
@@ -36,7 +31,7 @@ def allow_address() -> None:
 @click.pass_obj
 def add(hub: Hub, duns: str, network: str) -> None:
     """Let the company call from NETWORK: an address, or a network such as 192.0.2.0/24."""
-    plain = networks.allow_network(hub.store, duns=duns, network=network, actor=_actor(), clock=hub.clock)
+    plain = networks.allow_network(hub.store, duns=duns, network=network, actor=operator(), clock=hub.clock)
     click.echo(f"Allowed: {plain}")
 
 
@@ -46,7 +41,7 @@ def add(hub: Hub, duns: str, network: str) -> None:
 @click.pass_obj
 def remove(hub: Hub, duns: str, network: str) -> None:
     """Take NETWORK from the list. When the last one is gone, the company may call from anywhere."""
-    plain = networks.disallow_network(hub.store, duns=duns, network=network, actor=_actor(), clock=hub.clock)
+    plain = networks.disallow_network(hub.store, duns=duns, network=network, actor=operator(), clock=hub.clock)
     click.echo(f"No longer listed: {plain}")
 
 

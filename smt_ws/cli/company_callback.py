@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-
 import click
 
+from smt_ws.cli.acting import operator
 from smt_ws.hub import Hub
 from smt_ws.parties import callback as use_cases
 
 __all__ = ["callback"]
-
-
-def _actor() -> str:
-    return f"operator:{getpass.getuser()}"[:80]
 
 
 @click.group()
@@ -37,7 +32,7 @@ def callback() -> None:
 def set_(hub: Hub, duns: str, url: str) -> None:
     """Call the company at URL from now on: https, and outside a sandbox a host on the public Internet."""
     use_cases.set_callback(
-        hub.store, duns=duns, url=url, environment=hub.settings.environment, actor=_actor(), clock=hub.clock
+        hub.store, duns=duns, url=url, environment=hub.settings.environment, actor=operator(), clock=hub.clock
     )
     click.echo(f"Called at {url} from now on.")
 
@@ -47,7 +42,7 @@ def set_(hub: Hub, duns: str, url: str) -> None:
 @click.pass_obj
 def clear(hub: Hub, duns: str) -> None:
     """Call the company no more; what is queued for it is dropped."""
-    use_cases.clear_callback(hub.store, duns=duns, actor=_actor(), clock=hub.clock)
+    use_cases.clear_callback(hub.store, duns=duns, actor=operator(), clock=hub.clock)
     click.echo("No longer called.")
 
 

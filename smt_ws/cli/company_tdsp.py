@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-
 import click
 
+from smt_ws.cli.acting import operator
 from smt_ws.hub import Hub
 
 __all__ = ["tdsp_endpoint"]
-
-
-def _actor() -> str:
-    return f"operator:{getpass.getuser()}"[:80]
 
 
 @click.group("tdsp-endpoint")
@@ -36,7 +31,7 @@ def set_(hub: Hub, duns: str, url: str) -> None:
     """Call the TDSP with DUNS at URL (https) from now on."""
     from smt_ws.han.tdsp_endpoints import set_endpoint
 
-    set_endpoint(hub.store, duns=duns, url=url, actor=_actor(), clock=hub.clock)
+    set_endpoint(hub.store, duns=duns, url=url, actor=operator(), clock=hub.clock)
     click.echo(f"{duns} is called at {url} from now on.")
 
 
@@ -47,7 +42,7 @@ def clear(hub: Hub, duns: str) -> None:
     """Call the TDSP with DUNS no more; what is for it waits in the outbox."""
     from smt_ws.han.tdsp_endpoints import clear_endpoint
 
-    gone = clear_endpoint(hub.store, duns=duns, actor=_actor(), clock=hub.clock)
+    gone = clear_endpoint(hub.store, duns=duns, actor=operator(), clock=hub.clock)
     click.echo(f"{duns} is not called any more." if gone else f"{duns} has no endpoint.")
 
 

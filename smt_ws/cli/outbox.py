@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 
 import click
@@ -10,16 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from smt_ws.cli.acting import operator
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.store import outbox as effects
 from smt_ws.store import outbox_targets
 
 __all__ = ["outbox"]
-
-
-def _actor() -> str:
-    return f"operator:{getpass.getuser()}"[:80]
 
 
 @click.group()
@@ -95,11 +91,11 @@ def retry(hub: Hub, effect_ids: tuple[int, ...], dead: bool, target: str | None)
     if bool(effect_ids) == dead or (target and not dead):
         raise click.UsageError("Name effects by their ids, or say --dead.")
     if dead:
-        count = effects.retry_dead(hub.store, target=target, actor=_actor(), clock=hub.clock)
+        count = effects.retry_dead(hub.store, target=target, actor=operator(), clock=hub.clock)
         click.echo(f"{count} will be tried again now")
         return
     for effect_id in effect_ids:
-        if not effects.retry(hub.store, effect_id, actor=_actor(), clock=hub.clock):
+        if not effects.retry(hub.store, effect_id, actor=operator(), clock=hub.clock):
             raise click.ClickException(f"{effect_id} is not in the outbox or is done; see `smt-ws outbox list`")
         click.echo(f"{effect_id} will be tried again now")
 
@@ -109,7 +105,7 @@ def retry(hub: Hub, effect_ids: tuple[int, ...], dead: bool, target: str | None)
 @click.pass_obj
 def pause(hub: Hub, target: str) -> None:
     """Send nothing to TARGET until it is resumed; what is for it waits and loses no tries."""
-    outbox_targets.pause(hub.store, target, actor=_actor(), clock=hub.clock)
+    outbox_targets.pause(hub.store, target, actor=operator(), clock=hub.clock)
     click.echo(f"{target} is paused; `smt-ws outbox resume {target}` ends it")
 
 
@@ -118,7 +114,7 @@ def pause(hub: Hub, target: str) -> None:
 @click.pass_obj
 def resume(hub: Hub, target: str) -> None:
     """Send to TARGET again at once, whether it was paused or left alone for failing."""
-    if not outbox_targets.resume(hub.store, target, actor=_actor(), clock=hub.clock):
+    if not outbox_targets.resume(hub.store, target, actor=operator(), clock=hub.clock):
         raise click.ClickException(f"there is no target {target}; see `smt-ws outbox targets`")
     click.echo(f"{target} is served again")
 
