@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from typing import IO
 
 import click
 
 from smt_ws.hub import Hub
 from smt_ws.store import audit_chain
+from smt_ws.store.audit import lines
 
 __all__ = ["audit"]
 
@@ -25,10 +27,37 @@ def audit() -> None:
 
     \b
     Examples:
+      smt-ws audit list --object order:100017
       smt-ws audit verify
       smt-ws audit head >> /mnt/elsewhere/heads
       smt-ws audit verify --heads /mnt/elsewhere/heads
     """
+
+
+@audit.command("list")
+@click.option("--event", help="Only events that begin so, such as order:place or company:.")
+@click.option("--actor", help="Only what this one did, such as company:3, account:7 or operator:jane.")
+@click.option("--object", "about", help="Only what is about this, such as order:100017 or duns:111111111.")
+@click.option("--last", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="How many lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line, with every column.")
+@click.pass_obj
+def list_(hub: Hub, event: str | None, actor: str | None, about: str | None, last: int, as_json: bool) -> None:
+    """Print the last lines of the log, the newest at the end; sealed or not.
+
+    \b
+    Examples:
+      smt-ws audit list --last 20
+      smt-ws audit list --event file:fetch --actor company:3 --json
+    """
+    with hub.store.read() as connection:
+        found = lines(connection, last=last, event=event, actor=actor, object=about)
+    for line in found:
+        if as_json:
+            click.echo(json.dumps(asdict(line) | {"at": line.at.isoformat()}))
+        else:
+            details = " ".join(f"{name}={value}" for name, value in line.details.items())
+            what = f"{line.event}  {line.actor}  {line.object or '-'}  {details}"
+            click.echo(f"{line.id}  {line.at:%Y-%m-%d %H:%M:%S}  {what}".rstrip())
 
 
 @audit.command()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from smt_ws.store.tables import audit_log
 
-__all__ = ["Event", "record"]
+__all__ = ["Event", "Line", "lines", "record"]
 
 
 class Event(StrEnum):
@@ -88,6 +89,39 @@ class Event(StrEnum):
     ACCOUNT_PASSWORD_CHANGED = "account:password:changed"  # noqa: S105 — the name of an event
     ACCOUNT_CODE_RENEWED = "account:code:renewed"
     ACCOUNT_METER_ADDED = "account:meter:added"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, as it stands in the log."""
+
+    id: int
+    at: datetime
+    event: str
+    actor: str
+    certificate_sha256: str | None
+    address: str | None
+    object: str | None
+    details: dict[str, Any]
+
+
+def lines(
+    connection: Connection,
+    *,
+    last: int,
+    event: str | None = None,
+    actor: str | None = None,
+    object: str | None = None,  # noqa: A002 — the audit log's own word
+) -> list[Line]:
+    """The *last* lines, oldest first, of those whose *event* begins so and whose *actor* and *object* are these."""
+    asked = select(audit_log).order_by(audit_log.c.id.desc()).limit(last)
+    if event is not None:
+        asked = asked.where(audit_log.c.event.startswith(event, autoescape=True))
+    if actor is not None:
+        asked = asked.where(audit_log.c.actor == actor)
+    if object is not None:
+        asked = asked.where(audit_log.c.object == object)
+    return [Line(**row._mapping) for row in reversed(connection.execute(asked).all())]
 
 
 def record(

@@ -60,6 +60,23 @@ def test_seal_head_verify(hub, tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_lines_are_found_by_event_actor_and_object(hub) -> None:
+    write(hub, 3)
+    with hub.store.write() as connection:
+        audit.record(
+            connection, audit.Event.FILE_FETCHED, actor="company:2", at=hub.clock.now(), object="duns:111111111",
+            details={"file": "a.asc"}, address="192.0.2.7",
+        )  # fmt: skip
+    output = run(hub, audit_command, "list").output.splitlines()
+    assert [line.split()[0] for line in output] == ["1", "2", "3", "4"]
+    assert output[3] == "4  2026-11-20 15:00:00  file:fetch:done  company:2  duns:111111111  file=a.asc"
+    for options in (("--event", "file:"), ("--actor", "company:2"), ("--object", "duns:111111111"), ("--last", "1")):
+        (line,) = run(hub, audit_command, "list", *options, "--json").output.splitlines()
+        told = json.loads(line)
+        assert (told["id"], told["address"], told["details"]) == (4, "192.0.2.7", {"file": "a.asc"})
+    assert run(hub, audit_command, "list", "--event", "%fetch").output == ""
+
+
 def test_the_first_bad_line_is_said_and_the_command_fails(hub) -> None:
     write(hub, 4)
     run(hub, audit_command, "seal")
