@@ -291,7 +291,7 @@ class Han(_Section):
         30, ge=0, description="installation codes of devices that are gone are destroyed after this time"
     )
     targets_per_call: int = Field(500, ge=1, le=5000, description="meters of one message in one call of a TDSP")
-    log_days: int = Field(92, ge=1, le=1100, description="days of the message log that one request may ask for")
+    log_days: int = Field(1100, ge=1, le=1100, description="days of the message log that one request may ask for")
 
 
 class Validation(_Section):
