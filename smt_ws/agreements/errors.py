@@ -19,6 +19,7 @@ __all__ = [
     "LogInNeededError",
     "NothingToChangeError",
     "OneTimeLimitError",
+    "OpenPgpCertificateMissingError",
     "OwnMailDomainError",
     "ResendLimitError",
     "SearchMalformedError",
@@ -165,3 +166,9 @@ class LogInNeededError(HubError):
     """An agreement of this kind is accepted by the registered customer that it names, logged in."""
 
     code = "LOG_IN_NEEDED"
+
+
+class OpenPgpCertificateMissingError(HubError):
+    """Files are encrypted to your OpenPGP key, and none is registered. Have the hub's operator register one."""
+
+    code = "OPENPGP_CERTIFICATE_MISSING"

@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "stats": ("smt_ws.cli.stats", "stats", "How many there are of everything, and a week's and a month's activity."),
     "order": ("smt_ws.cli.order", "order", "Orders and their parts."),
+    "agreement": ("smt_ws.cli.agreement", "agreement_command", "Agreements with customers; those that they disown."),
     "han": ("smt_ws.cli.han", "han", "Home devices: how long TDSPs take, keys of installation codes, control."),
     "outbox": ("smt_ws.cli.outbox", "outbox", "Mails and calls that wait, and dead letters."),
     "audit": ("smt_ws.cli.audit", "audit", "The audit log: seal it, verify it, print its head."),
