@@ -13,6 +13,7 @@ from adapters import openpgp
 from smt_ws.cli.acting import operator
 from smt_ws.cli.company_address import allow_address
 from smt_ws.cli.company_callback import callback
+from smt_ws.cli.company_profile import profile
 from smt_ws.cli.company_tdsp import tdsp_endpoint
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
@@ -217,6 +218,7 @@ def resume(hub: Hub, duns: str) -> None:
 company.add_command(allow_address)
 company.add_command(tdsp_endpoint)
 company.add_command(callback)
+company.add_command(profile)
 
 
 @company.group()

@@ -1,0 +1,29 @@
+"""``smt-ws company profile``: what a company tells customers of itself."""
+
+from __future__ import annotations
+
+import getpass
+
+import click
+
+from smt_ws.hub import Hub
+from smt_ws.parties.profile import Profile, profile_of, set_profile
+
+__all__ = ["profile"]
+
+
+@click.command()
+@click.argument("duns")
+@click.option("--contact-name", help="Whom customers may ask.")
+@click.option("--contact-phone", help="And where.")
+@click.option("--privacy-url", help="The privacy policy's address, https.")
+@click.pass_obj
+def profile(hub: Hub, duns: str, contact_name: str | None, contact_phone: str | None, privacy_url: str | None) -> None:
+    """Show what a company tells customers in its invitations, or change it; an empty text takes away."""
+    wanted = Profile(contact_name, contact_phone, privacy_url)
+    if wanted != Profile():
+        actor = f"operator:{getpass.getuser()}"[:80]
+        set_profile(hub.store, duns=duns, profile=wanted, actor=actor, clock=hub.clock)
+    told = profile_of(hub.store, duns)
+    click.echo(f"contact: {told.contact_name or 'its legal name'}, {told.contact_phone or 'no telephone number'}")
+    click.echo(f"privacy policy: {told.privacy_url or 'not provided'}")
