@@ -57,7 +57,8 @@ def message(binding: Binding, operation: Operation, values: Mapping[str, Sequenc
             if child.min_occurs:
                 raise ValueError(f"{operation.name}: no sample value for {name}; add one to VALUES")
             continue
-        lines += [f"         <m:{name}>{value}</m:{name}>" for value in given]
+        most = child.max_occurs or len(given)
+        lines += [f"         <m:{name}>{value}</m:{name}>" for value in given[:most]]
     wrapper = f"m:{operation.request}"
     return "\n".join(
         [

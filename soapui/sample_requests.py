@@ -60,6 +60,20 @@ VALUES: Final[Mapping[str, Sequence[str]]] = {
     "reportPeriod": ["3M"],
     # MyAgreements tells the numbers of yours
     "agreementNumber": ["010100000001"],
+    # a sample device for the first of the two homes, and messages for both
+    "meterSerialNumber": ["104685339LG"],
+    "deviceMACAddr": ["00:0D:6F:00:0A:BC:DE:F0"],
+    "installCode": ["83FED3407A93972397FC"],
+    "deviceType": ["PCT"],
+    "messageText": ["Peak day: please conserve 3-7pm"],
+    "criticalityLevel": ["2"],
+    "durationMinutes": ["60"],
+    "coolingOffset": ["2.0"],
+    "providerId": ["111111111"],
+    "rateLabel": ["ONPEAK"],
+    "price": ["0.1875"],
+    # the answer to a message tells its number
+    "requestId": ["1000000001"],
     # MySubscriptions tells the numbers of yours
     "subscriptionId": ["1"],
     **{
@@ -197,6 +211,95 @@ STEPS: Final = (
         "What may I see",
         "AuthorizedESIIDs",
         expects=[DONE, XPathMatch("those that I serve", "count(//m:authorized[m:basis = 'SERVICE']) > 0", "true")],
+    ),
+    Step(
+        "Add a device to a home",
+        "ProvisionDevice",
+        values={"esiid": ESIIDS[:1]},
+        expects=[
+            XPathMatch(
+                "asked, or there from before",
+                "//m:status = 'ADD_ACKNOWLEDGED' or //c:HubFault/c:code = 'DEVICE_THERE_ALREADY'",
+                "true",
+            )
+        ],
+        fault=None,
+    ),
+    Step(
+        "Add a device with a wrong digit in its code",
+        "ProvisionDevice",
+        values={"esiid": ESIIDS[:1], "installCode": ["83FED3407A93972398FC"]},
+        expects=[_code("INSTALL_CODE_CRC")],
+        fault=True,
+    ),
+    Step(
+        "Which devices are there",
+        "GetDevices",
+        expects=[DONE, XPathMatch("the sample", "//m:device/m:deviceMACAddr", "000D6F000ABCDEF0")],
+    ),
+    Step(
+        "Take the add back",
+        "CancelPendingProvision",
+        values={"esiid": ESIIDS[:1]},
+        expects=[
+            XPathMatch(
+                "taken back, or not pending any more",
+                "//m:status = 'REMOVE_ACKNOWLEDGED' or //c:HubFault/c:code = 'NO_PENDING_ADD'",
+                "true",
+            )
+        ],
+        fault=None,
+    ),
+    Step(
+        "Remove the device",
+        "DeprovisionDevice",
+        values={"esiid": ESIIDS[:1]},
+        expects=[
+            XPathMatch(
+                "asked, or under way already",
+                "//m:status = 'REMOVE_ACKNOWLEDGED' or //c:HubFault/c:code = 'DEVICE_NOT_REMOVABLE'",
+                "true",
+            )
+        ],
+        fault=None,
+    ),
+    *(
+        Step(
+            f"{operation} to a home without devices",
+            operation,
+            values={"esiid": ESIIDS[1:]},
+            expects=[_code("NO_DEVICE")],
+            fault=True,
+        )
+        for operation in ("SendTextMessage", "SendLoadControlEvent", "SendPrice")
+    ),
+    Step(
+        "Send an event that lasts a minute too long",
+        "SendLoadControlEvent",
+        values={"durationMinutes": ["1441"]},
+        expects=[_code("DURATION_OUT_OF_RANGE")],
+        fault=True,
+    ),
+    *(
+        Step(
+            f"Name nobody's message to {operation}",
+            operation,
+            values={"requestId": ["999999999999999999"]},
+            expects=[_code("MESSAGE_UNKNOWN")],
+            fault=True,
+        )
+        for operation in ("CancelTextMessage", "CancelLoadControlEvent", "GetMessageStatus")
+    ),
+    Step(
+        "End all events of mine",
+        "CancelAllLoadControlEvents",
+        expects=[DONE, XPathMatch("there were none", "count(//m:cancelled) = 0", "true")],
+    ),
+    Step(
+        "What does the message log say",
+        "GetMessageLog",
+        values={"deliveryMode": ["API"]},
+        expects=[DONE, XPathMatch("all of it", "//m:morePages", "false")],
     ),
     Step(
         "How is my order",
