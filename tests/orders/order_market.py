@@ -182,6 +182,7 @@ class Market:
         """The plain content of a delivered file, by our own OpenPGP and Python's zip."""
         secret, _ = keys()
         plain = self.hub.settings.work_folder / f"{name}.opened"
+        plain.parent.mkdir(parents=True, exist_ok=True)
         plain.unlink(missing_ok=True)
         openpgp.decrypt_file(self.folder / name, plain, secret)
         with zipfile.ZipFile(BytesIO(plain.read_bytes())) as archive:

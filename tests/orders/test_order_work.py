@@ -86,9 +86,13 @@ STEPS = [
 ]
 
 
-def start(market: Market, step: str = "") -> subprocess.Popen[bytes]:
-    told = json.dumps(market.hub.settings.model_dump(mode="json"))
-    return subprocess.Popen([sys.executable, "-c", WORKER, told, step], stdout=subprocess.PIPE)
+def start(market: Market, step: str = "", machine: str = "") -> subprocess.Popen[bytes]:
+    """A process group of its own; workers on two machines share the store and the FTPS folder, and nothing else."""
+    settings = market.hub.settings.model_dump(mode="json")
+    settings["work_folder"] += machine
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, json.dumps(settings), step], stdout=subprocess.PIPE, process_group=0
+    )
 
 
 def work_off(market: Market, seconds: float = 60) -> None:
@@ -182,7 +186,7 @@ def test_two_workers_share_an_order_and_drain_when_told(market: Market) -> None:
     market.add_premises(range(40))
     market.load_days(range(40), date(2026, 11, 1), date(2026, 11, 10), number=1)
     number = market.order([esiid(n) for n in range(40)]).order_number
-    workers = [start(market) for _ in range(2)]
+    workers = [start(market, machine=machine) for machine in ("-one", "-two")]
     deadline = time.monotonic() + 60
     while market.row(number).status != "Complete" and time.monotonic() < deadline:
         time.sleep(0.1)
