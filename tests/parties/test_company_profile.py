@@ -15,9 +15,8 @@ from smt_ws.store.tables import audit_log
 
 
 def test_a_profile_is_set_field_by_field_and_bad_ones_are_refused(store: Store, clock: FixedClock):
-    add_company(
-        store, legal_name="Pecan", kind="REP", email="a@b.example", duns=[PECAN], actor="operator:me", clock=clock
-    )
+    actor = "operator:me"
+    add_company(store, legal_name="Pecan", kind="REP", email="a@b.example", duns=[PECAN], actor=actor, clock=clock)
 
     def told(**fields: str) -> Profile:
         set_profile(store, duns=PECAN, profile=Profile(**fields), actor=actor, clock=clock)
