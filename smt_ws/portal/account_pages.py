@@ -20,7 +20,7 @@ from smt_ws.agreements.of_account import meters_changed
 from smt_ws.agreements.respond import Outcome
 from smt_ws.parties.account_rules import KINDS
 from smt_ws.parties.accounts import account_meters, renew_authorization_code
-from smt_ws.portal.page import hub, message_page
+from smt_ws.portal.page import hub, message_page, written
 from smt_ws.portal.visitor import begin_session, end_session, next_page, session_token
 
 __all__ = ["pages"]
@@ -53,8 +53,8 @@ def register_form() -> Answer:
 @pages.post("/register")
 def register() -> Answer:
     """Take the form; whether the address has an account is told by e-mail only."""
-    form = {name: request.form.get(name, "").strip() for name in _FIELDS}
-    form |= {name: request.form.get(name, "") for name in ("password", "password_again")}
+    form = {name: written(name).strip() for name in _FIELDS}
+    form |= {name: written(name) for name in ("password", "password_again")}
     again = {"form": form | {"password": "", "password_again": ""}, "invited": bool(_prefilled())}
     if form["kind"] not in KINDS:
         return render_template("account_type.html")
@@ -105,9 +105,9 @@ def log_in() -> Answer:
 @pages.post("/log-in")
 def begin() -> Answer:
     """Log in, and go where the customer was going."""
-    email = request.form.get("email", "").strip()
+    email = written("email").strip()
     try:
-        token = logging_in.log_in(hub(), email=email, password=request.form.get("password", ""), address=g.address)
+        token = logging_in.log_in(hub(), email=email, password=written("password"), address=g.address)
     except LogInRefusedError:
         return render_template("log_in.html", email=email, refused=True, invited=False), 422
     wanted = next_page(session.get("next")) or url_for("agreement.list_them")
@@ -135,7 +135,7 @@ def forgotten_form() -> str:
 @pages.post("/forgotten-password")
 def forgotten() -> Answer:
     """Send it, if there is such an account; the page is the same if not."""
-    logging_in.request_reset(hub(), email=request.form.get("email", ""), address=g.address)
+    logging_in.request_reset(hub(), email=written("email"), address=g.address)
     return message_page("reset_sent")
 
 
@@ -151,7 +151,7 @@ def new_password_form(token: str) -> Answer:
 @pages.post("/new-password/<token>")
 def new_password(token: str) -> Answer:
     """Set it, and end every log-in of the account."""
-    first, second = request.form.get("password", ""), request.form.get("password_again", "")
+    first, second = written("password"), written("password_again")
     try:
         logging_in.reset_password(hub(), token, password=first, password_again=second, address=g.address)
     except InvalidFormError as error:
@@ -175,7 +175,7 @@ def add_another_meter() -> Answer:
     """Add a meter, and let agreements over all meters know."""
     if g.account is None:
         return _to_log_in("/profile")
-    form = {name: request.form.get(name, "").strip() for name in ("esiid", "meter_number")}
+    form = {name: written(name).strip() for name in ("esiid", "meter_number")}
     count_attempt(hub().store, "meter_account", f"account:{g.account.id}")
     try:
         with hub().store.write() as connection:

@@ -13,9 +13,9 @@ from smt_ws.agreements import of_account
 from smt_ws.agreements.change import Change
 from smt_ws.agreements.errors import AgreementStateError, AgreementUnknownError, EndDateError, NothingToChangeError
 from smt_ws.agreements.of_account import AgreementRow
-from smt_ws.agreements.rules import INVITING, KINDS, LASTS_AT_MOST, Act, Kind, months_later
+from smt_ws.agreements.rules import INVITING, KINDS, LASTS_AT_MOST, Act, Kind, is_number, months_later
 from smt_ws.clock import central_today
-from smt_ws.portal.page import hub, message_page
+from smt_ws.portal.page import hub, message_page, written
 
 __all__ = ["pages"]
 
@@ -55,6 +55,8 @@ def do(number: str, act: str) -> Answer:
     """Carry one act out."""
     if g.account is None:
         return _to_log_in(f"/agreements/{number}")
+    if not is_number(number):
+        return _unknown()
     try:
         with hub().store.write() as connection:
             _ACTS[act](connection, g.account.id, number, clock=hub().clock, address=g.address)
@@ -93,8 +95,8 @@ def change(number: str) -> Answer:
 
 def _wanted(row: AgreementRow) -> Change:
     """What the form says that is different from *row*. Raises ValueError where the day is none."""
-    written = request.form.get("end_day", "").strip()
-    end_day = date.fromisoformat(written) if written else None
+    chosen = written("end_day").strip()
+    end_day = date.fromisoformat(chosen) if chosen else None
     services: list[str] | None = None
     if "services_shown" in request.form:
         services = [name for name in KINDS[row.kind].services if name in request.form.getlist("service")]

@@ -1,19 +1,24 @@
-"""What every page function uses: the hub it serves, and the page that only says something."""
+"""What every page uses: the hub it serves, what was written in a form, and the page that only says something."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from flask import current_app, render_template
+from flask import current_app, render_template, request
 
 from smt_ws.hub import Hub
 
-__all__ = ["hub", "message_page"]
+__all__ = ["hub", "message_page", "written"]
 
 
 def hub() -> Hub:
     """The hub that this application serves."""
     return cast(Hub, current_app.extensions["hub"])
+
+
+def written(name: str) -> str:
+    """What the field *name* of the form holds; nothing where there is no such field. No text may hold a NUL."""
+    return request.form.get(name, "").replace("\x00", "")
 
 
 def message_page(key: str, *links: tuple[str, str], **values: Any) -> str:

@@ -328,3 +328,20 @@ def test_find_meter_takes_ends_of_esiids_and_numbers_without_their_letter(hub: H
                 assert (found.esiid, found.meter_number) == (ESIIDS[0], "M100001")
         for esiid, number in ((ESIIDS[0][-7:], "100001"), ("%" * 6, "100001"), ("_" * 8, "100001"), (ESIIDS[0], "")):
             assert find_meter(connection, esiid=esiid, meter_number=number, today=today) is None
+
+
+def test_signs_that_no_store_takes_are_no_fault_of_the_hub(registered, new_browser) -> None:
+    for path, fields in (
+        ("/log-in", {"email": "a\x00b@c.example", "password": "x\x00y"}),
+        ("/log-in", {"email": "\ud83d" * 3 + "é" * 300, "password": "x" * 1000}),
+        ("/forgotten-password", {"email": "a\x00b"}),
+        ("/register", {"kind": "residential", "first_name": "\x00", "esiid": "\x00" * 17}),
+    ):
+        other = new_browser()
+        other.get(path + ("?kind=residential" if path == "/register" else ""))
+        sent = {name: text.encode(errors="replace").decode() for name, text in fields.items()}
+        assert other.post(path, **sent).status_code in {200, 422}, path
+    registered.get("/profile")
+    assert registered.post("/agreements/%00/accept").status_code == 404
+    registered.get("/profile")
+    assert registered.post("/profile/meters", esiid="\x00", meter_number="\x00").status_code == 422

@@ -120,3 +120,18 @@ def test_the_portal_does_not_start_without_its_secret(tmp_path: Path, hub, conte
     settings = Settings.model_validate({"portal": {"secret": secret}})
     with pytest.raises(SettingsError, match=r"portal\.secret"):
         create_app(type(hub)(settings=settings, store=hub.store, clock=hub.clock))
+
+
+def test_when_the_store_is_down_the_page_says_so_in_the_visitors_language(hub, monkeypatch, registered) -> None:
+    def down(*_arguments: object) -> None:
+        raise ConnectionError("the store is down: secret-host")
+
+    monkeypatch.setattr("smt_ws.portal.visitor.account_of_session", down)
+    application = registered.client.application
+    application.testing = False
+    answer = registered.client.get("/agreements?lang=es", base_url="https://localhost")
+    assert answer.status_code == 500
+    page = answer.get_data(as_text=True)
+    assert "Esta página no se puede mostrar" in page
+    assert "secret-host" not in page
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
