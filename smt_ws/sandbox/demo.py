@@ -138,12 +138,9 @@ class Demo:
                 f" {ping.tlsCertificate.expiresAt:%Y-%m-%d}; clock skew {ping.clockSkewSeconds} s",
                 highlight=False,
             )
+        first, last = f"{market.first_day:%m/%d/%Y}", f"{market.last_day + timedelta(days=1):%m/%d/%Y}"
         with self._step("Order interval data: a signed call with zeep (MeterUsage.RequestIntervalData)"):
-            answer = requester.order(
-                [*market.esiids, _UNKNOWN, _MALFORMED],
-                f"{market.first_day:%m/%d/%Y}",
-                f"{market.last_day + timedelta(days=1):%m/%d/%Y}",
-            )
+            answer = requester.order([*market.esiids, _UNKNOWN, _MALFORMED], first, last)
             self.console.print(
                 f"  order [bold]{answer.correlationId}[/]: {answer.esiidsAsked} ESI IDs asked, of"
                 f" {answer.esiidsRefused} nothing may be seen (the other REP's, unknown, malformed)",
@@ -152,15 +149,21 @@ class Demo:
         with self._step("Wait for it (ReportRequestStatus.GetStatus)"):
             status = self._wait(requester, answer.correlationId)
         with self._step("Fetch its files over FTPS, decrypt and unzip them"):
-            files = [file.name for file in status.file if file.state == "PUBLISHED"]
-            into = requester.player.folder / "received"
-            fetched = requester.fetch(files, into)
-            plain = [requester.open(path, into) for path in fetched]
-            for path in fetched:
-                self.console.print(f"  {path.name}  {path.stat().st_size:,} bytes", highlight=False, soft_wrap=True)
+            plain = self._fetch(requester, status)
         for path in plain:
             self._show(path)
+        with self._step("The same of a home with solar panels as Green Button: order, wait, fetch, decrypt"):
+            answer = requester.order([market.special.solar], first, last, trans_id="3", report_format="XML")
+            plain = self._fetch(requester, self._wait(requester, answer.correlationId))
+        self._show(next(path for path in plain if path.suffix == ".XML"), lines=24)
         self._show_mail(requester)
+
+    def _fetch(self, requester: Requester, status: Any) -> list[Path]:
+        into = requester.player.folder / "received"
+        fetched = requester.fetch([file.name for file in status.file if file.state == "PUBLISHED"], into)
+        for path in fetched:
+            self.console.print(f"  {path.name}  {path.stat().st_size:,} bytes", highlight=False, soft_wrap=True)
+        return [requester.open(path, into) for path in fetched]
 
     def _wait(self, requester: Requester, correlation_id: str) -> Any:
         with self._progress() as progress:

@@ -60,13 +60,15 @@ class Requester:
             "SMTTermsandConditions": "Y",
         }
 
-    def order(self, esiids: Sequence[str], start_date: str, end_date: str, trans_id: str = "1") -> Any:
-        """Order interval data as CSV; dates are MM/DD/YYYY. Returns the answer, with its ``correlationId``."""
+    def order(
+        self, esiids: Sequence[str], start_date: str, end_date: str, trans_id: str = "1", report_format: str = "CSV"
+    ) -> Any:
+        """Order interval data; dates are MM/DD/YYYY. Returns the answer, with its ``correlationId``."""
         return self.client("MeterUsage").service.RequestIntervalData(
             **self.header(trans_id),
             startDate=start_date,
             endDate=end_date,
-            reportFormat="CSV",
+            reportFormat=report_format,
             esiid=list(esiids),
         )
 
