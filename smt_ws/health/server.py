@@ -7,6 +7,7 @@ many ask, and one that gets no answer in good time is itself the answer: the dat
 from __future__ import annotations
 
 import json
+import socket
 import time
 from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,7 +72,10 @@ class HealthServer(ThreadingHTTPServer):
         """Bind ``health.host`` and ``health.port`` of *hub*'s settings (port 0: any)."""
         self.looker = looker or Looker(hub)
         self.counted = folder_of(hub.settings)
-        super().__init__((hub.settings.health.host, hub.settings.health.port), _Handler)
+        host, port = hub.settings.health.host, hub.settings.health.port
+        if ":" in host:
+            self.address_family = socket.AF_INET6
+        super().__init__((host, port), _Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -97,6 +98,15 @@ def test_metrics_without_a_database_are_what_is_left(hub_of) -> None:
     assert b"smt_ws_ready 0.0" in content
     assert b"smt_ws_disk_free_bytes" in content
     assert b"smt_ws_orders" not in content
+
+
+def test_it_listens_on_ipv6_too(url, hub_of) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    with serving(hub_of(url, host="::1")) as server:
+        assert ask(server, "/livez")[0] == 200
 
 
 def test_many_who_ask_share_one_look(url, hub_of, monkeypatch: pytest.MonkeyPatch) -> None:
