@@ -191,7 +191,10 @@ def side_by_side(work: Callable[[int], None]) -> None:
 def rate(
     sandbox: Sandbox, port: int, seconds: float, requests: Sequence[Sequence[bytes]], process: int
 ) -> tuple[float, float]:
-    """Calls a second by all callers at once, and processor seconds of the hub that a call took; each goes round its own *requests* until the time is up."""
+    """Calls a second by all callers at once, and processor seconds of the hub (*process*) that a call took.
+
+    Each caller goes through its own *requests* until the time is up.
+    """
     done = [0] * CALLERS
 
     def calls(number: int) -> None:
