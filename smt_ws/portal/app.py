@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from flask import Flask, Response, g, render_template
+from flask import Flask, Response, g
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from jinja2 import ChoiceLoader, PackageLoader, StrictUndefined
 from werkzeug.exceptions import HTTPException
@@ -119,4 +119,4 @@ def _refused(error: HubError) -> tuple[str, int]:
 
 def _http_error(error: HTTPException) -> tuple[str, int]:
     key = "not_found" if error.code == 404 else "cannot_be_shown"
-    return render_template("message.html", key=key, values={}, links=()), error.code or 500
+    return message_page(key), error.code or 500
