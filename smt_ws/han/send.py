@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Connection, cast, insert, or_, select
+from sqlalchemy import BigInteger, Connection, bindparam, cast, insert, or_, select
 
 from smt_ws.clock import Clock
 from smt_ws.han import errors, field_rules
@@ -42,6 +42,16 @@ __all__ = [
     "send_price",
     "send_text",
 ]
+
+
+# Made once: a message to one home is sent thousands of times a minute, and making a statement costs as much as it.
+_INSERT_MESSAGE: Final = insert(han_message).returning(han_message.c.number)
+_INSERT_TARGETS: Final = insert(han_message_target)
+_ADDED: Final = DeviceState.DEVICE_ADDED.value
+_IS_THERE: Final = or_(han_device.c.state == _ADDED, han_device.c.before_removal == _ADDED)
+_DEVICE_THERE: Final = select(han_device.c.premise_id).where(
+    han_device.c.premise_id == bindparam("of_premise"), _IS_THERE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +178,7 @@ def _send(
     )
     homes.sort(key=lambda home: home.tdsp_duns)
     connection.execute(
-        insert(han_message_target),
+        _INSERT_TARGETS,
         [
             {
                 "premise_id": home.premise_id,
@@ -240,16 +250,14 @@ def _with_device(connection: Connection, premise_ids: Sequence[int]) -> set[int]
     # A device whose removal is under way is there until it is gone.
     if not premise_ids:
         return set()
-    of, added = han_device.c, DeviceState.DEVICE_ADDED.value
-    is_there = or_(of.state == added, of.before_removal == added)
     if len(premise_ids) == 1:
-        return set(connection.scalars(select(of.premise_id).where(of.premise_id == premise_ids[0], is_there)))
+        return set(connection.scalars(_DEVICE_THERE, {"of_premise": premise_ids[0]}))
     asked = unnested(connection, [str(number) for number in premise_ids])
     return set(
         connection.scalars(
-            select(of.premise_id)
-            .select_from(asked.join(han_device, of.premise_id == cast(asked.c.value, BigInteger)))
-            .where(is_there)
+            select(han_device.c.premise_id)
+            .select_from(asked.join(han_device, han_device.c.premise_id == cast(asked.c.value, BigInteger)))
+            .where(_IS_THERE)
         )
     )
 
@@ -269,21 +277,21 @@ def insert_message(
     part_of: int | None = None,
 ) -> int:
     """Store a message without its premises and return its number."""
-    row = insert(han_message).values(
-        company_id=caller.company_id,
-        duns=caller.duns,
-        trans_id=trans_id,
-        requestor_id=requestor_id,
-        category=category,
-        accepted_at=now,
-        original=original,
-        part_of=part_of,
-        start_at=schedule.start,
-        ends_at=schedule.ends,
-        fields=dict(fields),
-        premises=premises,
-    )
-    return int(connection.execute(row.returning(han_message.c.number)).scalar_one())
+    row = {
+        "company_id": caller.company_id,
+        "duns": caller.duns,
+        "trans_id": trans_id,
+        "requestor_id": requestor_id,
+        "category": category,
+        "accepted_at": now,
+        "original": original,
+        "part_of": part_of,
+        "start_at": schedule.start,
+        "ends_at": schedule.ends,
+        "fields": dict(fields),
+        "premises": premises,
+    }
+    return int(connection.execute(_INSERT_MESSAGE, row).scalar_one())
 
 
 def enqueue_ranges(

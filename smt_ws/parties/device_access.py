@@ -10,9 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, case, exists, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Date,
+    FromClause,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    case,
+    exists,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 
 from smt_ws.clock import CENTRAL, Clock
 from smt_ws.parties import rules
@@ -21,6 +38,7 @@ from smt_ws.parties.rules import KINDS
 from smt_ws.parties.tables import grants, meter, premise, rep_of_record
 from smt_ws.store import audit
 from smt_ws.store.dialect import insert, unnested
+from smt_ws.store.metadata import UtcDateTime
 
 if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
@@ -126,18 +144,43 @@ def reach(
 def _rows(connection: Connection, caller: Caller, esiids: Sequence[str], scope: str, now: datetime) -> Sequence[Any]:
     if not esiids:
         return []
-    what, today = KINDS[caller.kind], now.astimezone(CENTRAL).date()
+    what = KINDS[caller.kind]
+    values = {
+        "duns_numbers": caller.duns_numbers,
+        "company_id": caller.company_id,
+        "scope": scope,
+        "today": now.astimezone(CENTRAL).date(),
+        "now": now,
+    }
+    if len(esiids) == 1:
+        # the usual request, thousands a minute: its statement is made once
+        question = _question_of_one(what.by_service, what.by_grant)
+        return connection.execute(question, values | {"esiid": esiids[0]}).all()
+    asked = unnested(connection, esiids)
+    tables = asked.join(premise, premise.c.esiid == asked.c.value)
+    return connection.execute(_question(tables, asked.c.position, what.by_service, what.by_grant), values).all()
+
+
+@cache
+def _question_of_one(by_service: bool, by_grant: bool) -> Select[Any]:
+    named = premise.c.esiid == bindparam("esiid", type_=String)
+    return _question(premise, literal_column("0", Integer).label("position"), by_service, by_grant).where(named)
+
+
+def _question(tables: FromClause, position: ColumnElement[int], by_service: bool, by_grant: bool) -> Select[Any]:
     of, held = rep_of_record.c, grants.c
+    today, now = bindparam("today", type_=Date), bindparam("now", type_=UtcDateTime)
+    duns_numbers = bindparam("duns_numbers", type_=String, expanding=True)
     serves = exists().where(
         of.premise_id == premise.c.id,
-        of.duns.in_(caller.duns_numbers),
+        of.duns.in_(duns_numbers),
         of.from_day <= today,
         or_(of.to_day.is_(None), of.to_day >= today),
     )
     granted = exists().where(
         held.premise_id == premise.c.id,
-        held.company_id == caller.company_id,
-        held.scope == scope,
+        held.company_id == bindparam("company_id", type_=BigInteger),
+        held.scope == bindparam("scope", type_=String),
         held.from_day <= today,
         or_(held.to_day.is_(None), held.to_day >= today),
         held.granted_at <= now,
@@ -155,26 +198,19 @@ def _rows(connection: Connection, caller: Caller, esiids: Sequence[str], scope: 
         .limit(1)
         .scalar_subquery()
     )
-    asked = unnested(connection, esiids)
     false = literal(value=False)
-    return connection.execute(
-        select(
-            asked.c.position,
-            premise.c.id,
-            premise.c.tdsp_duns,
-            hangs.label("meter_number"),
-            (serves if what.by_service else false).label("serves"),
-            (granted if what.by_grant else false).label("granted"),
-            case((premise.c.tdsp_duns.in_(caller.duns_numbers), True), else_=False).label("own_wires"),
-            device_control.c.by_rep,
-            device_control.c.by_third_party,
-            device_control.c.by_tdsp,
-        ).select_from(
-            asked.join(premise, premise.c.esiid == asked.c.value).outerjoin(
-                device_control, device_control.c.premise_id == premise.c.id
-            )
-        )
-    ).all()
+    return select(
+        position,
+        premise.c.id,
+        premise.c.tdsp_duns,
+        hangs.label("meter_number"),
+        (serves if by_service else false).label("serves"),
+        (granted if by_grant else false).label("granted"),
+        case((premise.c.tdsp_duns.in_(duns_numbers), True), else_=False).label("own_wires"),
+        device_control.c.by_rep,
+        device_control.c.by_third_party,
+        device_control.c.by_tdsp,
+    ).select_from(tables.outerjoin(device_control, device_control.c.premise_id == premise.c.id))
 
 
 def set_control(connection: Connection, premise_id: int, control: Control, *, actor: str, clock: Clock) -> None:
