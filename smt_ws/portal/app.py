@@ -5,10 +5,12 @@ No page needs JavaScript, and none is allowed. Showing a page changes nothing; o
 
 from __future__ import annotations
 
+import traceback
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from flask import Flask, Response, g
+import structlog
+from flask import Flask, Response, g, request
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from jinja2 import ChoiceLoader, PackageLoader, StrictUndefined
 from werkzeug.exceptions import HTTPException
@@ -23,6 +25,8 @@ from smt_ws.portal.page import hub, message_page
 from smt_ws.portal.words import LANGUAGES, words_of
 
 __all__ = ["HEADERS", "create_app"]
+
+log = structlog.get_logger("smt_ws.portal")
 
 #: Of every answer. Addresses hold links' tokens, so no other site hears of them; nothing is kept in a cache.
 HEADERS: Final = {
@@ -41,9 +45,18 @@ _LARGEST_FORM: Final = 64 * 1024
 _FORM_LASTS: Final = timedelta(hours=4)
 
 
+class _Portal(Flask):
+    """Flask, but what it logs of a failure names no address, which may hold a link's token, and no value."""
+
+    def log_exception(self, exc_info: Any) -> None:
+        kind, _error, trace = exc_info
+        where = "".join(traceback.format_tb(trace)[-5:])
+        log.error("a page failed", page=request.endpoint, method=request.method, error=kind.__name__, where=where)
+
+
 def create_app(served: Hub) -> Flask:
     """The application of *served*. Raises `SettingsError` where the secret that seals forms cannot be read."""
-    app = Flask("smt_ws.portal", static_url_path="/static")
+    app = _Portal("smt_ws.portal", static_url_path="/static")
     app.config.update(
         SECRET_KEY=served.settings.portal.read_secret(),
         MAX_CONTENT_LENGTH=_LARGEST_FORM,

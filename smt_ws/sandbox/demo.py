@@ -223,6 +223,7 @@ class Demo:
             f"  curl --ssl-reqd --cacert {certs}/ca.crt --cert {certs}/{stem}-tls.crt --key {certs}/{stem}-tls.key \\",
             f"    --user {player.duns}:{player.ftps_password} ftp://127.0.0.1:{settings.ftps.port}/adhoc/",
             f"  smt-ws --settings {sandbox.settings_file} order list",
+            f"Letters to customers: {settings.mail.folder}; their links open pages at {settings.portal.url}",
             f"Keys: {certs} (PKCS#12 files for soapUI: password sample); OpenPGP: {player.folder}",
         ):
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from string import Formatter
 
 import pytest
 from portal_town import CHIKA, link_in
+from structlog.testing import capture_logs
 
 import smt_ws.portal
 from smt_ws.parties import account_rules as rules
@@ -135,3 +136,22 @@ def test_when_the_store_is_down_the_page_says_so_in_the_visitors_language(hub, m
     assert "Esta página no se puede mostrar" in page
     assert "secret-host" not in page
     assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_what_is_logged_of_a_failure_holds_no_link_and_no_value(invite, mailbox, browser, monkeypatch, capfd) -> None:
+    invite()
+    path = link_in(mailbox(CHIKA), "a")
+
+    def broken(_connection: object, token: str, **_more: object) -> None:
+        raise RuntimeError(f"no row for {token}")
+
+    monkeypatch.setattr("smt_ws.agreements.respond.look", broken)
+    browser.client.application.testing = False
+    with capture_logs() as logged:
+        assert browser.get(path).status_code == 500
+    (line,) = logged
+    assert (line["page"], line["error"]) == ("invitation.show", "RuntimeError")
+    assert "invitation_pages.py" in line["where"]
+    token = path.rsplit("/", 1)[1]
+    assert token not in str(logged)
+    assert token not in "".join(capfd.readouterr())
