@@ -56,13 +56,14 @@ FROM (SELECT id, CASE WHEN id % 2 = 0 THEN 1 ELSE 2 END AS spells FROM premise) 
 INSERT INTO agreement (
     number, company_id, duns, company_kind, kind, status, all_meters, customer_kind, first_name, last_name,
     last_name_key, email, email_key, language, requestor_id, contact_name, contact_email, attested_at, services,
-    months, initiated_at, expires_on, accepted_at, end_day
+    months, initiated_at, expires_on, accepted_at, accepted_on, end_day
 )
 SELECT lpad(id::text, 12, '0'), c, lpad(c::text, 9, '0'), 'CSP', 'ongoing',
        CASE WHEN id % 100 = {LAPSES} THEN 'Pending' ELSE 'Active' END, false, 'residential', 'Ana', 'Name' || id,
        'name' || id, 'ana' || id || '@home.example', 'ana' || id || '@home.example', 'en', 'svc', 'Desk',
        'desk@company.example', :now, '["energy_data"]', 12, :now, DATE '2026-11-21',
        CASE WHEN id % 100 = {LAPSES} THEN NULL ELSE CAST(:now AS timestamptz) END,
+       CASE WHEN id % 100 = {LAPSES} THEN NULL ELSE DATE '2026-11-22' END,
        CASE id % 100 WHEN {LAPSES} THEN NULL WHEN {ENDS} THEN DATE '2026-11-21' WHEN {NEARS} THEN DATE '2026-12-22'
                      ELSE DATE '2027-06-01' END
 FROM (SELECT id, CASE WHEN id % {EACH} = 3 THEN 1 ELSE 2 + id % 99 END AS c FROM premise) p;

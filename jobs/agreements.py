@@ -27,6 +27,6 @@ def agreements_by_night(hub: Hub, _for_date: date) -> str:
     return (
         f"{done.not_accepted} invitations not accepted, {done.extensions_lapsed} extensions lapsed,"
         f" {done.expired} agreements expired, {done.announced} announced to end,"
-        f" {done.followed} brought in line with their accounts, {done.removed} removed;"
-        f" {len(look)} companies to look into"
+        f" {done.moved_out} with others moved in, {done.followed} brought in line with their accounts,"
+        f" {done.removed} removed; {len(look)} companies to look into"
     )

@@ -12,7 +12,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from smt_ws.agreements import rules
-from smt_ws.agreements.granting import bring_in_line, premises_of
+from smt_ws.agreements.errors import AgreementStateError
+from smt_ws.agreements.granting import bring_in_line, moved_in_since, premises_of
 from smt_ws.agreements.letters import Occasion, tell
 from smt_ws.agreements.moving import move
 from smt_ws.agreements.rules import Act, Actor, Kind, Status
@@ -43,7 +44,10 @@ def accept_agreement(
         values["end_day"] = row.asked_end_day
         details["end_day"] = row.asked_end_day.isoformat()
     else:
-        values["accepted_at"] = now
+        if moved_in_since(connection, row.number, after=row.initiated_at.astimezone(CENTRAL).date(), today=today):
+            # Whoever was asked lives there no longer; who does was not asked (R5).
+            raise AgreementStateError(presented="somebody else has moved in")
+        values |= {"accepted_at": now, "accepted_on": today}
         if row.months is not None:
             values["end_day"] = rules.end_day(today, row.months)
         if account_id is not None:

@@ -16,12 +16,11 @@ from sqlalchemy import Connection, Select, and_, case, func, literal, or_, selec
 from smt_ws.agreements import rules
 from smt_ws.agreements.rules import Kind, Status
 from smt_ws.agreements.tables import agreement_premise
-from smt_ws.clock import CENTRAL
 from smt_ws.parties.accounts import account_meters
 from smt_ws.parties.tables import grants, occupancy
 from smt_ws.store.dialect import insert
 
-__all__ = ["bring_in_line", "premises_of", "source_of"]
+__all__ = ["bring_in_line", "moved_in_since", "premises_of", "source_of"]
 
 #: How far before its acceptance an agreement opens data, in months: the longest history that anybody is given (R4).
 _HISTORY_MONTHS: Final = 24
@@ -36,6 +35,19 @@ def premises_of(number: str) -> Select[Any]:
     """A statement for the ids of the premises that an agreement is about."""
     return select(agreement_premise.c.premise_id).where(
         agreement_premise.c.number == number, agreement_premise.c.dropped_at.is_(None)
+    )
+
+
+def moved_in_since(connection: Connection, number: str, *, after: date, today: date) -> list[int]:
+    """The premises of an agreement into which somebody has moved after the day *after*, up to *today* (R5)."""
+    of = premises_of(number).subquery()
+    return list(
+        connection.scalars(
+            select(of.c.premise_id)
+            .join(occupancy, occupancy.c.premise_id == of.c.premise_id)
+            .where(occupancy.c.move_in_day > after, occupancy.c.move_in_day <= today)
+            .distinct()
+        )
     )
 
 
@@ -66,11 +78,10 @@ def _open(connection: Connection, row: Any, now: datetime) -> None:
             "from_day": first,
             "to_day": last,
             "granted_at": now,
-            # The report of a one-time agreement is about days that are over: it is open until its order is done.
-            "ended_at": None if row.end_day is None else rules.day_is_over(row.end_day),
+            "ended_at": _ends(row),
             "source": source_of(row.number),
         }
-        for premise_id, first, last in _days_open(connection, row, now)
+        for premise_id, first, last in _days_open(connection, row)
         for service in row.services
     ]
     if not rows:
@@ -86,16 +97,23 @@ def _open(connection: Connection, row: Any, now: datetime) -> None:
     )
 
 
-def _days_open(connection: Connection, row: Any, now: datetime) -> list[tuple[int, date, date | None]]:
-    accepted = row.accepted_at.astimezone(CENTRAL).date()
+def _ends(row: Any) -> datetime | None:
+    if row.kind == Kind.ONE_TIME:
+        # Its report is about days that are over: it is open until its order is done, and not for ever where it fails.
+        ends: datetime = row.accepted_at + rules.REPORT_WITHIN
+        return ends
+    return None if row.end_day is None else rules.day_is_over(row.end_day)
+
+
+def _days_open(connection: Connection, row: Any) -> list[tuple[int, date, date | None]]:
+    accepted: date = row.accepted_on
     first, last = rules.months_later(accepted, -_HISTORY_MONTHS), row.end_day
     if row.kind == Kind.ONE_TIME:
         first, last = rules.first_report_day(accepted, row.report_period), accepted
-    today = now.astimezone(CENTRAL).date()
     of = premises_of(row.number).subquery()
     moved_in = connection.execute(
         select(of.c.premise_id, func.max(occupancy.c.move_in_day))
-        .outerjoin(occupancy, and_(occupancy.c.premise_id == of.c.premise_id, occupancy.c.move_in_day <= today))
+        .outerjoin(occupancy, and_(occupancy.c.premise_id == of.c.premise_id, occupancy.c.move_in_day <= accepted))
         .group_by(of.c.premise_id)
     )
     # Nobody sees a previous occupant's days through a present customer (R5).

@@ -18,13 +18,15 @@ from sqlalchemy.sql import ColumnElement
 
 from smt_ws.agreements import links, rules
 from smt_ws.agreements.answer import tell_han
-from smt_ws.agreements.granting import bring_in_line, source_of
+from smt_ws.agreements.granting import bring_in_line, moved_in_since, premises_of, source_of
 from smt_ws.agreements.letters import Occasion, tell
+from smt_ws.agreements.moving import find_agreement, move
 from smt_ws.agreements.rules import Act, Actor, Kind, Status
 from smt_ws.agreements.tables import agreement, agreement_history, agreement_premise, invitation_link
 from smt_ws.clock import Clock, central_today
 from smt_ws.parties.account_tables import account_meter
-from smt_ws.parties.tables import grants
+from smt_ws.parties.accounts import somebody_else_moved_in
+from smt_ws.parties.tables import grants, occupancy
 from smt_ws.store import audit
 from smt_ws.store.engine import Store
 from smt_ws.store.tables import audit_log
@@ -44,6 +46,8 @@ class Passed:
     extensions_lapsed: int
     expired: int
     announced: int
+    #: Agreements that lost a premise into which somebody else has moved, or all of them.
+    moved_out: int
     followed: int
     removed: int
 
@@ -86,6 +90,7 @@ def pass_night(store: Store, *, clock: Clock, keep_years: int, batch: int = BATC
         lapsed,
         expired,
         announced,
+        moved_out=_end_where_others_live(store, clock, batch),
         followed=_follow_accounts(store, now, batch),
         removed=_remove_old(store, rules.months_later(today, -12 * keep_years), now, batch),
     )
@@ -181,6 +186,7 @@ def _follow_accounts(store: Store, now: datetime, batch: int) -> int:
         select(account_meter.c.premise_id)
         .where(
             mine,
+            ~somebody_else_moved_in(),
             ~select(agreement_premise.c.number)
             .where(has, agreement_premise.c.premise_id == account_meter.c.premise_id)
             .exists(),
@@ -212,6 +218,47 @@ def _follow_accounts(store: Store, now: datetime, batch: int) -> int:
             for row in connection.execute(select(agreement).where(agreement.c.number.in_(chunk))).all():
                 bring_in_line(connection, row, now=now)
     return len(numbers)
+
+
+def _end_where_others_live(store: Store, clock: Clock, batch: int) -> int:
+    """Take out of agreements the premises into which somebody has moved since the acceptance (R5).
+
+    An agreement of which nothing is left is ended, and both sides are written to.
+    """
+    today, now = central_today(clock), clock.now()
+    later = and_(
+        occupancy.c.premise_id == agreement_premise.c.premise_id,
+        occupancy.c.move_in_day > agreement.c.accepted_on,
+        occupancy.c.move_in_day <= today,
+    )
+    standing = [status.value for status in (*rules.IN_FORCE, Status.FROZEN)]
+    with store.read() as connection:
+        numbers = connection.scalars(
+            select(agreement.c.number)
+            .join(agreement_premise, agreement_premise.c.number == agreement.c.number)
+            .join(occupancy, later)
+            .where(agreement.c.status.in_(standing), agreement_premise.c.dropped_at.is_(None))
+            .distinct()
+        ).all()
+    for start in range(0, len(numbers), batch):
+        with store.write() as connection:
+            for number in numbers[start : start + batch]:
+                _move_out(connection, number, today, now)
+    return len(numbers)
+
+
+def _move_out(connection: Connection, number: str, today: date, now: datetime) -> None:
+    row = find_agreement(connection, number)
+    gone = moved_in_since(connection, number, after=row.accepted_on, today=today)
+    connection.execute(
+        update(agreement_premise)
+        .where(agreement_premise.c.number == number, agreement_premise.c.premise_id.in_(gone))
+        .values(dropped_at=now)
+    )
+    if connection.execute(premises_of(number)).first() is None:
+        row = move(connection, row, Act.MOVE_OUT, Actor.HUB, who=_WHO, now=now)
+        tell(connection, [row], Occasion.TERMINATED, now=now)
+    bring_in_line(connection, row, now=now)
 
 
 def _remove_old(store: Store, before: date, now: datetime, batch: int) -> int:

@@ -159,7 +159,10 @@ def _answered(connection: Connection, token: str, purpose: Purpose, clock: Clock
     if outcome is not Outcome.OPEN:
         raise errors.InvitationNotOpenError(presented=outcome.value)
     links.use_link(connection, link.token_sha256, now=now)
-    row = run(row)
+    try:
+        row = run(row)
+    except errors.AgreementStateError as error:
+        raise errors.InvitationNotOpenError(presented=Outcome.CHANGED.value) from error
     return Decided(row.number, Status(row.status), Kind(row.kind))
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "MOVES",
     "ONE_TIME_A_YEAR",
     "PERIODS",
+    "REPORT_WITHIN",
     "SERVICES",
     "YEAR",
     "Act",
@@ -105,6 +106,8 @@ class Act(StrEnum):
     ANNOUNCE = "announce"
     LAPSE = "lapse"
     EXPIRE = "expire"
+    #: Somebody else has moved in at all that the agreement is about (R5).
+    MOVE_OUT = "move_out"
     RELEASE = "release"
 
 
@@ -128,6 +131,8 @@ ONE_TIME_A_YEAR: Final = 3
 YEAR: Final = timedelta(days=365)
 #: An agreement is announced to both sides when so many days are left (A15).
 ANNOUNCE_DAYS: Final = 30
+#: A one-time agreement opens its days so long after its acceptance at most, should its order never end.
+REPORT_WITHIN: Final = timedelta(days=30)
 #: How far back a one-time report goes, by its code: days and months (A11).
 PERIODS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
     {
@@ -230,6 +235,7 @@ MOVES: Final[Mapping[tuple[Status, Act, Actor], Status]] = MappingProxyType(
         (_A, Act.COMPLETE, _HUB): Status.COMPLETE,
         (_A, Act.ANNOUNCE, _HUB): _A,
         (_A, Act.EXPIRE, _HUB): Status.EXPIRED,
+        (_A, Act.MOVE_OUT, _HUB): Status.TERMINATED,
         # An extension that was asked for changes nothing until the customer accepts it.
         (_X, Act.RESEND, _INITIATOR): _X,
         (_X, Act.ACCEPT, _CUSTOMER): _A,
@@ -242,11 +248,13 @@ MOVES: Final[Mapping[tuple[Status, Act, Actor], Status]] = MappingProxyType(
         (_X, Act.CANCEL, _INITIATOR): Status.CANCELLED,
         (_X, Act.ANNOUNCE, _HUB): _X,
         (_X, Act.EXPIRE, _HUB): Status.EXPIRED,
+        (_X, Act.MOVE_OUT, _HUB): Status.TERMINATED,
         (_F, Act.RELEASE, _OPERATOR): _A,
         (_F, Act.TERMINATE, _OPERATOR): Status.TERMINATED,
         (_F, Act.TERMINATE, _CUSTOMER): Status.TERMINATED,
         (_F, Act.CANCEL, _INITIATOR): Status.CANCELLED,
         (_F, Act.EXPIRE, _HUB): Status.EXPIRED,
+        (_F, Act.MOVE_OUT, _HUB): Status.TERMINATED,
     }
 )
 

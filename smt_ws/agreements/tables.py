@@ -70,6 +70,7 @@ agreement = Table(
     Column("expires_on", Date, nullable=False, comment="last day to answer the invitation (also an extension's)"),
     Column("resent", SmallInteger, nullable=False, server_default="0"),
     Column("accepted_at", UtcDateTime),
+    Column("accepted_on", Date, comment="its operating day; who moves in later has not agreed"),
     Column("end_day", Date, comment="last day in force; none: not accepted yet, or no end"),
     Column("asked_end_day", Date, comment="extension asked for: the new last day"),
     Column("announced_end", Date, comment="the end_day that was announced to both sides"),

@@ -49,6 +49,7 @@ class Event(StrEnum):
     AGREEMENT_ANNOUNCED = "agreement:announce:done"
     AGREEMENT_LAPSED = "agreement:lapse:done"
     AGREEMENT_EXPIRED = "agreement:expire:done"
+    AGREEMENT_MOVED_OUT = "agreement:move_out:done"
     AGREEMENT_RELEASED = "agreement:release:done"
     AGREEMENT_REMOVED = "agreement:retention:removed"
     AGREEMENTS_SHOWN = "agreement:list:shown"

@@ -49,6 +49,7 @@ def test_the_whole_table():
         ("ACTIVE", "CANCEL", "INITIATOR"): ends["Cancelled"],
         ("ACTIVE", "ANNOUNCE", "HUB"): "ACTIVE",
         ("ACTIVE", "EXPIRE", "HUB"): ends["Expired"],
+        ("ACTIVE", "MOVE_OUT", "HUB"): ends["Terminated"],
         ("EXTENSION_PENDING", "RESEND", "INITIATOR"): "EXTENSION_PENDING",
         ("EXTENSION_PENDING", "ACCEPT", "CUSTOMER"): "ACTIVE",
         ("EXTENSION_PENDING", "REJECT", "CUSTOMER"): "ACTIVE",
@@ -60,11 +61,13 @@ def test_the_whole_table():
         ("EXTENSION_PENDING", "CANCEL", "INITIATOR"): ends["Cancelled"],
         ("EXTENSION_PENDING", "ANNOUNCE", "HUB"): "EXTENSION_PENDING",
         ("EXTENSION_PENDING", "EXPIRE", "HUB"): ends["Expired"],
+        ("EXTENSION_PENDING", "MOVE_OUT", "HUB"): ends["Terminated"],
         ("FROZEN", "RELEASE", "OPERATOR"): "ACTIVE",
         ("FROZEN", "TERMINATE", "OPERATOR"): ends["Terminated"],
         ("FROZEN", "TERMINATE", "CUSTOMER"): ends["Terminated"],
         ("FROZEN", "CANCEL", "INITIATOR"): ends["Cancelled"],
         ("FROZEN", "EXPIRE", "HUB"): ends["Expired"],
+        ("FROZEN", "MOVE_OUT", "HUB"): ends["Terminated"],
     }
 
 

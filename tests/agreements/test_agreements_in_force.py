@@ -212,6 +212,48 @@ def test_nobody_sees_a_previous_occupants_days(town: Town, rosa: int):
     assert first == date(2026, 9, 1)
 
 
+def test_who_moves_in_later_has_not_agreed(town: Town, rosa: int):
+    """R5: the last occupant's agreement opens none of the next one's days, and its answer is worth nothing then."""
+
+    def move_in(place: int, day: date) -> None:
+        with town.store.write() as connection:
+            connection.execute(
+                insert(occupancy).values(premise_id=town.premises[place], move_in_day=day, load_number=0)
+            )
+
+    code = Customer(registered=True, authorization_code="k7qf-3mxp-9trw")
+    number, tokens = town.invited(kind=Kind.ONGOING, customer=code, all_meters=True, meters=())
+    town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT], account_id=rosa)
+    pending, tokens = town.invited(2)
+    move_in(0, date(2026, 11, 21))
+    move_in(2, date(2026, 11, 21))
+    assert night(town).moved_out == 0, "tomorrow is not today"
+    town.later(days=1)
+    assert (night(town).moved_out, night(town).moved_out) == (1, 0)
+    assert town.open_grants(number) == {(1, "energy_data")}
+    with pytest.raises(errors.InvitationNotOpenError):
+        town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT])
+    assert town.row(pending).status == "Pending"
+    move_in(1, date(2026, 11, 21))
+    assert night(town).moved_out == 1
+    assert (town.open_grants(number), town.row(number).status) == (set(), "Terminated")
+    town.post()
+    assert town.letters()[-2:] == [
+        ("agreement_terminated", "rosa@customer.example"),
+        ("agreement_terminated", "desk@lantern.example"),
+    ]
+
+
+def test_a_report_that_is_never_made_opens_nothing_for_ever(town: Town):
+    """A11: the days of a one-time agreement are open until its order is done, thirty days at most."""
+    number, tokens = town.invited(0)
+    town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT])
+    town.later(days=29)
+    assert town.open_grants(number) == {(0, "energy_data")}
+    town.later(days=1)
+    assert town.open_grants(number) == set()
+
+
 def test_a_night(town: Town, rosa: int):
     """A15: Not Accepted, 30 days left told once to both, Expired; run again it finds nothing."""
     pending, tokens = town.invited(2)

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("expires_on", sa.Date(), nullable=False),
         sa.Column("resent", sa.SmallInteger(), nullable=False, server_default="0"),
         sa.Column("accepted_at", MOMENT),
+        sa.Column("accepted_on", sa.Date()),
         sa.Column("end_day", sa.Date()),
         sa.Column("asked_end_day", sa.Date()),
         sa.Column("announced_end", sa.Date()),
