@@ -94,10 +94,11 @@ class Ordering:
 
 @contextlib.contextmanager
 def workers(sandbox: Sandbox) -> Iterator[Memory]:
-    """``smt-ws work``, twice; gives who watches their memory."""
+    """``smt-ws work``, twice, and ``work --small``, as ``smt-ws serve`` has it; gives who watches their memory."""
     command = [sys.executable, "-m", "smt_ws.cli", "--settings", str(sandbox.settings_file), "work"]
     with (sandbox.folder / "work.log").open("ab") as log:
-        running = [subprocess.Popen(command, stdout=log, stderr=log) for _ in range(WORKERS)]
+        commands = [command] * WORKERS + [[*command, "--small"]]
+        running = [subprocess.Popen(one, stdout=log, stderr=log) for one in commands]
     memory = Memory(running)
     memory.start()
     try:
