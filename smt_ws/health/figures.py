@@ -1,30 +1,27 @@
-"""What the store and the hub's files say of its state: asked at each look, so it is right with any number of processes.
+"""What the store says of the hub's state: asked at each look, so it is right with any number of processes.
 
 Business time and real time are kept apart: an order waits in business time, an effect is due in real time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from cryptography import x509
 from sqlalchemy import Column, ColumnElement, Connection, func, select
 
-from adapters.revocation import read_lists
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.tables import company
-from smt_ws.settings import Tls
 from smt_ws.store import audit_chain
 from smt_ws.store.heartbeat import CLOCK, last_beat
 from smt_ws.store.tables import audit_link, audit_log, outbox
 
-__all__ = ["Ending", "Figures", "endings", "look"]
+__all__ = ["Figures", "look"]
 
 _UNFINISHED: Final = (PartState.PLANNED.value, PartState.BUILDING.value, PartState.FAILED.value)
 
@@ -50,17 +47,6 @@ class Figures:
     clock_holder: str | None
     audit_sealed: int
     audit_unsealed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """One of the hub's own certificates or revocation lists, by its setting, and when it ends."""
-
-    setting: str
-    subject: str
-    ends_at: datetime
-    #: Whether requests fail once it has ended.
-    needed: bool = True
 
 
 def look(hub: Hub) -> Figures:
@@ -89,24 +75,6 @@ def look(hub: Hub) -> Figures:
             audit_sealed=audit_chain.head(connection).position,
             audit_unsealed=_unsealed(connection),
         )
-
-
-def endings(tls: Tls) -> Iterator[Ending]:
-    """Yield when each of the hub's own certificates and revocation lists ends. Raises OSError or ValueError."""
-    for setting in ("certificate", "signing_certificate"):
-        certificate = x509.load_pem_x509_certificates(getattr(tls, setting).read_bytes())[0]
-        yield Ending(f"tls.{setting}", certificate.subject.rfc4514_string(), certificate.not_valid_after_utc)
-    # of several authorities one that has ended keeps out its own clients alone
-    for authority in x509.load_pem_x509_certificates(tls.client_authorities.read_bytes()):
-        yield Ending(
-            "tls.client_authorities", authority.subject.rfc4514_string(), authority.not_valid_after_utc, needed=False
-        )
-    if tls.crl is not None:
-        for one in read_lists(tls.crl.read_bytes()):
-            if one.next_update_utc is not None:
-                yield Ending(
-                    "tls.crl", one.issuer.rfc4514_string(), one.next_update_utc, tls.when_crl_expired == "refuse"
-                )
 
 
 def _counted(connection: Connection, by: Column[str], where: ColumnElement[bool] | None = None) -> dict[str, int]:

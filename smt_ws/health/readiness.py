@@ -16,9 +16,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from smt_ws.clock import real_now
-from smt_ws.health.figures import Ending, Figures, endings, look
+from smt_ws.health.figures import Figures, look
 from smt_ws.hub import Hub
 from smt_ws.orders.room import Volume, volumes
+from smt_ws.parties.own_certificates import OwnCertificate, own_certificates
 from smt_ws.settings import Health
 from smt_ws.store.revision import SchemaMismatchError, require_current
 
@@ -86,7 +87,7 @@ class Examined:
     readiness: Readiness
     figures: Figures | None
     disks: Sequence[Volume]
-    endings: Sequence[Ending]
+    endings: Sequence[OwnCertificate]
 
 
 def examine(hub: Hub) -> Examined:
@@ -94,7 +95,7 @@ def examine(hub: Hub) -> Examined:
     limits, failed = hub.settings.health, list[Check]()
     figures = _seen("database", lambda: _store(hub), None, failed)
     disks: Sequence[Volume] = _seen("disk", lambda: volumes(hub.settings), [], failed)
-    ends: Sequence[Ending] = _seen("certificate", lambda: list(endings(hub.settings.tls)), [], failed)
+    ends: Sequence[OwnCertificate] = _seen("certificate", lambda: list(own_certificates(hub.settings.tls)), [], failed)
     checks = [*failed]
     if figures is not None:
         checks.append(Check("database", State.OK, "answers, and has this release's schema"))
@@ -167,7 +168,7 @@ def judge_disks(found: Sequence[Volume], limits: Health) -> Iterator[Check]:
         yield Check("disk", state, f"bytes free at {volume.folder}", volume.free, limits.disk_free_bytes)
 
 
-def judge_certificates(found: Sequence[Ending], limits: Health, *, now: datetime) -> Iterator[Check]:
+def judge_certificates(found: Sequence[OwnCertificate], limits: Health, *, now: datetime) -> Iterator[Check]:
     """Hold what ends against *now* (real time): what has ended fails, if requests need it; what ends soon is a warning.
 
     Revocation lists live for days and are renewed in their last: of them the last day is soon.

@@ -6,20 +6,16 @@ outbox sees to that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Literal
 
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import Connection, select
 
 from adapters import openpgp
-from adapters.revocation import read_lists
 from smt_ws.parties import rules
-from smt_ws.parties.certificates import fingerprint
+from smt_ws.parties.own_certificates import own_certificates
 from smt_ws.parties.tables import certificate_warning, company, company_certificate
 from smt_ws.settings import Tls
 from smt_ws.store.dialect import insert
@@ -126,48 +122,25 @@ def endings_of_hub(tls: Tls, *, now: datetime) -> list[Ending]:
     Raises OSError or ValueError where a file cannot be read.
     """
     found = []
-    for setting in ("certificate", "signing_certificate", "client_authorities"):
-        for certificate in _own(getattr(tls, setting), first_only=setting != "client_authorities"):
-            left = certificate.not_valid_after_utc - now
-            days = rules.certificate_warning_due(left)
-            if days is not None:
-                found.append(
-                    Ending(
-                        kind="own",
-                        holder=f"hub:tls.{setting}",
-                        fingerprint=fingerprint(certificate),
-                        days=days,
-                        subject=certificate.subject.rfc4514_string(),
-                        ends_at=certificate.not_valid_after_utc,
-                        left=left,
-                        uses=f"tls.{setting}",
-                    )
+    for own in own_certificates(tls):
+        left = own.ends_at - now
+        days = rules.certificate_warning_due(left)
+        if own.is_list:
+            days = 1 if rules.list_warning_due(own.ends_at - own.begins_at, left) else None
+        if days is not None:
+            found.append(
+                Ending(
+                    kind="own",
+                    holder=f"hub:{own.setting}",
+                    fingerprint=own.fingerprint,
+                    days=days,
+                    subject=own.subject,
+                    ends_at=own.ends_at,
+                    left=left,
+                    uses=own.setting,
                 )
-    return [*found, *_late_lists(tls.crl, now)]
-
-
-def _own(file: Path, *, first_only: bool) -> Sequence[x509.Certificate]:
-    # behind the hub's own certificate the file may hold its chain, which is somebody else's to renew
-    return x509.load_pem_x509_certificates(file.read_bytes())[: 1 if first_only else None]
-
-
-def _late_lists(file: Path | None, now: datetime) -> Iterator[Ending]:
-    if file is None:
-        return
-    for crl in read_lists(file.read_bytes()):
-        ends_at = crl.next_update_utc
-        if ends_at is None or not rules.list_warning_due(ends_at - crl.last_update_utc, ends_at - now):
-            continue
-        yield Ending(
-            kind="own",
-            holder="hub:tls.crl",
-            fingerprint=crl.fingerprint(SHA256()).hex(),
-            days=1,
-            subject=f"revocation list of {crl.issuer.rfc4514_string()}",
-            ends_at=ends_at,
-            left=ends_at - now,
-            uses="tls.crl",
-        )
+            )
+    return found
 
 
 def unwarned(connection: Connection, endings: Sequence[Ending]) -> list[Ending]:
