@@ -1,6 +1,7 @@
-"""Taking in the records of an LSE file: validated and staged a batch at a time, then merged as one set.
+"""Taking in the records of an LSE file: validated a batch at a time, then staged and merged as one set.
 
-A batch is checked as columns; only a record that breaks a rule, or may, is looked at by itself.
+A batch is checked as columns; only a record that breaks a rule, or may, is looked at by itself. The good days of a
+file, 50,000 at most, are kept as columns (25 MB) until it has been read to its end.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = ["AT_ONCE", "Progress", "take_in"]
 #: Called with the number of records read so far.
 Progress = Callable[[int], None]
 
-#: Records validated and staged at once: enough that a statement's cost does not count, few enough to be small.
+#: Records validated at once: enough that a statement's cost does not count, few enough to be small.
 AT_ONCE = 5000
 
 Mask = NDArray[np.bool_]
@@ -96,16 +97,17 @@ class _File:
         self.findings: list[Finding] = []
         self.records = 0
         self.rejected = 0
-        #: Positions of the staged days with a flag; every staged day has one, counted from 0.
+        #: Good days; each has a position, counted from 0.
+        self.good = 0
+        #: Their columns, by number of intervals.
+        self.kept: dict[int, list[dict[str, NDArray[Any]]]] = {}
+        #: Positions of those with a flag.
         self.flagged: set[int] = set()
-        self.staged = 0
-        #: By position, what is said of a staged day with estimates that replaces another: line, ESI ID, channel, day;
-        #: and its statuses.
+        #: By position, the days with estimates: line, ESI ID, channel, day, and statuses.
         self.estimated: dict[int, tuple[int, str, int, date, bytes]] = {}
-        #: Of the staged days, sorted: see `screen.keys_of`.
+        #: Of the good days, sorted: see `screen.keys_of`.
         self.seen: Column = np.empty(0, np.int64)
         self.days: set[date] = set()
-        self.has_reads = False
 
     def turn_away(self, rejects: Iterable[Reject]) -> None:
         """Note the records that the reader could not take."""
@@ -115,7 +117,7 @@ class _File:
             self.findings.append(Finding(one.line, one.esiid, None, one.day, one.code, Severity.REJECT, one.reason))
 
     def add(self, days: LseDays) -> None:
-        """Stage the days that are to be stored, and their register reads; note what is wrong."""
+        """Keep the days that are to be stored, and their register reads; note what is wrong."""
         self.records += len(days)
         premises = premises_of(self.connection, days.esiid.astype(str).tolist())
         registers = _registers(days)
@@ -123,7 +125,7 @@ class _File:
         self.rejected += len(days) - int(np.count_nonzero(good))
         rows = np.flatnonzero(good)
         if len(rows):
-            self._stage(days, premises, rows, flags[rows], registers[rows])
+            self._keep(days, premises, rows, flags[rows], registers[rows])
 
     def _measured(self, days: LseDays, premises: Premises, registers: Column) -> dict[int, list[tuple[str, str]]]:
         """What the values of the records break, by row; the rest is `examine`'s."""
@@ -174,37 +176,51 @@ class _File:
         self.seen = np.sort(np.concatenate([self.seen, keys[good]]))
         return good, flags
 
-    def _stage(
+    def _keep(
         self, days: LseDays, premises: Premises, rows: NDArray[np.intp], flags: Column, registers: Column
     ) -> None:
-        """Stage these *rows* of *days* with their flags and registers."""
-        position = np.arange(self.staged, self.staged + len(rows))
-        key: dict[str, NDArray[Any]] = {
-            "position": position,
-            "premise_id": premises.id[rows],
-            "channel": days.channel[rows],
-            "operating_day": days.day[rows],
-        }
-        values: dict[str, NDArray[Any] | Nullable] = {
-            "wh": days.values[rows],
-            "statuses": Nullable(days.letters[rows], days.actual[rows]),
-            "flags": flags,
-        }
-        stage_days(self.connection, key | values)
-        self.staged += len(rows)
+        """Keep these *rows* of *days* with their flags and registers until the file has been read."""
+        position = np.arange(self.good, self.good + len(rows))
+        self.good += len(rows)
+        self.kept.setdefault(days.values.shape[1], []).append(
+            {
+                "position": position,
+                "premise_id": premises.id[rows],
+                "channel": days.channel[rows],
+                "operating_day": days.day[rows],
+                "wh": days.values[rows],
+                "letters": days.letters[rows],
+                "actual": days.actual[rows],
+                "flags": flags,
+                "registers": registers,
+            }
+        )
         self.days.update(np.unique(days.day[rows]).tolist())
         self.flagged.update(position[flags != 0].tolist())
         estimated = ~days.actual[rows] & (days.letters[rows] == ord("E")).any(axis=1)
         for place in np.flatnonzero(estimated).tolist():
             row = int(rows[place])
             self.estimated[int(position[place])] = (*_about(days, row), days.letters[row].tobytes())
-        highest = registers.max(axis=1)
-        read = (highest > NOT_READ) & (highest <= LARGEST_REGISTER_WH)
-        if read.any():
-            stage_read_columns(
-                self.connection, {name: column[read] for name, column in key.items()} | _as_reads(registers[read])
-            )
-            self.has_reads = True
+
+    def _stage(self) -> bool:
+        """Stage what was kept in the order of the store's keys; return whether there are register reads."""
+        has_reads = False
+        for parts in self.kept.values():
+            kept = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            parts.clear()
+            order = np.lexsort((kept["operating_day"], kept["channel"], kept["premise_id"]))
+            if (order[1:] < order[:-1]).any():
+                kept = {name: column[order] for name, column in kept.items()}
+            key = {name: kept[name] for name in ("position", "premise_id", "channel", "operating_day")}
+            statuses = Nullable(kept["letters"], kept["actual"])
+            stage_days(self.connection, {**key, "wh": kept["wh"], "statuses": statuses, "flags": kept["flags"]})
+            highest = kept["registers"].max(axis=1)
+            read = (highest > NOT_READ) & (highest <= LARGEST_REGISTER_WH)
+            if read.any():
+                has_reads = True
+                reads = _as_reads(kept["registers"][read])
+                stage_read_columns(self.connection, {name: column[read] for name, column in key.items()} | reads)
+        return has_reads
 
     def put(self, opened: OpenLoad, store: Store) -> None:
         """Merge the staged days and complete the tally."""
@@ -214,11 +230,12 @@ class _File:
             ensure_months(store, self.days)
             tally.first_day, tally.last_day = min(self.days), max(self.days)
             days_of_file = (tally.first_day, tally.last_day)
+            has_reads = self._stage()
             merged = merge_days(
                 opened.connection, load_number=opened.number, days=days_of_file, judge=self._estimates_for_actuals
             )
             tally.loaded, tally.replaced, tally.unchanged = merged.loaded, len(merged.replaced), merged.unchanged
-            if self.has_reads:
+            if has_reads:
                 merge_reads(opened.connection, load_number=opened.number, days=days_of_file)
         tally.flagged = len(self.flagged)
 

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Connection, Date, LargeBinary, cast, func, li
 from sqlalchemy.sql import ColumnElement
 
 from smt_ws.parties.tables import meter, premise
-from smt_ws.store.dialect import is_postgresql, sent_integers, unnested
+from smt_ws.store.dialect import integers, is_postgresql, sent_integers, unnested
 from smt_ws.usage.rules import KnownPremise, MeterSpell
 
 __all__ = ["Premises", "known_premises", "meters_of", "premises_of"]
@@ -23,7 +23,6 @@ _AT_ONCE = 5000
 _EPOCH: Final = date(1970, 1, 1)
 #: Stands for a day that has not come: later than every other.
 _NEVER: Final = 2**31
-_NO_METER: Final = -_NEVER
 
 
 def known_premises(connection: Connection, esiids: Iterable[str]) -> dict[str, KnownPremise]:
@@ -118,42 +117,60 @@ def _day(number: int) -> Any:
 
 def premises_of(connection: Connection, esiids: Sequence[str]) -> Premises:
     """The premises of *esiids*, in their order. The same facts as those of `known_premises`."""
+    kinds, kind, found = _premises(connection, esiids)
+    row, installed, provisioned, removed = _meters(connection, found)
+    return Premises(found, kinds, kind, row, installed, provisioned, removed)
+
+
+def _premises(
+    connection: Connection, esiids: Sequence[str]
+) -> tuple[tuple[KnownPremise, ...], NDArray[np.intp], NDArray[np.int64]]:
+    """The different premises of *esiids*; of each ESI ID which it is (one too many: none), and the premise's key."""
     asked = unnested(connection, esiids)
     about = (premise.c.tdsp_duns, premise.c.status, premise.c.premise_type)
-    numbers: tuple[ColumnElement[Any], ...] = (
-        asked.c.position,
-        premise.c.id,
-        func.coalesce(_number(connection, meter.c.installed_on), _NO_METER),
-        func.coalesce(_number(connection, meter.c.provisioned_on), _NEVER),
-        func.coalesce(_number(connection, meter.c.removed_on), _NEVER),
-    )
-    of = asked.join(premise, asked.c.value == premise.c.esiid).outerjoin(meter, meter.c.premise_id == premise.c.id)
-    kinds: list[KnownPremise] = []
-    parts: list[list[NDArray[np.int64]]] = []
+    numbers = (asked.c.position, premise.c.id)
+    question = select(*about).join(asked, asked.c.value == premise.c.esiid)
+    if esiids and "".join(esiids).isdigit() and len(set(map(len, esiids))) == 1:
+        # files are often in the order of ESI IDs: then their premises are found in one go through the index. Every
+        # collation has digits in their order, which cannot be said of letters
+        question = question.where(premise.c.esiid.between(min(esiids), max(esiids)))
+    together: dict[tuple[Any, ...], NDArray[np.int64]] = {}
     if is_postgresql(connection):
         # a row for each kind, its numbers as arrays
         sent = [func.array_send(func.array_agg(cast(number, BigInteger)), type_=LargeBinary) for number in numbers]
-        for duns, status, premise_type, *arrays in connection.execute(
-            select(*about, *sent).select_from(of).group_by(*about)
-        ):
-            kinds.append(KnownPremise(0, duns, (), status, premise_type))
-            parts.append([sent_integers(array) for array in arrays])
+        for *key, positions, keys in connection.execute(question.add_columns(*sent).group_by(*about)):
+            together[tuple(key)] = np.stack([sent_integers(positions), sent_integers(keys)], axis=1)
     else:
-        together: dict[tuple[Any, ...], list[Any]] = {}
-        for duns, status, premise_type, *row in connection.execute(select(*about, *numbers).select_from(of)):
-            together.setdefault((duns, status, premise_type), []).append(row)
-        for (duns, status, premise_type), alike in together.items():
-            kinds.append(KnownPremise(0, duns, (), status, premise_type))
-            parts.append(list(np.array(alike, np.int64).T))
-    sizes = [len(part[0]) for part in parts]
-    rows, keys, installed, provisioned, removed = (
-        np.concatenate([np.empty(0, np.int64), *(part[n] for part in parts)]) for n in range(len(numbers))
+        rows: dict[tuple[Any, ...], list[Any]] = {}
+        for *key, position, number in connection.execute(question.add_columns(*numbers)):
+            rows.setdefault(tuple(key), []).append((position, number))
+        together = {key: np.array(alike, np.int64) for key, alike in rows.items()}
+    found, kind = np.zeros(len(esiids), np.int64), np.full(len(esiids), len(together))
+    for n, alike in enumerate(together.values()):
+        found[alike[:, 0]] = alike[:, 1]
+        kind[alike[:, 0]] = n
+    return tuple(KnownPremise(0, duns, (), status, sort) for duns, status, sort in together), kind, found
+
+
+def _meters(connection: Connection, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The stays of meters at premises: the row of *keys*, and first, provisioned and last day, since 1970."""
+    there = np.flatnonzero(keys)
+    if not len(there):
+        return np.empty((4, 0), np.int64)
+    asked = unnested(connection, list(map(str, keys[there].tolist())))
+    days = (
+        _number(connection, meter.c.installed_on),
+        func.coalesce(_number(connection, meter.c.provisioned_on), _NEVER),
+        func.coalesce(_number(connection, meter.c.removed_on), _NEVER),
     )
-    found, kind = np.zeros(len(esiids), np.int64), np.full(len(esiids), len(kinds))
-    found[rows] = keys
-    kind[rows] = np.repeat(np.arange(len(kinds)), sizes)
-    has = installed != _NO_METER
-    return Premises(found, tuple(kinds), kind, rows[has], installed[has], provisioned[has], removed[has])
+    question = (
+        select(asked.c.position, *days)
+        .join(asked, cast(asked.c.value, BigInteger) == meter.c.premise_id)
+        .where(meter.c.premise_id.between(int(keys[there].min()), int(keys[there].max())))
+    )
+    found = integers(connection, question).T
+    found[0] = there[found[0]]
+    return found
 
 
 def _number(connection: Connection, day: ColumnElement[date]) -> ColumnElement[Any]:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, func, select, update
 
 from smt_ws.clock import Clock
 from smt_ws.store import audit
-from smt_ws.store.dialect import lock, try_lock, unlock
+from smt_ws.store.dialect import lock, plan_for_bulk, try_lock, unlock
 from smt_ws.store.engine import Store
 from smt_ws.usage.errors import FileRefusedError, LoadLostError
 from smt_ws.usage.tables import load, load_counter
@@ -93,6 +93,7 @@ def loading(store: Store, clock: Clock, incoming: Incoming, *, actor: str) -> It
             number = _register(connection, incoming, clock.now())
         try:
             with store.write() as connection:
+                plan_for_bulk(connection)
                 opened = OpenLoad(number, connection)
                 yield opened
                 _finish(opened, incoming, actor, clock.now())

@@ -119,9 +119,10 @@ def stage_reads(connection: Connection, reads: Iterable[StagedRead]) -> None:
 def merge_days(connection: Connection, *, load_number: int, days: tuple[date, date], judge: Judge) -> Merged:
     """Move the staged days, which lie from the first to the last of *days*, into the store as load *load_number*.
 
-    *judge* gets the statuses of every version that is replaced.
+    They were staged in the order of premise, channel and day. *judge* gets the statuses of every version that is
+    replaced.
     """
-    return merge_versions(connection, _DAYS, load_number=load_number, days=days, judge=judge)
+    return merge_versions(connection, _DAYS, load_number=load_number, days=days, judge=judge, sorted_by_key=True)
 
 
 def merge_reads(connection: Connection, *, load_number: int, days: tuple[date, date]) -> Merged:
