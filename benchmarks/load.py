@@ -6,8 +6,18 @@ PSS. The files lie in the inboxes; then ``smt-ws intake`` processes are started 
 committed, decryption and unzipping included. A second load has the same days again (in other files), a third replaces a
 tenth of them.
 
-    python benchmarks/load.py              # 10 %: 250,000 records
+``--month`` goes on from there: eight days of all those homes are put into the same month's partition by COPY, and the
+median of three new days, and of three times a tenth of the eighth day replaced, is held against the empty table's
+figures (the bar: at most 1.3 times).
+
+Processor seconds are printed beside the time, of the hub's processes with their children and of PostgreSQL's backends
+for them: on a machine that does other work too, they are what can be compared.
+
+    python benchmarks/load.py              # 10 %: 5 files of 50,000 records
     python benchmarks/load.py --full       # the figure: about 6 GB of disk, 15 minutes
+    python benchmarks/load.py --month      # 10 %, then with 2 million rows in the month's partition
+    python benchmarks/load.py --month --full   # with 20 million rows: about 26 GB of disk
+    python benchmarks/load.py --sqlite     # 10 % on SQLite
 """
 
 from __future__ import annotations
@@ -15,13 +25,17 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -33,15 +47,23 @@ from adapters import openpgp, packing
 from adapters.lse import LOAD, LseRecord, file_name
 from adapters.lse_write import write
 from smt_ws.clock import real_now
+from smt_ws.hub import Hub
 from smt_ws.parties import companies
 from smt_ws.parties.tables import meter, premise
 from smt_ws.sandbox.build import NOW, Sandbox, make_sandbox
+from smt_ws.store.columns import copy_columns
 from smt_ws.store.dialect import copy_rows
-from smt_ws.usage.tables import load
+from smt_ws.usage.partitions import ensure_months
+from smt_ws.usage.tables import interval_day, load, load_counter
 
-DAY = date(2026, 11, 18)
-FILES = 50
+#: The first of the days that are there before, for ``--month``; those measured follow in the same month.
+DAY = date(2026, 11, 1)
+#: Days already in the month's partition, for ``--month``.
+BEFORE = 8
+PER_FILE = 50_000
 TDSPS = tuple(f"44444444400{n:02}" for n in range(5))
+#: By which PostgreSQL knows the intakes' connections.
+NAME = "smt-ws intake"
 #: Days of different homes that the records are made from.
 SHAPES = 500
 
@@ -51,23 +73,36 @@ def esiid(number: int) -> str:
     return f"1044372{number:010}"
 
 
+@dataclass(frozen=True)
+class Took:
+    """What taking in a set of files took."""
+
+    seconds: float
+    #: Processor seconds of the hub's processes and of PostgreSQL's for them.
+    hub_cpu: float
+    store_cpu: float
+    #: Highest sum of PSS, bytes.
+    memory: int
+    #: Records loaded, replaced, unchanged.
+    counts: tuple[int, int, int]
+
+
 def tdsp_of(file: int) -> str:
     """Whose file it is."""
     return TDSPS[file % len(TDSPS)]
 
 
-def seed(sandbox: Sandbox, per_file: int) -> None:
+def seed(sandbox: Sandbox, files: int) -> None:
     """The premises and their provisioned meters, and the TDSPs' inboxes."""
     hub = sandbox.hub()
-    numbers = range(per_file * FILES)
+    numbers = range(PER_FILE * files)
     with hub.store.write() as connection:
         columns = ["id", "esiid", "tdsp_duns", "load_number"]
-        copy_rows(connection, premise, columns, ((n + 1, esiid(n), tdsp_of(n // per_file), 1) for n in numbers))
+        copy_rows(connection, premise, columns, ((n + 1, esiid(n), tdsp_of(n // PER_FILE), 1) for n in numbers))
         columns = ["premise_id", "meter_number", "installed_on", "provisioned_on", "load_number"]
         long_ago = DAY - timedelta(days=900)
         copy_rows(connection, meter, columns, ((n + 1, f"{n}", long_ago, long_ago, 1) for n in numbers))
-    with hub.store.engine.connect() as plain:
-        plain.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM ANALYZE")
+    analyze(hub)
     for duns in TDSPS[1:]:  # the sandbox has the first
         companies.add_company(
             hub.store, legal_name=f"Wires {duns}", kind="TDSP", email="wires@example.com", duns=[duns],
@@ -79,32 +114,79 @@ def seed(sandbox: Sandbox, per_file: int) -> None:
     hub.store.close()
 
 
+def analyze(hub: Hub) -> None:
+    """What a running PostgreSQL does by itself; here it must be done before the clock runs."""
+    with hub.store.engine.connect() as plain:
+        plain.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
+            "ANALYZE" if hub.store.is_sqlite else "VACUUM ANALYZE"
+        )
+
+
+def seed_days(sandbox: Sandbox, files: int) -> None:
+    """The days before, for every home, by COPY into the month's partition: a load each, like those of a night."""
+    hub = sandbox.hub()
+    wh = np.stack(shapes())
+    premises = np.arange(PER_FILE * files) + 1
+    with hub.store.write() as connection:
+        ensure_months(hub.store, [DAY])
+        first = connection.execute(select(load_counter.c.last_number)).scalar_one() + 1
+        for back in range(BEFORE):
+            number, day = first + back, DAY + timedelta(days=back)
+            connection.execute(
+                load.insert().values(
+                    number=number,
+                    kind="lse",
+                    tdsp_duns=TDSPS[0],
+                    file_name=f"seeded {day}",
+                    sha256="0" * 64,
+                    state="loaded",
+                    started_at=NOW,
+                    finished_at=NOW,
+                    first_day=day,
+                    last_day=day,
+                )
+            )
+            for start in range(0, len(premises), PER_FILE):
+                some = premises[start : start + PER_FILE]
+                columns = {
+                    "premise_id": some,
+                    "channel": np.full(len(some), LOAD),
+                    "operating_day": np.full(len(some), day, "datetime64[D]"),
+                    "load_number": np.full(len(some), number),
+                    "wh": wh[(some - 1) % SHAPES],
+                }
+                copy_columns(connection, interval_day, columns)
+        connection.execute(load_counter.update().values(last_number=first + BEFORE - 1))
+    analyze(hub)
+    hub.store.close()
+
+
 def shapes() -> list[np.ndarray]:
     """Days of 96 intervals as homes have them, in Wh."""
     rng = np.random.default_rng(20261118)
     return [np.minimum(rng.gamma(1.2, 250, 96), 9_900).astype("<i4") for _ in range(SHAPES)]
 
 
-def write_files(sandbox: Sandbox, per_file: int, generation: int, replaced: float) -> int:
+def write_files(sandbox: Sandbox, files: int, generation: int, day: date, replaced: float) -> int:
     """Put one generation of files into the inboxes; *replaced* of the records differ from the first generation's."""
     hub = sandbox.hub()
     certificate = (sandbox.certificates / "hub-openpgp-public.asc").read_text()
     days = shapes()
     created = datetime(2026, 11, 19, 3, generation, 0)  # noqa: DTZ001 — Central wall time, as the file has it
     plain_bytes = 0
-    for number in range(FILES):
+    for number in range(files):
         duns = tdsp_of(number)
 
         def records(number: int = number, duns: str = duns) -> Iterator[LseRecord]:
-            for position in range(per_file):
-                home = number * per_file + position
+            for position in range(PER_FILE):
+                home = number * PER_FILE + position
                 values = days[home % SHAPES]
-                if position < per_file * replaced:
+                if position < PER_FILE * replaced:
                     values = values + generation
                 yield LseRecord(
-                    line=0, esiid=esiid(home), channel=LOAD, day=DAY, values=values, statuses=None,
+                    line=0, esiid=esiid(home), channel=LOAD, day=day, values=values, statuses=None,
                     start_reading=None, stop_reading=None, transaction_id=f"{generation}{home:012}",
-                    created=created, mre=duns, sender=duns, receiver="183529049", rep="111111111",
+                    created=created, mre=duns, sender=duns, receiver="183529049", rep=f"{home % 100:09}",
                 )  # fmt: skip
 
         text = io.BytesIO()
@@ -123,7 +205,7 @@ def write_files(sandbox: Sandbox, per_file: int, generation: int, replaced: floa
     return plain_bytes
 
 
-def bare_copy(url: str, per_file: int) -> float:
+def bare_copy(url: str, files: int) -> float:
     """Seconds that a binary COPY of the same packed rows into a table without an index takes."""
     days = [day.tobytes() for day in shapes()]
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
@@ -133,7 +215,7 @@ def bare_copy(url: str, per_file: int) -> float:
         began = time.perf_counter()
         with cursor.copy("COPY bare FROM STDIN (FORMAT BINARY)") as rows:
             rows.set_types(["int8", "int2", "date", "int8", "bytea"])
-            for home in range(per_file * FILES):
+            for home in range(PER_FILE * files):
                 rows.write_row((home + 1, 4, DAY, 1, days[home % SHAPES]))
         connection.commit()
         took = time.perf_counter() - began
@@ -141,39 +223,65 @@ def bare_copy(url: str, per_file: int) -> float:
     return took
 
 
-class Memory(threading.Thread):
-    """The highest sum of PSS of the processes that it watches, in bytes."""
+class Watch(threading.Thread):
+    """The highest sum of PSS of the hub's processes, and the processor time of PostgreSQL's backends for them."""
 
-    def __init__(self, processes: list[subprocess.Popen[bytes]]) -> None:
+    def __init__(self, processes: list[subprocess.Popen[bytes]], url: str) -> None:
         super().__init__(daemon=True)
         self.processes = processes
+        self.url = url
         self.highest = 0
         self.done = threading.Event()
+        #: By process, clock ticks when last seen.
+        self.ticks: dict[int, int] = {}
+
+    @property
+    def store_cpu(self) -> float:
+        """Processor seconds of the backends."""
+        return sum(self.ticks.values()) / os.sysconf("SC_CLK_TCK")
 
     def run(self) -> None:
         """Look four times a second."""
-        while not self.done.wait(0.25):
-            total = 0
-            for process in self.processes:
-                try:
-                    rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-                except OSError:
-                    continue
-                total += sum(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
-            self.highest = max(self.highest, total)
+        with ExitStack() as stack:
+            store = None
+            if not self.url.startswith("sqlite"):
+                store = stack.enter_context(psycopg.connect(self.url, autocommit=True))
+            while not self.done.wait(0.25):
+                self.highest = max(self.highest, sum(_pss(process.pid) for process in self.processes))
+                if store is not None:
+                    named = store.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (NAME,))
+                    self.ticks |= {pid: _ticks(pid) or self.ticks.get(pid, 0) for (pid,) in named}
 
 
-def take_in(sandbox: Sandbox, processes: int, timeout: float) -> tuple[float, int, tuple[int, int, int]]:
-    """Run intakes until 50 more loads are committed; seconds, highest PSS, and (loaded, replaced, unchanged)."""
+def _pss(pid: int) -> int:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def _ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def take_in(sandbox: Sandbox, url: str, files: int, processes: int, timeout: float) -> Took:
+    """Run intakes until so many more loads are committed."""
     hub = sandbox.hub()
     with hub.store.read() as connection:
         before = {row.number for row in connection.execute(select(load.c.number))}
+    cpu = _children_cpu()
     began = time.perf_counter()
     with (sandbox.folder / "intake.log").open("ab") as log:
         command = [sys.executable, "-m", "smt_ws.cli", "--settings", str(sandbox.settings_file), "intake"]
-        running = [subprocess.Popen(command, stdout=log, stderr=log) for _ in range(processes)]
-    memory = Memory(running)
-    memory.start()
+        environment = os.environ | {"PGAPPNAME": NAME}
+        running = [subprocess.Popen(command, stdout=log, stderr=log, env=environment) for _ in range(processes)]
+    watch = Watch(running, url)
+    watch.start()
     try:
         while True:
             with hub.store.read() as connection:
@@ -182,64 +290,118 @@ def take_in(sandbox: Sandbox, processes: int, timeout: float) -> tuple[float, in
                     for row in connection.execute(select(load).where(load.c.state == "loaded"))
                     if row.number not in before
                 ]
-            if len(rows) >= FILES:
+            if len(rows) >= files:
                 took = time.perf_counter() - began
                 break
             if time.perf_counter() - began > timeout or all(process.poll() is not None for process in running):
                 raise RuntimeError(
-                    f"{len(rows)} of {FILES} loads after {timeout:.0f} s; see {sandbox.folder}/intake.log"
+                    f"{len(rows)} of {files} loads after {timeout:.0f} s; see {sandbox.folder}/intake.log"
                 )
             time.sleep(0.1)
     finally:
-        memory.done.set()
+        watch.done.set()
+        watch.join()
         for process in running:
             process.terminate()
         for process in running:
             process.wait(60)
     hub.store.close()
-    counts = tuple(sum(getattr(row, name) for row in rows) for name in ("loaded", "replaced", "unchanged"))
-    return took, memory.highest, (counts[0], counts[1], counts[2])
+    counts = [sum(getattr(row, name) for row in rows) for name in ("loaded", "replaced", "unchanged")]
+    return Took(took, _children_cpu() - cpu, watch.store_cpu, watch.highest, (counts[0], counts[1], counts[2]))
+
+
+def _children_cpu() -> float:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
+@dataclass
+class Bench:
+    """One run: where, how much, and how it is told."""
+
+    sandbox: Sandbox
+    url: str
+    files: int
+    processes: int
+    generation: int = 0
+
+    def measure(self, title: str, day: date, replaced: float) -> float:
+        """Write a generation of files, take it in, print what it took; return the seconds."""
+        self.generation += 1
+        size = write_files(self.sandbox, self.files, self.generation, day, replaced)
+        bare = 0.0 if self.url.startswith("sqlite") else bare_copy(self.url, self.files)
+        took = take_in(self.sandbox, self.url, self.files, self.processes, timeout=1800)
+        total = self.files * PER_FILE
+        a_record = 1e6 / total
+        ratio = f"  bare COPY {bare:6.1f} s  ratio {took.seconds / bare:5.2f}" if bare else ""
+        print(
+            f"  {title:<22}{took.seconds:8.1f} s  {total / took.seconds:9,.0f} records/s  {size / 1e9:.2f} GB plain"
+            f"{ratio}"
+            f"  CPU a record: hub {took.hub_cpu * a_record:.1f} us, store {took.store_cpu * a_record:.1f} us"
+            f"  PSS {took.memory / 1e9:.2f} GB"
+            f"  loaded {took.counts[0]:,} replaced {took.counts[1]:,} unchanged {took.counts[2]:,}",
+            flush=True,
+        )
+        return took.seconds
+
+
+def run(bench: Bench, *, month: bool) -> None:
+    """The three loads into an empty table; then, on demand, those into a month that has eight days already."""
+    seed(bench.sandbox, bench.files)
+    print(
+        f"{bench.files * PER_FILE:,} records in {bench.files} files of {len(TDSPS)} TDSPs, {bench.processes} intakes",
+        flush=True,
+    )
+    # a month of its own, so that its partition is empty
+    earlier = date(2026, 10, 20)
+    first = bench.measure("first load", earlier, 0.0)
+    bench.measure("all unchanged", earlier, 0.0)
+    tenth = bench.measure("a tenth replaced", earlier, 0.1)
+    if not month:
+        return
+    seed_days(bench.sandbox, bench.files)
+    print(f"{BEFORE * bench.files * PER_FILE:,} rows in the month's partition", flush=True)
+    new = [bench.measure(f"new day {n + 1}", DAY + timedelta(days=BEFORE + n), 0.0) for n in range(3)]
+    again = [bench.measure(f"day {BEFORE} replaced {n + 1}", DAY + timedelta(days=BEFORE - 1), 0.1) for n in range(3)]
+    print(
+        f"  against the empty table: new day {statistics.median(new) / first:.2f},"
+        f" a tenth replaced {statistics.median(again) / tenth:.2f} (medians of 3)"
+    )
 
 
 def main() -> int:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--full", action="store_true", help="2.5 million records instead of 250,000")
+    arguments.add_argument("--full", action="store_true", help="50 files of 50,000 records instead of 5")
+    arguments.add_argument("--month", action="store_true", help="then with eight days in the month's partition")
+    arguments.add_argument("--sqlite", action="store_true", help="on SQLite; one intake")
     arguments.add_argument("--url", default="postgresql://127.0.0.1/test", help="a PostgreSQL database to work in")
     arguments.add_argument("--processes", type=int, default=2, help="intake processes")
     options = arguments.parse_args()
-    per_file = 50_000 if options.full else 5_000
-    total = per_file * FILES
-    if shutil.disk_usage(tempfile.gettempdir()).free < total * 4_000:
-        print(f"{total * 4e3 / 1e9:.0f} GB of free disk are needed", file=sys.stderr)
+    files = 50 if options.full else 5
+    needed = files * PER_FILE * (12_000 if options.month else 4_000)
+    if shutil.disk_usage(tempfile.gettempdir()).free < needed:
+        print(f"{needed / 1e9:.0f} GB of free disk are needed", file=sys.stderr)
         return 2
-    schema = f"bench_load_{os.getpid()}"
-    with psycopg.connect(options.url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-    url = f"{options.url}{'&' if '?' in options.url else '?'}options=-csearch_path%3D{schema}"
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            sandbox = make_sandbox(Path(folder) / "sandbox", database=url, ports=(0, 0))
-            # the folders of five TDSPs; only their DUNS numbers are looked at
-            seed(sandbox, per_file)
-            print(f"{total:,} records in {FILES} files of {len(TDSPS)} TDSPs, {options.processes} intakes", flush=True)
-            for generation, (title, replaced) in enumerate(
-                (("first load", 0.0), ("all unchanged", 0.0), ("a tenth replaced", 0.1)), 1
-            ):
-                size = write_files(sandbox, per_file, generation, replaced)
-                bare = bare_copy(url, per_file)
-                took, memory, counts = take_in(sandbox, options.processes, timeout=1800)
-                print(
-                    f"  {title:<17}{took:8.1f} s  {total / took:9,.0f} records/s  {size / 1e9:.2f} GB plain"
-                    f"  bare COPY {bare:6.1f} s  ratio {took / bare:5.2f}  PSS {memory / 1e9:.2f} GB"
-                    f"  loaded {counts[0]:,} replaced {counts[1]:,} unchanged {counts[2]:,}",
-                    flush=True,
-                )
-    finally:
-        with psycopg.connect(options.url, autocommit=True) as connection:
-            connection.execute(f"DROP SCHEMA {schema} CASCADE")
-    assert NOW.date() > DAY
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = f"sqlite:///{folder}/hub.db" if options.sqlite else _own_schema(stack, options.url)
+        sandbox = make_sandbox(folder / "sandbox", database=url, ports=(0, 0))
+        run(Bench(sandbox, url, files, 1 if options.sqlite else options.processes), month=options.month)
     return 0
+
+
+def _own_schema(stack: ExitStack, url: str) -> str:
+    """Make a schema that is dropped at the end; return the URL that works in it."""
+    schema = f"bench_load_{os.getpid()}"
+
+    def execute(statement: str) -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    execute(f"CREATE SCHEMA {schema}")
+    stack.callback(execute, f"DROP SCHEMA {schema} CASCADE")
+    return f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}"
 
 
 if __name__ == "__main__":
