@@ -165,7 +165,7 @@ class Caller:
             if b"MessageResponse" in answer or b"PingResponse" in answer:
                 return
             if not (patient and b"BUSY" in answer):
-                raise RuntimeError(f"refused: {answer[:2000]!r}")
+                raise RuntimeError(f"refused: {answer.partition(b'faultcode')[2][:1000]!r}")
             time.sleep(0.5)
 
 

@@ -79,7 +79,7 @@ def _send_text(console: Console, homes: Homes, esiid: str, requester: Requester)
 
     def confirmed(rows: Sequence[Any]) -> bool:
         told([_line(row.StatusTimestamp, row.StatusCode, row.DeviceMACAddr, row.StatusDesc) for row in rows])
-        return sum(row.StatusCode == "CON" for row in rows) == 2
+        return len([row for row in rows if row.StatusCode == "CON"]) == 2
 
     homes.until(lambda: homes.log(request, today), confirmed)
 
