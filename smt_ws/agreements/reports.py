@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
+from smt_ws.agreements.end import cancel_agreement
 from smt_ws.agreements.errors import AgreementUnknownError
 from smt_ws.agreements.granting import bring_in_line
 from smt_ws.agreements.letters import Occasion, tell
@@ -23,6 +24,8 @@ __all__ = ["ORDER_MOVED", "OrderMoved", "order_moved"]
 ORDER_MOVED: Final = "agreement.order_moved"
 #: Statuses of an order whose files are published.
 _DONE: Final = ("Complete", "Complete with exceptions")
+#: The status of an order that its company took back: with it goes the agreement.
+_TAKEN_BACK: Final = "Cancelled"
 #: What history calls news of the order that move the agreement nowhere.
 _REPORT: Final = "report"
 
@@ -42,9 +45,9 @@ class OrderMoved:
 def order_moved(connection: Connection, told: Mapping[str, Any], *, clock: Clock) -> None:
     """Follow *told*: ``agreement``, ``order_number``, ``status``. Told twice, it is the same.
 
-    A published report completes the agreement and both sides are written to. An order that failed or was cancelled
-    leaves the agreement active, with the fact in its history: somebody has to look. An agreement that has ended
-    meanwhile stays as it is.
+    A published report completes the agreement and both sides are written to. An order that the initiator took back
+    cancels it. One that failed leaves it active, with the fact in its history: somebody has to look. An agreement that
+    has ended meanwhile stays as it is.
     """
     try:
         row = find_agreement(connection, told["agreement"])
@@ -69,6 +72,8 @@ def order_moved(connection: Connection, told: Mapping[str, Any], *, clock: Clock
         )
         bring_in_line(connection, row, now=now)
         tell(connection, [row], Occasion.COMPLETED, now=now)
+    elif status == _TAKEN_BACK and after(Kind(row.kind), Status(row.status), Act.CANCEL, Actor.INITIATOR) is not None:
+        cancel_agreement(connection, row, who=f"company:{row.company_id}", clock=clock)
     elif not _known(connection, row.number, details):
         connection.execute(
             insert(agreement_history).values(

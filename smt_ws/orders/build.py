@@ -116,7 +116,7 @@ def _record(
     now = hub.clock.now()
     with hub.store.write() as connection:
         hold(connection, claim)
-        if claim.kind == DATA and ended_premises(connection, claim, plan.unpack_slices(claim.slices), now=now) != ended:
+        if claim.kind == DATA and ended_premises(connection, claim, now=now) != ended:
             raise AccessEndedError
         if state is PartState.PUBLISHED:
             values = values | {"published_at": now}
@@ -161,7 +161,7 @@ def _content(hub: Hub, connection: Connection, claim: Claim, renderers: Renderer
 
 def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) -> Content:
     slices, dropped, now = plan.unpack_slices(claim.slices), None, hub.clock.now()
-    ended = ended_premises(connection, claim, slices, now=now)
+    ended = ended_premises(connection, claim, now=now)
     if ended:
         slices, dropped = without_ended(connection, claim, slices, ended, now=now)
     wanted = Wanted(

@@ -26,8 +26,8 @@ __all__ = ["ended_premises", "without_ended"]
 _ENDED: Final = REASON_CODES.index(Reason.AGREEMENT_ENDED)
 
 
-def ended_premises(connection: Connection, claim: Claim, slices: plan.Slices, *, now: datetime) -> frozenset[int]:
-    """The premises of *slices* at which a grant of the order's company has ended since the order was accepted."""
+def ended_premises(connection: Connection, claim: Claim, *, now: datetime) -> frozenset[int]:
+    """The premises of the part at which a grant of the order's company has ended since the order was accepted."""
     ended = connection.scalars(
         select(grants.c.premise_id).where(
             grants.c.company_id == claim.company_id,
@@ -38,7 +38,8 @@ def ended_premises(connection: Connection, claim: Claim, slices: plan.Slices, *,
     ).all()
     if not ended:
         return frozenset()
-    return frozenset(ended) & frozenset(slices.rows["premise_id"].tolist())
+    # Unpacked only here: nearly every part has no use for it.
+    return frozenset(ended) & frozenset(plan.unpack_slices(claim.slices).rows["premise_id"].tolist())
 
 
 def without_ended(

@@ -191,3 +191,8 @@ def test_a_published_report_completes_its_agreement_and_a_failed_one_stays_visib
     acts = [act for act, _was, _then in town.history(number)]
     assert acts == ["initiate", "accept", "report", "report", "complete", "report"]
     moved("010100000001", 5, "Complete")
+    second, tokens = town.invited(1)
+    town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT])
+    moved(second, 100002, "Cancelled")
+    moved(second, 100002, "Cancelled")
+    assert (town.row(second).status, town.open_grants(second)) == ("Cancelled", set())
