@@ -58,6 +58,8 @@ class AgreementRow:
     report: str | None
     report_format: str | None
     report_period: str | None
+    #: How long it shall last from its acceptance.
+    months: int | None
     initiated_at: datetime
     accepted_at: datetime | None
     #: The last day to answer an invitation.
@@ -228,6 +230,7 @@ def _row(row: Any, meters: Collection[tuple[str, str]], now: datetime) -> Agreem
         report=row.report,
         report_format=row.report_format,
         report_period=row.report_period,
+        months=row.months,
         initiated_at=row.initiated_at,
         accepted_at=row.accepted_at,
         expires_on=row.expires_on,

@@ -35,7 +35,10 @@ def test_p3_1_to_p3_6_a_customer_accepts_changes_and_ends_an_agreement(hub: Hub,
     mailbox(CHIKA)
     registered.get("/agreements")
     assert "Waiting for your answer" in registered.text
+    registered.get(f"/agreements/{number}")
+    assert "for 6 months from the day of acceptance" in registered.text
     accepted(registered, number)
+    assert "for 6 months" not in registered.text
     mailbox(CHIKA)
     assert "You have accepted" in registered.text
     assert row(hub, number).status == "Active"
