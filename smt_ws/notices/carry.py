@@ -6,6 +6,7 @@ recognisable as the same.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from smt_ws.store.outbox import Refused
 
 __all__ = ["Carry", "letter"]
 
+#: How a line of a table in plain text begins.
+_LABEL: Final = re.compile(r"[^:]{1,24}: {2,}")
 #: How a template begins the lines of what somebody else wrote.
 _QUOTED: Final = "  > "
 
@@ -120,11 +123,13 @@ def letter(
 def _folded(text: str) -> str:
     """*text* with long lines folded between words: templates hold a paragraph in one line.
 
-    A quoted line stays quoted when it is folded, so that nobody's comment can pass for a line of ours.
+    A quoted line stays quoted when it is folded, so that nobody's comment can pass for a line of ours; what stands
+    beside a label stays beside it.
     """
     folded: list[str] = []
     for line in text.split("\n"):
-        indent = _QUOTED if line.startswith(_QUOTED) else ""
+        label = _LABEL.match(line)
+        indent = _QUOTED if line.startswith(_QUOTED) else " " * len(label[0]) if label else ""
         folded += textwrap.wrap(
             line, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
         ) or [""]  # fmt: skip
