@@ -243,6 +243,9 @@ class Agreements(_Section):
     esiids_per_customer: int = Field(
         10, ge=1, description="ESI IDs for which one address of a customer who is not registered is invited a year: A23"
     )
+    unconfirmed_an_hour: int = Field(
+        100, ge=1, description="requests of a company that name what does not fit together, before it has to wait: A23"
+    )
     keep_years: int = Field(3, ge=1, description="agreements that have ended, with their history, stay so long: A16")
     disowned_alarm: int = Field(
         3, ge=1, description="invitations of one company that customers disown in 30 days before the operator is told"

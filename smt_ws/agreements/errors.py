@@ -25,6 +25,7 @@ __all__ = [
     "SearchMalformedError",
     "TooManyItemsError",
     "TooManyMetersError",
+    "TooManyUnconfirmedError",
     "WideningNeedsCustomerError",
 ]
 
@@ -64,6 +65,15 @@ class CustomerUnconfirmedError(HubError):
     """
 
     code = "CUSTOMER_UNCONFIRMED"
+
+
+class TooManyUnconfirmedError(HubError):
+    """So many of your requests named what does not fit together that no more are checked within this hour.
+
+    Correct your list, and send the rest of it after the hour that the fault names.
+    """
+
+    code = "TOO_MANY_UNCONFIRMED"
 
 
 class CustomerServedError(HubError):

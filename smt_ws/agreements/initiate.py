@@ -15,6 +15,7 @@ from sqlalchemy import Connection, and_, exists, insert, or_, select
 
 from smt_ws.agreements import errors, rules
 from smt_ws.agreements.form import Invitation, ListedMeter, first_problem, plain_mac
+from smt_ws.agreements.guesses import refuse_guesser
 from smt_ws.agreements.letters import Occasion, tell
 from smt_ws.agreements.rules import Act, Kind, Status
 from smt_ws.agreements.tables import agreement, agreement_day, agreement_history, agreement_premise
@@ -65,7 +66,7 @@ def initiate(
     """Store what *asked* asks for, one agreement a meter or device, and queue invitation and confirmation.
 
     Raises `InitiatorNotAllowedError`, `AttestationMissingError`, `FieldError`, `TooManyMetersError`,
-    `OwnMailDomainError`, `CustomerUnconfirmedError`, `CustomerServedError`, `CustomerAddressLimitError`,
+    `OwnMailDomainError`, `TooManyUnconfirmedError`, `CustomerUnconfirmedError`, `CustomerServedError`, `CustomerAddressLimitError`,
     `OneTimeLimitError`.
     """
     now, today = clock.now(), central_today(clock)
@@ -86,6 +87,7 @@ def initiate(
     own = connection.execute(select(company).where(company.c.id == caller.company_id)).one()
     if asked.customer.email:
         _refuse_own_domain(asked.customer.email, own, asked, policy)
+    refuse_guesser(connection, caller.company_id, most=policy.unconfirmed_an_hour)
     account, places = _confirmed(connection, asked, today)
     if account is not None and rules.same_mail_domain(
         account.email, _own_addresses(own, asked), public=policy.public_mail_domains

@@ -16,6 +16,7 @@ from smt_ws.agreements.ask import change_as_initiator, end_several
 from smt_ws.agreements.change import Change
 from smt_ws.agreements.errors import CustomerUnconfirmedError, EndDateError
 from smt_ws.agreements.form import Customer, Invitation, ListedMeter
+from smt_ws.agreements.guesses import note_guess
 from smt_ws.agreements.initiate import initiate
 from smt_ws.agreements.resend import resend_invitation
 from smt_ws.agreements.rules import Kind, Status
@@ -286,6 +287,7 @@ def _invitation(request: Any) -> Invitation:
 def _note_refusal(hub: Hub, call: Call, error: CustomerUnconfirmedError) -> None:
     # Its own transaction: the one that was refused leaves nothing. Many such lines are somebody guessing (A23).
     with hub.store.write() as connection:
+        note_guess(connection, call.caller.company_id)
         audit.record(
             connection,
             audit.Event.AGREEMENT_REFUSED,
@@ -313,6 +315,7 @@ def _summary(row: Any) -> Any:
 
 def _details(row: Any) -> dict[str, Any]:
     place = " ".join(part for part in (row.state, row.zip) if part)
+    kept_back = row.account_id is not None and row.accepted_at is None
     return {
         "agreementNumber": row.number,
         "agreementType": Kind(row.kind).name,
@@ -323,8 +326,9 @@ def _details(row: Any) -> dict[str, Any]:
         "lastName": row.last_name,
         "companyName": row.company_name or None,
         "serviceAddress": ", ".join(part for part in (row.street, row.city, place) if part) or None,
-        "customerEmail": row.email,
-        "customerPhone": row.phone or None,
+        # Of a registered customer the initiator learns no more than it knew, until the customer has agreed.
+        "customerEmail": None if kept_back else row.email,
+        "customerPhone": None if kept_back else row.phone or None,
         "contactName": row.contact_name,
         "contactPhone": row.contact_phone or None,
         "contactEmail": row.contact_email,

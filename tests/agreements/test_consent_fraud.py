@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from threading import Barrier, Thread
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from agreement_market import ANA, BEACON, LANTERN, PECAN, Town, esiid, meter_number
 from sqlalchemy import Engine, event, select, update
 
-from smt_ws.agreements import errors
+from smt_ws.agreements import errors, guesses
 from smt_ws.agreements.end import release_agreement, terminate_agreement
 from smt_ws.agreements.form import Customer, ListedMeter
 from smt_ws.agreements.moving import find_agreement
@@ -69,6 +69,27 @@ def test_a_refusal_tells_nothing_and_costs_the_same_whatever_was_wrong(town: Tow
     text = str(refused.value)
     assert text.startswith("Your 3rd Party Agreement request cannot be completed at this time due to one of")
     assert "until up to 60 days after installation of the Smart Meter" in text
+
+
+def test_who_guesses_has_to_wait(town: Town, monkeypatch: pytest.MonkeyPatch):
+    """A23: refusals are counted by company and hour; then nothing is checked, the right request neither."""
+    moment = datetime(2026, 11, 20, 15, 59, tzinfo=UTC)
+    monkeypatch.setattr(guesses, "real_now", lambda: moment)
+    policy = town.policy.model_copy(update={"unconfirmed_an_hour": 2})
+    town.hub = replace(town.hub, settings=town.hub.settings.model_copy(update={"agreements": policy}))
+    wrong = (ListedMeter(esiid(0), meter_number(1)),)
+    for _ in range(2):
+        with pytest.raises(errors.CustomerUnconfirmedError):
+            town.invite(meters=wrong)
+        with town.store.write() as connection:
+            guesses.note_guess(connection, town.callers[LANTERN].company_id)
+    for meters in (wrong, (ListedMeter(esiid(0), meter_number(0)),)):
+        with pytest.raises(errors.TooManyUnconfirmedError) as refused:
+            town.invite(meters=meters)
+    assert refused.value.expected == "again from 10:00 CST on"
+    town.invite(0, by=BEACON)
+    moment += timedelta(minutes=1)
+    town.invite(0)
 
 
 def test_a_registered_customers_meter_may_be_left_out(town: Town):

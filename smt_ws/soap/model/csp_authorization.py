@@ -247,7 +247,7 @@ class AgreementDetailsResponse(ResponseHeader):
     lastName = one(Unicode)
     companyName = maybe(Unicode)
     serviceAddress = maybe(Unicode)
-    customerEmail = one(Unicode)
+    customerEmail = maybe(Unicode)
     customerPhone = maybe(Unicode)
     contactName = one(Unicode)
     contactPhone = maybe(Unicode)
