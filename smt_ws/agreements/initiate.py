@@ -66,8 +66,8 @@ def initiate(
     """Store what *asked* asks for, one agreement a meter or device, and queue invitation and confirmation.
 
     Raises `InitiatorNotAllowedError`, `AttestationMissingError`, `FieldError`, `TooManyMetersError`,
-    `OwnMailDomainError`, `TooManyUnconfirmedError`, `CustomerUnconfirmedError`, `CustomerServedError`, `CustomerAddressLimitError`,
-    `OneTimeLimitError`.
+    `OwnMailDomainError`, `TooManyUnconfirmedError`, `CustomerUnconfirmedError`, `CustomerServedError`,
+    `CustomerAddressLimitError`, `OneTimeLimitError`.
     """
     now, today = clock.now(), central_today(clock)
     if caller.kind not in ("REP", "CSP"):
