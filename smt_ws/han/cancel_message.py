@@ -129,11 +129,11 @@ def cancel_all(
     progress = Progress(connection, now=now)
     asked = unnested(connection, list(dict.fromkeys(request.esiids)))
     known = set(connection.scalars(select(premise.c.esiid).join(asked, asked.c.value == premise.c.esiid)))
-    targets = progress.hold(
+    targets = progress.hold_at(
+        list(dict.fromkeys(request.esiids)),
         han_message.c.company_id == caller.company_id,
         han_message.c.category == "LCE",
         han_message_target.c.closed_at.is_(None),
-        premise.c.esiid.in_(select(asked.c.value)),
     )
     number = insert_message(
         connection,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -18,8 +18,12 @@ from smt_ws.han.rules import DeviceEvent, DeviceState
 from smt_ws.han.tables import han_device, han_device_history, han_request
 from smt_ws.notices.callbacks import announce
 from smt_ws.parties.tables import company, premise
+from smt_ws.store.outbox import enqueue
 
-__all__ = ["Device", "Entry", "Ledger"]
+__all__ = ["DEVICE_MOVED", "Device", "Entry", "Ledger"]
+
+#: The outbox kind by which agreements hear how a device stands (A8).
+DEVICE_MOVED: Final = "agreement.device_moved"
 
 
 @dataclass(slots=True)
@@ -144,7 +148,7 @@ class Ledger:
         self._told.append((device, entry, device.state, device.entries))
 
     def write(self) -> None:
-        """Store what has changed, and tell the companies that asked for it (R10)."""
+        """Store what has changed, and tell agreements and the companies that asked for it (A8, R10)."""
         freed = sorted(
             self._changed.values(), key=lambda one: one.holds_slot
         )  # a slot is given back before it is taken
@@ -174,15 +178,31 @@ class Ledger:
         of = {
             row.number: row
             for row in self._connection.execute(
-                select(han_request.c.number, han_request.c.company_id, han_request.c.duns, premise.c.esiid)
+                select(
+                    han_request.c.number, han_request.c.company_id, han_request.c.duns, premise.c.esiid,
+                    company.c.callback_url,
+                )
                 .join(premise, premise.c.id == han_request.c.premise_id)
                 .join(company, company.c.id == han_request.c.company_id)
-                .where(han_request.c.number.in_(numbers), company.c.callback_url.is_not(None))
+                .where(han_request.c.number.in_(numbers))
             )
-        }
+        }  # fmt: skip
         for device, entry, state, number in self._told:
-            request = of.get(entry.request_number or device.add_request)
-            if request is None:
+            request = of[entry.request_number or device.add_request]
+            moved = f"{device.premise_id}:{device.eui64}:{number}"
+            enqueue(
+                self._connection,
+                kind=DEVICE_MOVED,
+                key=f"{DEVICE_MOVED}:{moved}",
+                payload={
+                    "company_id": device.company_id,
+                    "esiid": request.esiid,
+                    "eui64": device.eui64,
+                    "state": state.value,
+                },
+                now=self._now,
+            )
+            if request.callback_url is None:
                 continue
             fields = {
                 "dunsNumber": request.duns,
@@ -197,7 +217,7 @@ class Ledger:
                 company_id=request.company_id,
                 operation="DeviceStatusChanged",
                 fields=fields | ({"reason": entry.reason} if entry.reason else {}),
-                key=f"device:{device.premise_id}:{device.eui64}:{number}",
+                key=f"device:{moved}",
                 now=self._now,
             )
 

@@ -130,6 +130,18 @@ class Progress:
         self._read_devices([target for target in found if target is not None])
         return found
 
+    def hold_at(self, esiids: Sequence[str], *conditions: Any) -> list[Target]:
+        """The targets at *esiids* for which *conditions* hold: from the premises to their messages, however many."""
+        asked = unnested(self._connection, esiids)
+        tables = (
+            asked.join(premise, premise.c.esiid == asked.c.value)
+            .join(han_message_target, han_message_target.c.premise_id == premise.c.id)
+            .join(han_message, han_message.c.number == han_message_target.c.message_number)
+        )
+        targets = [self._target(row) for row in self._rows(select(*_COLUMNS).select_from(tables).where(*conditions))]
+        self._read_devices(targets)
+        return targets
+
     def hold(self, *conditions: Any) -> list[Target]:
         """The targets for which *conditions* on `han_message_target`, `han_message` and ``premise`` hold."""
         tables: FromClause = han_message_target.join(

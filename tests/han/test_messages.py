@@ -19,6 +19,7 @@ from smt_ws.han.message_log import COLUMNS, LogRange, LogRow, log_page
 from smt_ws.han.message_status import message_status
 from smt_ws.han.statuses import MessagePost, post_message_statuses
 from smt_ws.han.tables import han_message, han_message_target
+from smt_ws.parties.tables import company
 
 SOON = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 
@@ -88,6 +89,24 @@ def test_a_text_from_submitted_to_confirmed_and_its_rows_in_the_log_h5_h6(market
     assert rows[3][:4] == (ONCOR, market.clock.now(), sent.request_id, None)
     assert rows[3][5:10] == (esiid(1), "M1", None, "STM", "CON")
     assert len({row.status_id for row in rows}) == 5
+
+
+def test_every_status_is_told_to_the_companys_callback_r10(market: HanMarket) -> None:
+    with market.store.write() as connection:
+        connection.execute(
+            company.update().where(company.c.id == market.rep.company_id).values(callback_url="https://rep.example/")
+        )
+    market.devices_put(range(1, 2))
+    event = market.event().request_id
+    market.hand_over()
+    market.told(event, "CON", sep=1, device=1, after=1)
+    market.told(event, "CON", sep=1, device=1, after=1)
+    called = [row.payload for row in market.outbox("callback")]
+    assert [(one["operation"], one["fields"]["status"]) for one in called] == [
+        ("MessageStatusChanged", "RQA"), ("MessageStatusChanged", "CON")
+    ]  # fmt: skip
+    assert called[1]["fields"]["deviceMacAddress"] == mac(1)
+    assert all(len(one["key"]) <= 64 for one in called)
 
 
 def test_fifty_premises_of_two_tdsps_are_batches_of_each(market: HanMarket) -> None:

@@ -16,6 +16,7 @@ from smt_ws.han.secrets import InstallCodeKeys, new_key
 from smt_ws.han.statuses import MeterExchangePost
 from smt_ws.han.tables import han_device, han_device_history, han_request
 from smt_ws.parties.device_access import Control, set_control
+from smt_ws.parties.tables import company
 from smt_ws.store.tables import outbox
 
 
@@ -61,6 +62,25 @@ def test_from_add_acknowledged_to_device_added_with_every_step_in_the_history_h3
     ]  # fmt: skip
     assert [entry.actor for entry in device.history] == ["YOU", *["TDSP"] * 4]
     assert all(entry.applied and entry.at == market.clock.now() for entry in device.history)
+
+
+def test_every_move_is_told_to_agreements_and_to_the_companys_callback_a8_r10(market: HanMarket) -> None:
+    with market.store.write() as connection:
+        connection.execute(
+            company.update().where(company.c.id == market.rep.company_id).values(callback_url="https://rep.example/")
+        )
+    asked = market.ask()
+    market.post(asked, "PENDING")
+    market.post(asked, "FAILED", reason="UNKNOWN_METER", after=1)
+    market.post(asked, "METER_READY", after=2)
+    told = [row.payload for row in market.outbox("agreement.device_moved")]
+    assert [one["state"] for one in told] == ["Add Pending", "Add Failed"]
+    assert told[0] == {"company_id": market.rep.company_id, "esiid": esiid(1), "eui64": mac(1), "state": "Add Pending"}
+    called = [row.payload for row in market.outbox("callback")]
+    assert [one["operation"] for one in called] == ["DeviceStatusChanged"] * 2
+    assert [one["fields"]["status"] for one in called] == ["ADD_PENDING", "ADD_FAILED"]
+    assert called[0]["fields"]["correlationId"] == str(asked.request_id)
+    assert all(len(one["key"]) <= 64 for one in called)
 
 
 def test_late_and_skipped_statuses_never_move_a_device_back_h3(market: HanMarket) -> None:
