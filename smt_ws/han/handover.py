@@ -120,6 +120,9 @@ def provision_request(
     adds = request.action == "ADD"
     if adds and (device.add_request != request_id or device.install_code is None):
         return None
+    if not adds and device.remove_request != request_id:
+        # the device was added again meanwhile
+        return None
     if not adds:
         add = select(han_request.c.handed_over_at).where(han_request.c.number == device.add_request)
         if connection.scalar(add) is None:

@@ -231,6 +231,20 @@ def test_a_pending_add_is_taken_back_and_the_remove_waits_for_the_add(market: Ha
         cancelled(market)
 
 
+def test_a_removal_from_before_a_new_add_is_not_carried_out(market: HanMarket) -> None:
+    market.device_added()
+    old = removed(market)
+    exchange = MeterExchangePost(esiid(1), "M1", "M1000", market.clock.now(), True)
+    with market.store.write() as connection:
+        statuses.post_meter_exchanges(connection, tdsp_duns_numbers=(ONCOR,), posts=[exchange], clock=market.clock)
+    market.ask()
+    with market.store.write() as connection:
+        assert handover.provision_request(connection, old.request_id, keys=market.keys, now=market.clock.now()) is None
+    market.hand_over()
+    assert market.post(old, "REMOVED", after=1) == "KEPT"
+    assert market.state() == "Add Acknowledged"
+
+
 def test_a_refusal_in_the_call_itself_is_add_rejected_with_its_reason_h10(market: HanMarket) -> None:
     asked = market.ask()
     with market.store.write() as connection:
