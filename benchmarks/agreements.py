@@ -53,6 +53,8 @@ SELECT p.id, DATE '2020-01-01' + spell * 400,
        '99999999' || (p.id + spell) % 10, 1
 FROM (SELECT id, CASE WHEN id % 2 = 0 THEN 1 ELSE 2 END AS spells FROM premise) p, generate_series(0, spells) spell;
 
+INSERT INTO occupancy (premise_id, move_in_day, load_number) SELECT id, DATE '2023-01-01', 1 FROM premise;
+
 INSERT INTO agreement (
     number, company_id, duns, company_kind, kind, status, all_meters, customer_kind, first_name, last_name,
     last_name_key, email, email_key, language, requestor_id, contact_name, contact_email, attested_at, services,
