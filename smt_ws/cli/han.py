@@ -30,7 +30,7 @@ def han() -> None:
     Examples:
       smt-ws han timing --days 30
       smt-ws han overdue
-      smt-ws han new-key >> certs/install-code-keys
+      smt-ws han new-key
       smt-ws han rotate-keys
       smt-ws han control 10443720030350293 --no-third-party
     """
