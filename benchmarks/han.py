@@ -56,6 +56,8 @@ DUNS, TDSP = "111111111", "4444444440000"
 CALLERS = 8
 SLICE = 10_000
 CODE = "83FED3407A93972397FC"
+#: Seconds that a process may take to start on a busy machine.
+PATIENCE = 300.0
 
 
 def esiid(number: int) -> str:
@@ -148,8 +150,8 @@ class Caller:
         self.sandbox, self.port = sandbox, port
         self.wire: Wire | None = None
 
-    def call(self, request: bytes, *, patient: bool = False) -> None:
-        """Send *request* until it is answered with a success; without *patience* the first time must do."""
+    def call(self, request: bytes, *, patient: Callable[[], bool] = lambda: False) -> None:
+        """Send *request* until it is answered with a success; where nobody is *patient*, the first time must do."""
         while True:
             try:
                 if self.wire is None:
@@ -157,14 +159,14 @@ class Caller:
                 self.wire.socket.sendall(request)
                 answer = self.wire._answer()
             except (OSError, RuntimeError):  # the hub was killed
-                if not patient:
+                if not patient():
                     raise
                 self.wire = None
                 time.sleep(0.2)
                 continue
             if b"MessageResponse" in answer or b"PingResponse" in answer:
                 return
-            if not (patient and b"BUSY" in answer):
+            if not (patient() and b"BUSY" in answer):
                 raise RuntimeError(f"refused: {answer.partition(b'faultcode')[2][:1000]!r}")
             time.sleep(0.5)
 
@@ -250,6 +252,7 @@ class Run:
         self.stack = ExitStack()
         self.lock = threading.Lock()
         self.submitted = 0
+        self.disturbed: BaseException | None = None
 
     def go(self) -> None:
         """Submit, wait, hold to account and print."""
@@ -261,8 +264,8 @@ class Run:
         port = hub.settings.soap.port
         with self.stack:
             self.tdsp = self.stack.enter_context(running_tdsp(self.sandbox.folder))
-            self.hub = self.stack.enter_context(running_hub(self.sandbox))
-            disturbing = threading.Thread(target=self.disturb)
+            self.hub = self.stack.enter_context(running_hub(self.sandbox, wait=PATIENCE))
+            disturbing = threading.Thread(target=self.disturb, daemon=True)
             signed = self.sign(0)
             began = time.perf_counter()
             disturbing.start()
@@ -272,6 +275,8 @@ class Run:
                 side_by_side(lambda number, requests=signed: self.submit(port, requests[number::CALLERS]))  # type: ignore[misc]
             submitted = time.perf_counter() - began
             disturbing.join()
+            if self.disturbed is not None:
+                raise self.disturbed
             self.wait(hub.store, began)
             whole = time.perf_counter() - began
         self.account(hub.store)
@@ -288,20 +293,27 @@ class Run:
         """One caller's part."""
         caller = Caller(self.sandbox, port)
         for request in requests:
-            caller.call(request, patient=True)
+            caller.call(request, patient=lambda: self.disturbed is None)
             with self.lock:
                 self.submitted += 1
 
     def disturb(self) -> None:
-        """Kill the simulator at a third, the hub at two thirds."""
+        """Do what `kill_both` does; what goes wrong with it ends the run."""
+        try:
+            self.kill_both()
+        except BaseException as error:
+            self.disturbed = error
+
+    def kill_both(self) -> None:
+        """Kill the simulator at a third, the hub at two thirds, and start them again."""
         self.until(self.messages // 3)
         kill_tree(self.tdsp.pid)
         self.tdsp.wait()
-        self.stack.enter_context(running_tdsp(self.sandbox.folder))
+        self.stack.enter_context(running_tdsp(self.sandbox.folder, wait=PATIENCE))
         self.until(self.messages * 2 // 3)
         kill_tree(self.hub.pid)
         self.hub.wait()
-        self.stack.enter_context(running_hub(self.sandbox))
+        self.stack.enter_context(running_hub(self.sandbox, wait=PATIENCE))
 
     def until(self, count: int) -> None:
         """Wait until so many are submitted."""
