@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-import pytest
 from portal_town import CHIKA, ESIIDS, Browser, link_in
 from sqlalchemy import select
 
@@ -106,13 +105,13 @@ def test_an_act_that_came_too_late_shows_how_the_agreement_stands(hub: Hub, invi
     assert row(hub, number).status == "Rejected"
 
 
-@pytest.mark.parametrize("path", ["/agreements", "/agreements/112026000001", "/profile"])
-def test_without_a_log_in_these_pages_lead_to_it_and_back(registered, new_browser, path: str) -> None:
-    other = new_browser()
-    other.get(path)
-    assert other.title == "Log in"
-    other.log_in()
-    assert other.page.request.path == path
+def test_without_a_log_in_these_pages_lead_to_it_and_back(registered, new_browser) -> None:
+    for path in ("/agreements", "/agreements/112026000001", "/profile"):
+        other = new_browser()
+        other.get(path)
+        assert other.title == "Log in"
+        other.log_in()
+        assert other.page.request.path == path
 
 
 def test_spanish(invite, registered: Browser) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-import pytest
 from portal_town import CHIKA, ESIIDS, Browser, link_in
 from sqlalchemy import select, update
 
@@ -99,11 +98,12 @@ def test_of_two_who_click_at_once_one_gets_through(hub, invite, mailbox, new_bro
     assert status(hub, number) == "Active"
 
 
-@pytest.mark.parametrize("made_up", ["x", "A" * 43, "%00", "<script>", "a" * 500, "ü"])
-def test_a_link_that_never_was_says_nothing(invite, mailbox, browser, made_up: str) -> None:
+def test_a_link_that_never_was_says_nothing(invite, mailbox, browser) -> None:
     invite()
-    assert browser.get(f"/a/{made_up}").status_code == 404
-    assert "<script>" not in browser.page.get_data(as_text=True)
+    for made_up in ("x", "A" * 43, "%00", "<script>", "a" * 500, "ü"):
+        assert browser.get(f"/a/{made_up}").status_code == 404
+        assert browser.title in {"This link is not right", "There is no such page"}
+        assert "<script>" not in browser.page.get_data(as_text=True)
 
 
 def test_a_link_is_good_for_its_own_purpose_only(hub, invite, mailbox, browser) -> None:
