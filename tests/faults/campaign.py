@@ -14,6 +14,7 @@ import argparse
 import json
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -253,10 +254,10 @@ class Campaign:
             )
 
         def run() -> None:
-            options = (self.server.pgdata / "postmaster.opts").read_text().split(" ", 1)[1].replace('"-', "-")
+            options = _options((self.server.pgdata / "postmaster.opts").read_text())
             control("-m", chance.choice(["immediate", "fast"]), "stop")
             stop.wait(chance.choice([0.0, 0.0, 2.0, 6.0]))
-            control("-o", _options(options), "-l", str(self.server.log), "start")
+            control("-o", options, "-l", str(self.server.log), "start")
 
         while not stop.wait(chance.uniform(2, 6)):
             run()
@@ -328,19 +329,10 @@ class Campaign:
 
 
 def _options(text: str) -> str:
-    """The server's options as it was started with, for `pg_ctl -o`."""
-    words = [word for word in text.split() if word]
-    skip, kept = False, []
-    for word in words:
-        plain = word.strip('"')
-        if skip:
-            skip = False
-            continue
-        if plain == "-D":
-            skip = True
-            continue
-        kept.append(word)
-    return " ".join(kept)
+    """The options that a server was started with (``postmaster.opts``), without its folder, for ``pg_ctl -o``."""
+    words = shlex.split(text)[1:]
+    at = words.index("-D")
+    return shlex.join(words[:at] + words[at + 2 :])
 
 
 def _replace(path: Path, text: str) -> None:

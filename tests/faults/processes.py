@@ -116,22 +116,22 @@ class Killer:
             served.start()
             return
         assert served.process is not None
-        if self.chance.random() < 0.06:
+        children = descendants(served.process.pid)
+        # Not again before it has started everything: a hub that never comes up would meet no other fault.
+        if len(children) > len(self.ROLES) and self.chance.random() < 0.02:
             self._count("serve")
             served.kill()
-            return
-        children = descendants(served.process.pid)
-        if children:
+        elif children:
             pid = self.chance.choice(children)
             role = self.role(pid)
             if role and send(pid, signal.SIGKILL):
                 self._count(role)
 
     def role(self, pid: int) -> str:
-        command = command_of(pid)
-        return next(
-            (role for role in self.ROLES if role in command.replace("smt_ws.cli", "").replace("smt-ws", "")), ""
-        )
+        """As it calls itself, or, before that, as it was started."""
+        command = command_of(pid).partition("smt_ws.cli")
+        words = (command[2] or command[0]).replace("smt-ws ", "").split()
+        return next((role for role in self.ROLES for word in words if word.startswith(role)), "")
 
     def some(self, role: str) -> list[int]:
         if not self.served.alive or self.served.process is None:
