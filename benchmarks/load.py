@@ -385,15 +385,15 @@ def main() -> int:
         return 2
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = f"sqlite:///{folder}/hub.db" if options.sqlite else _own_schema(stack, options.url)
+        schema = f"bench_load_{os.getpid()}"
+        url = f"sqlite:///{folder}/hub.db" if options.sqlite else own_schema(stack, options.url, schema)
         sandbox = make_sandbox(folder / "sandbox", database=url, ports=(0, 0))
         run(Bench(sandbox, url, files, 1 if options.sqlite else options.processes), month=options.month)
     return 0
 
 
-def _own_schema(stack: ExitStack, url: str) -> str:
+def own_schema(stack: ExitStack, url: str, schema: str) -> str:
     """Make a schema that is dropped at the end; return the URL that works in it."""
-    schema = f"bench_load_{os.getpid()}"
 
     def execute(statement: str) -> None:
         with psycopg.connect(url, autocommit=True) as connection:
