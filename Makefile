@@ -42,7 +42,7 @@ check: lint test
 
 # A tenth of each figure, under five minutes each; benchmarks/README.md has the method and the whole figures.
 benchmarks: $(READY)
-	for one in accept ping interval_csv packing order_formats green_button load agreements; do $(BIN)/python benchmarks/$$one.py || exit 1; done
+	for one in accept ping interval_csv packing order_formats green_button load posting agreements; do $(BIN)/python benchmarks/$$one.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) sandbox build dist *.egg-info

@@ -118,7 +118,7 @@ def analyze(hub: Hub) -> None:
     """What a running PostgreSQL does by itself; here it must be done before the clock runs."""
     with hub.store.engine.connect() as plain:
         plain.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
-            "ANALYZE" if hub.store.is_sqlite else "VACUUM ANALYZE"
+            "ANALYZE" if hub.store.is_sqlite else "VACUUM ANALYZE premise, meter, rep_of_record, interval_day"
         )
 
 
