@@ -68,7 +68,7 @@ retry_seconds = 0.2
 """
 LEASE = 3.0
 #: Seconds that a round may take to become quiet.
-QUIET = 240.0
+QUIET = 600.0
 DISK = "192m"
 
 

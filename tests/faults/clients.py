@@ -113,7 +113,9 @@ class Clients:
         """A corrected day, under a name of its own, seen in the inbox whole."""
         with chance.choice(self._lse_files).open("rb") as stream:
             records = [record for record in read(stream) if isinstance(record, LseRecord)]
-        corrected = [record._replace(values=record.values + chance.randrange(1, 90)) for record in records]
+        # No two files of a campaign have the same content: the hub would rightly say that it has that one already.
+        more = 1 + self._seed * 40 + turn
+        corrected = [record._replace(values=record.values + more) for record in records]
         name = file_name(TDSP, datetime(2026, 11, 19, 4) + timedelta(seconds=self._seed * 1000 + turn), turn)
         inbox = self.settings.ftps.root / TDSP / "inbox"
         hidden, final = inbox / f".{name}.part", inbox / name
