@@ -271,7 +271,11 @@ def _judge(connection: Connection, target: str | None, error: str | None, policy
     own = outbox_target.c.target == target
     if error is None:
         well = {"failures": 0, "open_until": None, "failing_since": None, "last_error": None}
-        connection.execute(update(outbox_target).where(own, outbox_target.c.failures > 0).values(well))
+        if connection.execute(update(outbox_target).where(own, outbox_target.c.failures > 0).values(well)).rowcount:
+            # What waited only because the target was down (and so lost no try) need not wait any longer.
+            held_up = (outbox.c.target == target) & (outbox.c.attempts == 0) & (outbox.c.not_before > now)
+            held_up &= outbox.c.done_at.is_(None) & outbox.c.dead_at.is_(None)
+            connection.execute(update(outbox).where(held_up).values(not_before=now))
         return 0
     failures: int = connection.execute(
         update(outbox_target)

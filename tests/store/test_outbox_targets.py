@@ -86,6 +86,20 @@ def test_a_circuit_opens_after_failures_in_a_row_lets_one_try_pass_and_closes(st
     assert (targets(store)[0].failures, targets(store)[0].open_until) == (0, None)
 
 
+def test_what_waited_for_a_target_goes_on_as_soon_as_it_is_well(store, clock):
+    policy, done = Policy(failures=2), []
+    queue(store, clock, "tdsp:1", *"abc")
+    queue(store, clock, "tdsp:2", "d")
+    try_all(store, {"call": down}, policy)
+    soon, past = real_now() + timedelta(minutes=4), real_now() - timedelta(seconds=1)
+    with store.write() as connection:
+        connection.execute(update(outbox).values(not_before=soon))
+        connection.execute(update(outbox).where(outbox.c.dedupe_key == "a").values(not_before=past))
+        connection.execute(update(outbox_target).values(open_until=past))
+    try_all(store, {"call": lambda payload: done.append(payload["key"])}, policy)
+    assert sorted(done) == ["a", "b", "c"]
+
+
 def test_an_effect_loses_no_try_while_its_target_is_down_but_is_given_up_when_patience_ends(store, clock):
     policy = Policy(attempts=2, failures=3)
     queue(store, clock, "tdsp:1", "patient")
