@@ -25,7 +25,8 @@ WRONG_PASSWORD = "wrong-horse-battery"
 PING = f'<m:Ping xmlns:m="urn:smt-ws:Connectivity:1">{header(trans_id="well-being")}</m:Ping>'
 
 PATTERNS = {
-    "an ESI ID": r"(?<![0-9a-f])\d{17}(?:\d{5})?(?![0-9a-f])",
+    # not the time in a file's name, which letters stand before
+    "an ESI ID": r"(?<![0-9A-Za-z])\d{17}(?:\d{5})?(?![0-9a-f])",
     "an e-mail address": r"[\w.+-]+@[\w-]+\.[\w.]+",
     "a key": r"BEGIN (?:RSA |EC |PGP )?PRIVATE KEY",
     "a password": r"(?i)\bPASS \S|password['\"]?\s*[:=]\s*['\"]?\w",

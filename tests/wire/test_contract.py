@@ -122,7 +122,7 @@ def test_the_comparison_sees_a_planted_difference(tmp_path):
     path, _ = _generated("MeterUsage", tmp_path)
     text = path.read_text()
     name = "RequestIntervalData"
-    honest = _meaning(xmlschema.XMLSchema(text).elements[name])
+    honest = _meaning(xmlschema.XMLSchema(text, base_url=str(tmp_path)).elements[name])
     for old, new in (
         ('maxOccurs="unbounded"', 'maxOccurs="50000"'),
         ("[0-9]{17}", "[0-9]{16}"),
@@ -130,7 +130,8 @@ def test_the_comparison_sees_a_planted_difference(tmp_path):
         ('<xs:enumeration value="LSE"/>', ""),
     ):
         assert old in text
-        assert _meaning(xmlschema.XMLSchema(text.replace(old, new)).elements[name]) != honest, old
+        planted = xmlschema.XMLSchema(text.replace(old, new), base_url=str(tmp_path))
+        assert _meaning(planted.elements[name]) != honest, old
 
 
 def _request(service: str, operation: str, rest: str = "") -> str:
