@@ -226,7 +226,8 @@ def hub_process(sandbox: Sandbox) -> Iterator[int]:
     with (sandbox.folder / "soap.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "smt_ws.cli", "--settings", sandbox.settings_file, "soap", "--ready-file", ready],
-            stdout=log, stderr=log, env={**os.environ, "SMT_WS_SOAP__WORKERS": "1"},
+            stdout=log, stderr=log,
+            env={**os.environ, "SMT_WS_SOAP__WORKERS": "1", "SMT_WS_LIMITS__OPEN_ESIIDS": "1000000000"},
         )  # fmt: skip
         try:
             end = time.monotonic() + 60
@@ -313,7 +314,6 @@ def measure(sandbox: Sandbox, folder: Path, esiids: Sequence[str], runs: int) ->
                 seconds = measured()
                 if run >= 2:  # the first two warm up
                     took[name].append(seconds)
-    print({k: [round(x * 1e3) for x in v] for k, v in took.items()})
     print(f"{len(esiids):,} ESI IDs, message of {len(message):,} bytes, medians")
     median = {name: statistics.median(values) for name, values in took.items() if values}
     for name, seconds in median.items():

@@ -217,7 +217,7 @@ def test_the_engine_of_soapui_signs_them_and_the_assertions_hold(
 ) -> None:
     """WSS4J, which soapUI signs with, from the project's own keystores, over its own TLS.
 
-    It signs the first request of each operation; the others are ours, because each start of a JVM takes seconds.
+    It signs the first request of each service; the others are ours, because each start of a JVM takes seconds.
     """
     ours = sender(guided_hub, tmp_path)
     tried: set[str] = set()
@@ -231,9 +231,9 @@ def test_the_engine_of_soapui_signs_them_and_the_assertions_hold(
     )
 
     def send(request: Request) -> bytes:
-        if request.operation in tried:
+        if request.endpoint in tried:
             return ours(request)
-        tried.add(request.operation)
+        tried.add(request.endpoint)
         signed(request)  # for what it asserts of the configuration
         (folder / "request.xml").write_text(request.content)
         done = peer(
