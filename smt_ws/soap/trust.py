@@ -49,7 +49,7 @@ def hooks_of(hub: Hub) -> Hooks:
         if tls is None:
             raise TlsCertificateUnknownError("The connection carries no client certificate.")
         header = _header(verified.body)
-        with hub.store.read() as connection:
+        with hub.store.look() as connection:
             caller = identify(
                 connection,
                 tls_certificate=tls,
@@ -68,11 +68,11 @@ def hooks_of(hub: Hub) -> Hooks:
         tls = peer_certificate(environ)
         if tls is None:
             return False
-        with hub.store.read() as connection:
+        with hub.store.look() as connection:
             return is_registered_for_tls(connection, sha256(tls).hexdigest())
 
     def certificates(issuer: str, serial: int) -> x509.Certificate | None:
-        with hub.store.read() as connection:
+        with hub.store.look() as connection:
             return certificate_by_issuer(connection, issuer, serial)
 
     return Hooks(
