@@ -84,11 +84,13 @@ def homes(hub: RunningHub) -> Homes:
 
 @pytest.fixture(scope="module")
 def meters(hub: RunningHub) -> list[tuple[str, str]]:
-    """The meters of this REP's homes, a new one for each test."""
+    """The meters of this REP's homes without a device, a new one for each test."""
     homes = Homes(hub.requester(PECAN), uuid.uuid4().hex[:12])
     client = homes.requester.client("MeterInformation")
     answer = client.service.GetMeterInformation(**homes.header(), esiid=list(hub.market.esiids))
-    return [(meter.esiid, meter.meterSerialNumber) for meter in answer.meter]
+    served = [meter.esiid for meter in answer.meter]
+    taken = {one.esiid for one in homes.provisioning.service.GetDevices(**homes.header(), esiid=served).device}
+    return [(meter.esiid, meter.meterSerialNumber) for meter in answer.meter if meter.esiid not in taken]
 
 
 def mac() -> str:

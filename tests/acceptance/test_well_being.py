@@ -39,7 +39,7 @@ def ask(hub: Any, path: str) -> tuple[int, str]:
         return response.status, response.read().decode()
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 90) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         try:

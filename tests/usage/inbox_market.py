@@ -79,9 +79,9 @@ def sealed(file: Path, certificate: str | None = None) -> Path:
 
 
 def reports(hub: Hub, duns: str = ONCOR) -> dict[str, list[dict[str, str]]]:
-    """The rows of every report, by its name."""
+    """The rows of every report, by its name; what a killed process left unfinished is hidden from the TDSP."""
     found = {}
-    for path in sorted((home(hub, duns) / "reports").iterdir()):
+    for path in sorted((home(hub, duns) / "reports").glob("[!.]*")):
         with path.open(newline="") as stream:
             found[path.name] = list(csv.DictReader(stream))
     return found
