@@ -28,7 +28,7 @@ from pathlib import Path
 
 import psycopg
 from interval_csv import DAYS, FIRST_DAY, FIRST_ESIID, seed
-from load import Memory
+from load import Watch
 from sqlalchemy import select
 
 from smt_ws.hub import Hub
@@ -93,13 +93,13 @@ class Ordering:
 
 
 @contextlib.contextmanager
-def workers(sandbox: Sandbox) -> Iterator[Memory]:
+def workers(sandbox: Sandbox) -> Iterator[Watch]:
     """``smt-ws work``, twice, and ``work --small``, as ``smt-ws serve`` has it; gives who watches their memory."""
     command = [sys.executable, "-m", "smt_ws.cli", "--settings", str(sandbox.settings_file), "work"]
     with (sandbox.folder / "work.log").open("ab") as log:
         commands = [command] * WORKERS + [[*command, "--small"]]
         running = [subprocess.Popen(one, stdout=log, stderr=log) for one in commands]
-    memory = Memory(running)
+    memory = Watch(running, "sqlite")  # of the store nothing is asked
     memory.start()
     try:
         yield memory
