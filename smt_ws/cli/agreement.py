@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -20,14 +19,11 @@ from smt_ws.agreements.patterns import patterns
 from smt_ws.agreements.rules import Actor, Kind, Status, masked_esiid
 from smt_ws.agreements.search import CRITERIA, Search, conditions
 from smt_ws.agreements.tables import agreement, agreement_history, agreement_premise
+from smt_ws.cli.acting import operator
 from smt_ws.hub import Hub
 from smt_ws.parties.tables import company, premise
 
 __all__ = ["agreement_command"]
-
-
-def _actor() -> str:
-    return f"operator:{getpass.getuser()}"[:80]
 
 
 def _searching(command: Callable[..., None]) -> Callable[..., None]:
@@ -133,7 +129,7 @@ def show(hub: Hub, number: str) -> None:
 @click.pass_obj
 def export(hub: Hub, /, duns: str, **search: Any) -> None:
     """Put a company's agreements as an encrypted CSV file into its folder DUNS/adhoc."""
-    name, rows = export_agreements(hub, duns=duns, search=_search(**search), actor=_actor())
+    name, rows = export_agreements(hub, duns=duns, search=_search(**search), actor=operator())
     click.echo(f"{rows} agreements in {Path(duns, 'adhoc', name)}")
 
 
@@ -143,7 +139,7 @@ def export(hub: Hub, /, duns: str, **search: Any) -> None:
 def release(hub: Hub, number: str) -> None:
     """Give a frozen agreement its force back: the customer did ask for it."""
     with hub.store.write() as connection:
-        release_agreement(connection, find_agreement(connection, number), who=_actor(), clock=hub.clock)
+        release_agreement(connection, find_agreement(connection, number), who=operator(), clock=hub.clock)
     click.echo(f"agreement {number} is in force again; both sides are written to")
 
 
@@ -154,7 +150,7 @@ def end(hub: Hub, number: str) -> None:
     """End an agreement; access stops at once, and both sides are written to."""
     with hub.store.write() as connection:
         row = find_agreement(connection, number)
-        terminate_agreement(connection, row, actor=Actor.OPERATOR, who=_actor(), clock=hub.clock)
+        terminate_agreement(connection, row, actor=Actor.OPERATOR, who=operator(), clock=hub.clock)
     click.echo(f"agreement {number} is ended; both sides are written to")
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
-
 import click
 
+from smt_ws.cli.acting import operator
 from smt_ws.hub import Hub
 from smt_ws.parties.profile import Profile, profile_of, set_profile
 
@@ -22,7 +21,7 @@ def profile(hub: Hub, duns: str, contact_name: str | None, contact_phone: str | 
     """Show what a company tells customers in its invitations, or change it; an empty text takes away."""
     wanted = Profile(contact_name, contact_phone, privacy_url)
     if wanted != Profile():
-        actor = f"operator:{getpass.getuser()}"[:80]
+        actor = operator()
         set_profile(hub.store, duns=duns, profile=wanted, actor=actor, clock=hub.clock)
     told = profile_of(hub.store, duns)
     click.echo(f"contact: {told.contact_name or 'its legal name'}, {told.contact_phone or 'no telephone number'}")

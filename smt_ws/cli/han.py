@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import timedelta
 
 import click
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
+from smt_ws.cli.acting import operator
 from smt_ws.han.errors import EsiidUnknownError
 from smt_ws.han.lifecycle import overdue_adds
 from smt_ws.han.secrets import InstallCodeKeys, new_key, rotate
@@ -97,7 +97,7 @@ def control(hub: Hub, esiid: str, rep: bool, third_party: bool, tdsp: bool) -> N
         premise_id = connection.scalar(select(premise.c.id).where(premise.c.esiid == esiid))
         if premise_id is None:
             raise EsiidUnknownError(presented=esiid)
-        set_control(connection, premise_id, wanted, actor=f"operator:{getpass.getuser()}"[:80], clock=hub.clock)
+        set_control(connection, premise_id, wanted, actor=operator(), clock=hub.clock)
     who = [
         name for name, may in (("the REP of record", rep), ("third parties", third_party), ("the TDSP", tdsp)) if may
     ]

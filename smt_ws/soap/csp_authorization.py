@@ -12,6 +12,7 @@ from spyne import ServiceBase, rpc
 from sqlalchemy import Connection
 
 from adapters.soap.protocol import Call
+from adapters.soap.server import peer_address
 from smt_ws.agreements.ask import change_as_initiator, end_several
 from smt_ws.agreements.change import Change
 from smt_ws.agreements.errors import CustomerUnconfirmedError, EndDateError
@@ -57,7 +58,7 @@ def csp_authorization(hub: Hub) -> type[ServiceBase]:
                     _invitation(request),
                     policy=hub.settings.agreements,
                     clock=hub.clock,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
                 return {
                     "agreement": [
@@ -94,7 +95,7 @@ def csp_authorization(hub: Hub) -> type[ServiceBase]:
                     request.agreementNumber,
                     policy=hub.settings.agreements,
                     clock=hub.clock,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
                 return {
                     "agreementNumber": row.number,
@@ -119,7 +120,7 @@ def csp_authorization(hub: Hub) -> type[ServiceBase]:
             )
             with hub.store.write() as connection:
                 found = search_agreements(
-                    connection, call.caller, search, clock=hub.clock, address=call.environ.get("REMOTE_ADDR")
+                    connection, call.caller, search, clock=hub.clock, address=peer_address(call.environ)
                 )
             response = started(model.MyAgreementsResponse(), call.trans_id, f"{found.total} agreements")
             response.page, response.pageCount, response.totalCount = search.page, found.pages, found.total
@@ -135,7 +136,7 @@ def csp_authorization(hub: Hub) -> type[ServiceBase]:
                     call.caller,
                     request.agreementNumber,
                     clock=hub.clock,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
             response = model.AgreementDetailsResponse(**_details(view.row))
             response.meter = _meters(view.meters.meters)
@@ -172,7 +173,7 @@ def csp_authorization(hub: Hub) -> type[ServiceBase]:
                     ),
                     policy=hub.settings.agreements,
                     clock=hub.clock,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
                 return {
                     "agreementNumber": row.number,
@@ -195,7 +196,7 @@ def csp_authorization(hub: Hub) -> type[ServiceBase]:
                     call.caller,
                     request.agreementNumber,
                     clock=hub.clock,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
                 return {
                     "result": [
@@ -224,7 +225,7 @@ def csp_authorization(hub: Hub) -> type[ServiceBase]:
                     call.caller,
                     after=request.afterEsiid or "",
                     clock=hub.clock,
-                    address=call.environ.get("REMOTE_ADDR"),
+                    address=peer_address(call.environ),
                 )
             response = model.AuthorizedESIIDsResponse(
                 authorized=[
@@ -295,7 +296,7 @@ def _note_refusal(hub: Hub, call: Call, error: CustomerUnconfirmedError) -> None
             at=hub.clock.now(),
             details={"code": error.code},
             certificate_sha256=call.caller.tls_sha256,
-            address=call.environ.get("REMOTE_ADDR"),
+            address=peer_address(call.environ),
         )
 
 

@@ -12,6 +12,7 @@ from spyne import ServiceBase, rpc
 from sqlalchemy import Connection
 
 from adapters.soap.protocol import Call
+from adapters.soap.server import peer_address
 from smt_ws.han import posts
 from smt_ws.han.statuses import MessagePost, MeterExchangePost, PostAnswer, ProvisioningPost
 from smt_ws.hub import Hub
@@ -47,7 +48,7 @@ def tdsp_callback(hub: Hub) -> type[ServiceBase]:
             def run(connection: Connection) -> Sequence[PostAnswer]:
                 told = [_provisioning(post) for post in request.post]
                 return posts.take_provisioning_statuses(
-                    connection, call.caller, told, clock=hub.clock, address=call.environ.get("REMOTE_ADDR")
+                    connection, call.caller, told, clock=hub.clock, address=peer_address(call.environ)
                 )
 
             return answered(model.PostProvisioningStatusResponse(), call, run, request)
@@ -59,7 +60,7 @@ def tdsp_callback(hub: Hub) -> type[ServiceBase]:
             def run(connection: Connection) -> Sequence[PostAnswer]:
                 told = [_message(post) for post in request.post]
                 return posts.take_message_statuses(
-                    connection, call.caller, told, clock=hub.clock, address=call.environ.get("REMOTE_ADDR")
+                    connection, call.caller, told, clock=hub.clock, address=peer_address(call.environ)
                 )
 
             return answered(model.PostMessageStatusResponse(), call, run, request)
@@ -71,7 +72,7 @@ def tdsp_callback(hub: Hub) -> type[ServiceBase]:
             def run(connection: Connection) -> Sequence[PostAnswer]:
                 told = [_exchange(post) for post in request.post]
                 return posts.take_meter_exchanges(
-                    connection, call.caller, told, clock=hub.clock, address=call.environ.get("REMOTE_ADDR")
+                    connection, call.caller, told, clock=hub.clock, address=peer_address(call.environ)
                 )
 
             return answered(model.PostMeterExchangeResponse(), call, run, request)
