@@ -11,6 +11,7 @@ Two figures of one run on PostgreSQL:
 
     python benchmarks/han.py            # 10 %: 5,000 messages, 2 rounds of 3 s each
     python benchmarks/han.py --full     # 50,000 messages, 3 rounds of 10 s each
+    python benchmarks/han.py --only accepting --rounds 6     # one of the two figures
 
 Requests are signed before they are submitted, 10,000 at a time (a signature is good for ten minutes); that time is in
 neither figure's rate, but in the whole way's time from the second ten thousand on.
@@ -359,10 +360,13 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--full", action="store_true", help="50,000 messages instead of 5,000")
     arguments.add_argument("--messages", type=int, help="so many instead")
+    arguments.add_argument("--only", choices=("accepting", "whole-way"), help="one of the two figures")
+    arguments.add_argument("--rounds", type=int, help="of the first figure, so many instead")
     arguments.add_argument("--url", default="postgresql://127.0.0.1/test", help="a PostgreSQL database to work in")
     options = arguments.parse_args()
     messages = options.messages or (50_000 if options.full else 5_000)
     rounds, seconds = (3, 10.0) if options.full else (2, 3.0)
+    rounds = options.rounds or rounds
     if shutil.disk_usage(tempfile.gettempdir()).free < 2e9:
         print("2 GB of free disk are needed", file=sys.stderr)
         return 2
@@ -375,8 +379,10 @@ def main() -> int:
             sandbox = make_sandbox(Path(folder) / "sandbox", database=url, ports=(0, 0))
             seed(sandbox, messages)
             texts = Texts(sandbox)
-            measure_accepting(sandbox, texts, messages, rounds=rounds, seconds=seconds)
-            Run(sandbox, texts, messages).go()
+            if options.only != "whole-way":
+                measure_accepting(sandbox, texts, messages, rounds=rounds, seconds=seconds)
+            if options.only != "accepting":
+                Run(sandbox, texts, messages).go()
     finally:
         with psycopg.connect(options.url, autocommit=True) as connection:
             connection.execute(f"DROP SCHEMA {schema} CASCADE")

@@ -19,7 +19,8 @@ from smt_ws.han.field_rules import Schedule
 from smt_ws.han.handover import CANCEL_MESSAGE
 from smt_ws.han.message_rules import CANCELS, LARGEST_NUMBER, Code, MessageState
 from smt_ws.han.progress import Progress, Status, Target
-from smt_ws.han.send import NotReached, enqueue_ranges, insert_message
+from smt_ws.han.send import NotReached
+from smt_ws.han.stored import enqueue_ranges, insert_message, message_row
 from smt_ws.han.tables import han_message, han_message_status, han_message_target
 from smt_ws.parties.tables import premise
 from smt_ws.store import audit
@@ -135,8 +136,7 @@ def cancel_all(
         han_message.c.category == "LCE",
         han_message_target.c.closed_at.is_(None),
     )
-    number = insert_message(
-        connection,
+    row = message_row(
         caller,
         trans_id=request.trans_id,
         requestor_id=request.requestor_id,
@@ -146,6 +146,7 @@ def cancel_all(
         premises=len(known),
         now=now,
     )
+    number = insert_message(connection, row)
     by_message: dict[int, list[Target]] = {}
     for target in targets:
         if _can_go(target, now):
@@ -193,8 +194,7 @@ def _cancel(
     if category == "CLE":
         fields = {name: original.fields[name] for name in ("device_class", "enrollment_group")}
         fields["randomize_end"] = request.randomize_end
-    number = insert_message(
-        connection,
+    row = message_row(
         caller,
         trans_id=request.trans_id,
         requestor_id=request.requestor_id,
@@ -206,6 +206,7 @@ def _cancel(
         original=original.number,
         part_of=part_of,
     )
+    number = insert_message(connection, row)
     # Those that a TDSP must hear of first, so that their positions stand together.
     ordered = sorted(going, key=lambda target: (target.calling_at is None, target.tdsp_duns, target.position))
     connection.execute(

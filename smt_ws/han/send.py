@@ -6,27 +6,23 @@ answered is a message that goes out. Premises that may not be sent to are told w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import BigInteger, Connection, bindparam, cast, insert, or_, select
+from sqlalchemy import Connection, exists, or_
 
 from smt_ws.clock import Clock
 from smt_ws.han import errors, field_rules
 from smt_ws.han.field_rules import Fields, Schedule
-from smt_ws.han.handover import DELIVER_MESSAGE, target_of
-from smt_ws.han.message_rules import MessageState
 from smt_ws.han.rules import DeviceState, Refusal
-from smt_ws.han.tables import han_device, han_message, han_message_target
+from smt_ws.han.stored import message_row, store_message
+from smt_ws.han.tables import han_device
 from smt_ws.parties.device_access import Reach, reach
 from smt_ws.parties.rules import DEVICE_SERVICES
-from smt_ws.store import audit
-from smt_ws.store.dialect import unnested
-from smt_ws.store.outbox import enqueue
+from smt_ws.parties.tables import premise
 
 if TYPE_CHECKING:
     from smt_ws.han.terms import Terms
@@ -36,21 +32,17 @@ __all__ = [
     "NotReached",
     "Sent",
     "Submission",
-    "enqueue_ranges",
-    "insert_message",
     "send_load_control",
     "send_price",
     "send_text",
 ]
 
 
-# Made once: a message to one home is sent thousands of times a minute, and making a statement costs as much as it.
-_INSERT_MESSAGE: Final = insert(han_message).returning(han_message.c.number)
-_INSERT_TARGETS: Final = insert(han_message_target)
 _ADDED: Final = DeviceState.DEVICE_ADDED.value
-_IS_THERE: Final = or_(han_device.c.state == _ADDED, han_device.c.before_removal == _ADDED)
-_DEVICE_THERE: Final = select(han_device.c.premise_id).where(
-    han_device.c.premise_id == bindparam("of_premise"), _IS_THERE
+#: Whether a device is at a premise. One whose removal is under way is there until it is gone.
+_DEVICE_THERE: Final = exists().where(
+    han_device.c.premise_id == premise.c.id,
+    or_(han_device.c.state == _ADDED, han_device.c.before_removal == _ADDED),
 )
 
 
@@ -165,8 +157,7 @@ def _send(
     if isinstance(schedule, Refusal):
         raise errors.refused(schedule)
     homes, not_reached = _premises(connection, caller, submission.esiids, terms=terms, now=now)
-    number = insert_message(
-        connection,
+    row = message_row(
         caller,
         trans_id=submission.trans_id,
         requestor_id=submission.requestor_id,
@@ -176,34 +167,9 @@ def _send(
         premises=len(homes),
         now=now,
     )
-    homes.sort(key=lambda home: home.tdsp_duns)
-    connection.execute(
-        _INSERT_TARGETS,
-        [
-            {
-                "premise_id": home.premise_id,
-                "message_number": number,
-                "position": position,
-                "tdsp_duns": home.tdsp_duns,
-                "meter_number": home.meter_number,
-                "state": MessageState.SUBMITTED.value,
-                "meter_state": MessageState.SUBMITTED.value,
-                "meter_state_at": now,
-            }
-            for position, home in enumerate(homes)
-        ],
-    )
-    places = [(position, home.tdsp_duns) for position, home in enumerate(homes)]
-    enqueue_ranges(connection, DELIVER_MESSAGE, number, places, most=terms.han.targets_per_call, now=now)
-    audit.record(
-        connection,
-        audit.Event.MESSAGE_ACCEPTED,
-        actor=f"company:{caller.company_id}",
-        at=now,
-        object=f"han-message:{number}",
-        details={"category": category, "premises": len(homes), "not_reached": len(not_reached)},
-        certificate_sha256=caller.tls_sha256,
-        address=address,
+    details = {"category": category, "premises": len(homes), "not_reached": len(not_reached)}
+    number = store_message(
+        connection, caller, row, homes, details=details, most=terms.han.targets_per_call, address=address
     )
     return Sent(number, len(submission.esiids), not_reached, schedule)
 
@@ -227,15 +193,12 @@ def _premises(
         rep_of_record_exempt=terms.rep_of_record_exempt,
         now=now,
         allow_test_esiids=terms.allow_test_esiids,
+        holds=_DEVICE_THERE,
     )
-    open_to_us = [home for home in asked if home.refusal is None and home.meter_number is not None]
-    with_device = _with_device(connection, [home.premise_id for home in open_to_us])
-    homes = [home for home in open_to_us if home.premise_id in with_device]
-    reasons = {home.position: "NO_DEVICE" for home in open_to_us if home.premise_id not in with_device}
+    reasons = [_why_not(home) for home in asked]
+    homes = [home for home, reason in zip(asked, reasons, strict=True) if reason is None]
     not_reached = [
-        NotReached(home.esiid, home.refusal or reasons.get(home.position, "NO_METER"))
-        for home in asked
-        if home.refusal is not None or home.meter_number is None or home.position in reasons
+        NotReached(home.esiid, reason) for home, reason in zip(asked, reasons, strict=True) if reason is not None
     ]
     if not homes:
         codes = {one.code for one in not_reached}
@@ -246,78 +209,9 @@ def _premises(
     return homes, not_reached
 
 
-def _with_device(connection: Connection, premise_ids: Sequence[int]) -> set[int]:
-    # A device whose removal is under way is there until it is gone.
-    if not premise_ids:
-        return set()
-    if len(premise_ids) == 1:
-        return set(connection.scalars(_DEVICE_THERE, {"of_premise": premise_ids[0]}))
-    asked = unnested(connection, [str(number) for number in premise_ids])
-    return set(
-        connection.scalars(
-            select(han_device.c.premise_id)
-            .select_from(asked.join(han_device, han_device.c.premise_id == cast(asked.c.value, BigInteger)))
-            .where(_IS_THERE)
-        )
-    )
-
-
-def insert_message(
-    connection: Connection,
-    caller: Caller,
-    *,
-    trans_id: str,
-    requestor_id: str,
-    category: str,
-    fields: Mapping[str, Any],
-    schedule: Schedule,
-    premises: int,
-    now: datetime,
-    original: int | None = None,
-    part_of: int | None = None,
-) -> int:
-    """Store a message without its premises and return its number."""
-    row = {
-        "company_id": caller.company_id,
-        "duns": caller.duns,
-        "trans_id": trans_id,
-        "requestor_id": requestor_id,
-        "category": category,
-        "accepted_at": now,
-        "original": original,
-        "part_of": part_of,
-        "start_at": schedule.start,
-        "ends_at": schedule.ends,
-        "fields": dict(fields),
-        "premises": premises,
-    }
-    return int(connection.execute(_INSERT_MESSAGE, row).scalar_one())
-
-
-def enqueue_ranges(
-    connection: Connection,
-    kind: str,
-    number: int,
-    places: Sequence[tuple[int, str]],
-    *,
-    most: int,
-    now: datetime,
-) -> None:
-    """Queue the calls that hand message *number* over at *places*: (position, TDSP), positions of a TDSP together."""
-    for duns, first, last in _ranges(places, most):
-        enqueue(
-            connection,
-            kind=kind,
-            key=f"{kind}:{number}:{first}",
-            payload={"message_id": number, "from": first, "to": last},
-            now=now,
-            target=target_of(duns),
-        )
-
-
-def _ranges(places: Sequence[tuple[int, str]], most: int) -> Iterator[tuple[str, int, int]]:
-    for duns, group in groupby(places, key=lambda place: place[1]):
-        positions = [position for position, _ in group]
-        for start in range(0, len(positions), most):
-            some = positions[start : start + most]
-            yield duns, some[0], some[-1]
+def _why_not(home: Reach) -> str | None:
+    if home.refusal is not None:
+        return home.refusal
+    if home.meter_number is None:
+        return "NO_METER"
+    return None if home.holds else "NO_DEVICE"

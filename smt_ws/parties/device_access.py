@@ -74,6 +74,8 @@ class Reach:
     tdsp_duns: str = ""
     meter_number: str | None = None
     right: Right | None = None
+    #: What the asker wanted to know besides (``reach(holds=…)``); True where nothing was asked.
+    holds: bool = True
 
 
 def right_of(kind: str, *, serves: bool, granted: bool, own_wires: bool, exempt: bool, control: Control) -> Right | str:
@@ -104,17 +106,19 @@ def reach(
     rep_of_record_exempt: bool,
     now: datetime,
     allow_test_esiids: bool = False,
+    holds: ColumnElement[bool] | None = None,
 ) -> list[Reach]:
     """Whether *caller* may control devices at each of *esiids*, in their order; nothing is raised.
 
-    *scope*: `rules.DEVICE` to add, remove and see devices, `rules.DEVICE_SERVICES` to send messages.
+    *scope*: `rules.DEVICE` to add, remove and see devices, `rules.DEVICE_SERVICES` to send messages. *holds* is asked
+    of each premise in the same statement: a condition on ``premise``, made once.
     """
     refused = dict.fromkeys(rules.repeated_esiids(esiids), "ESIID_REPEATED")
     refused |= dict.fromkeys(rules.malformed_esiids(esiids, allow_test=allow_test_esiids), "ESIID_MALFORMED")
     no_agreement = "NO_DEVICE_AGREEMENT" if scope == rules.DEVICE else "NO_SERVICES_AGREEMENT"
     named = [position for position in range(len(esiids)) if position not in refused]
     found: dict[int, Reach] = {}
-    for row in _rows(connection, caller, [esiids[position] for position in named], scope, now):
+    for row in _rows(connection, caller, [esiids[position] for position in named], scope, now, holds):
         control = Control() if row.by_rep is None else Control(row.by_rep, row.by_third_party, row.by_tdsp)
         right = right_of(
             caller.kind,
@@ -134,6 +138,7 @@ def reach(
             tdsp_duns=row.tdsp_duns,
             meter_number=row.meter_number,
             right=right if isinstance(right, Right) else None,
+            holds=bool(row.holds),
         )
     return [
         found.get(position) or Reach(position, esiid, refused.get(position, "ESIID_UNKNOWN"))
@@ -141,7 +146,14 @@ def reach(
     ]
 
 
-def _rows(connection: Connection, caller: Caller, esiids: Sequence[str], scope: str, now: datetime) -> Sequence[Any]:
+def _rows(
+    connection: Connection,
+    caller: Caller,
+    esiids: Sequence[str],
+    scope: str,
+    now: datetime,
+    holds: ColumnElement[bool] | None,
+) -> Sequence[Any]:
     if not esiids:
         return []
     what = KINDS[caller.kind]
@@ -154,20 +166,27 @@ def _rows(connection: Connection, caller: Caller, esiids: Sequence[str], scope: 
     }
     if len(esiids) == 1:
         # the usual request, thousands a minute: its statement is made once
-        question = _question_of_one(what.by_service, what.by_grant)
+        question = _question_of_one(what.by_service, what.by_grant, holds)
         return connection.execute(question, values | {"esiid": esiids[0]}).all()
     asked = unnested(connection, esiids)
     tables = asked.join(premise, premise.c.esiid == asked.c.value)
-    return connection.execute(_question(tables, asked.c.position, what.by_service, what.by_grant), values).all()
+    question = _question(tables, asked.c.position, what.by_service, what.by_grant, holds)
+    return connection.execute(question, values).all()
 
 
 @cache
-def _question_of_one(by_service: bool, by_grant: bool) -> Select[Any]:
+def _question_of_one(by_service: bool, by_grant: bool, holds: ColumnElement[bool] | None) -> Select[Any]:
     named = premise.c.esiid == bindparam("esiid", type_=String)
-    return _question(premise, literal_column("0", Integer).label("position"), by_service, by_grant).where(named)
+    return _question(premise, literal_column("0", Integer).label("position"), by_service, by_grant, holds).where(named)
 
 
-def _question(tables: FromClause, position: ColumnElement[int], by_service: bool, by_grant: bool) -> Select[Any]:
+def _question(
+    tables: FromClause,
+    position: ColumnElement[int],
+    by_service: bool,
+    by_grant: bool,
+    holds: ColumnElement[bool] | None,
+) -> Select[Any]:
     of, held = rep_of_record.c, grants.c
     today, now = bindparam("today", type_=Date), bindparam("now", type_=UtcDateTime)
     duns_numbers = bindparam("duns_numbers", type_=String, expanding=True)
@@ -210,6 +229,7 @@ def _question(tables: FromClause, position: ColumnElement[int], by_service: bool
         device_control.c.by_rep,
         device_control.c.by_third_party,
         device_control.c.by_tdsp,
+        (literal(value=True) if holds is None else holds).label("holds"),
     ).select_from(tables.outerjoin(device_control, device_control.c.premise_id == premise.c.id))
 
 

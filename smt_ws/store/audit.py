@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
 
 from smt_ws.store.tables import audit_log
 
 __all__ = ["Event", "Line", "lines", "record"]
+
+_INSERT: Final = insert(audit_log)
 
 
 class Event(StrEnum):
@@ -142,13 +144,14 @@ def record(
     secret and no full personal data.
     """
     connection.execute(
-        insert(audit_log).values(
-            at=at,
-            event=event.value,
-            actor=actor,
-            object=object,
-            details=details or {},
-            certificate_sha256=certificate_sha256,
-            address=address,
-        )
+        _INSERT,
+        {
+            "at": at,
+            "event": event.value,
+            "actor": actor,
+            "object": object,
+            "details": details or {},
+            "certificate_sha256": certificate_sha256,
+            "address": address,
+        },
     )

@@ -9,15 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
 from smt_ws.store.dialect import insert, is_postgresql
 from smt_ws.store.engine import Store
 from smt_ws.store.tables import answered_request
 
 __all__ = ["Answer", "answer_once", "forget_expired"]
+
+
+# Made once: every request that changes something runs them, and making a statement costs as much as it.
+_SAME: Final = and_(
+    *(one == bindparam(f"of_{one.name}", type_=one.type) for one in answered_request.primary_key.columns)
+)
+_FIRST: Final = select(answered_request).where(_SAME)
+_FORGET: Final = delete(answered_request).where(_SAME)
+_ANSWER: Final = update(answered_request).where(_SAME).values(answer=bindparam("new_answer"))
 
 
 @dataclass(frozen=True)
@@ -46,23 +55,19 @@ def answer_once(
     raises, nothing is remembered and nothing it did remains.
     """
     key = {"company_id": company_id, "operation": operation, "trans_id": trans_id, "body_sha256": body_sha256}
-    same = and_(*(answered_request.c[name] == value for name, value in key.items()))
+    same = {f"of_{name}": value for name, value in key.items()}
+    row = key | {"first_at": now, "expires_at": now + keep, "answer": {}}
     with store.write() as connection:
-        claim = (
-            insert(connection, answered_request)
-            .values(**key, first_at=now, expires_at=now + keep, answer={})
-            .on_conflict_do_nothing()
-            .returning(answered_request.c.company_id)
-        )
+        claim = insert(connection, answered_request).on_conflict_do_nothing().returning(answered_request.c.company_id)
         # The unique key is the lock: a rival's insert waits here until the first transaction ends.
-        if connection.execute(claim).first() is None:
-            first = connection.execute(select(answered_request).where(same)).one()
+        if connection.execute(claim, row).first() is None:
+            first = connection.execute(_FIRST, same).one()
             if first.expires_at > now:
                 return Answer(content=first.answer, repeated=True, first_at=first.first_at)
-            connection.execute(delete(answered_request).where(same))
-            connection.execute(claim)
+            connection.execute(_FORGET, same)
+            connection.execute(claim, row)
         answer = run(connection)
-        connection.execute(answered_request.update().where(same).values(answer=answer))
+        connection.execute(_ANSWER, same | {"new_answer": answer})
     return Answer(content=answer, repeated=False, first_at=now)
 
 
