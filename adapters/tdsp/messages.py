@@ -48,7 +48,16 @@ _CLASSES: Final = {
 _FOR_EVER: Final = float(2**53)
 #: How far a device moves the start of an event that asks for randomisation, in seconds (its attribute's default).
 _RANDOM_START: Final = 1_800
-_OPEN: Final = frozenset({"WAITING", "RUNNING", "SHOWN", "KEPT"})
+#: States of an event that has begun and is not over, and what is reported of each at its end.
+_AT_END: Final = {
+    "RUNNING": EventStatus.COMPLETED,
+    "OPTED_OUT": EventStatus.NO_PARTICIPATION,
+    "LEFT": EventStatus.PARTIAL_OPTED_OUT,
+    "RETURNED": EventStatus.PARTIAL_OPTED_IN,
+}
+_BEGUN: Final = frozenset(_AT_END)
+_WAITING: Final = frozenset({"WAITING"})
+_OPEN: Final = _BEGUN | _WAITING | {"SHOWN", "KEPT"}
 
 
 @dataclass(frozen=True)
@@ -158,8 +167,7 @@ class Messages:
             said = None if done else "The device shows no such message."
             self.teller.message(now, delivery, "CON" if done else "FLR", eui64=device.eui64, said=said)
         elif isinstance(message, CancelLoadControlEvent):
-            done = self._cancel(device, _LOAD_CONTROL, message.event_id)
-            self._report(now, delivery, device.eui64, EventStatus.CANCELLED if done else EventStatus.UNDEFINED_EVENT)
+            self._hear_cancel(now, delivery, device, message)
 
     def _hear_text(self, now: float, delivery: dict[str, Any], device: Device, message: DisplayMessage) -> None:
         begins, ends = _span(now, message)
@@ -188,37 +196,91 @@ class Messages:
         if ends <= now:
             self._report(now, delivery, device.eui64, EventStatus.EXPIRED)
             return
+        kept = self.state.events(device.esiid, device.eui64, _LOAD_CONTROL)
+        others = [one for one in kept if one[0] != delivery["number"] and one[2] in _OPEN]
+        if len(others) >= self.scenario.events:
+            self._report(now, delivery, device.eui64, EventStatus.REJECTED)
+            return
         if not self._put(delivery, device, message.event_id, _LOAD_CONTROL, "WAITING", begins, ends):
             return
         self._report(now, delivery, device.eui64, EventStatus.RECEIVED)
-        self._supersede(now, delivery, device.eui64, "WAITING", begins, ends)
+        self._supersede(now, delivery, device.eui64, _WAITING, begins, ends)
         if message.randomize_start:
             begins = min(ends, begins + _RANDOM_START * self.scenario.draw("start", delivery["number"], device.eui64))
         facts = {**delivery, "eui64": device.eui64, "begins": begins, "ends": ends}
         self.state.plan([(max(now, begins), "start", facts)])
 
     def start(self, now: float, facts: dict[str, Any]) -> None:
-        """An event begins on a device, unless it is over already; an opt-out is told only now (facts 1.2)."""
+        """An event begins on a device, unless it is over already; an earlier opt-out is told only now (facts 1.2)."""
         if self._stands(facts, _LOAD_CONTROL) != "WAITING":
             return
-        self._supersede(now, facts, facts["eui64"], "RUNNING", facts["begins"], facts["ends"])
-        opts_out = self.scenario.behaviour(facts["eui64"]) is Behaviour.OPTS_OUT
-        self.state.set_event(facts["esiid"], facts["eui64"], facts["number"], "OPTED_OUT" if opts_out else "RUNNING")
+        self._supersede(now, facts, facts["eui64"], _BEGUN, facts["begins"], facts["ends"])
+        behaviour = self.scenario.behaviour(facts["eui64"])
+        opts_out = behaviour in {Behaviour.OPTS_OUT, Behaviour.RETURNS}
+        self._set(facts, "OPTED_OUT" if opts_out else "RUNNING")
         self._report(now, facts, facts["eui64"], EventStatus.OPTED_OUT if opts_out else EventStatus.STARTED)
-        if not opts_out:
-            self.state.plan([(facts["ends"], "end", facts)])
+        moments = [(facts["ends"], "end", facts)]
+        if behaviour in {Behaviour.LEAVES, Behaviour.RETURNS}:
+            moments.append(((max(now, facts["begins"]) + facts["ends"]) / 2, "turn", facts))
+        self.state.plan(moments)
+
+    def turn(self, now: float, facts: dict[str, Any]) -> None:
+        """The owner leaves an event that runs, or comes back to one that was left; told at once."""
+        stands = self._stands(facts, _LOAD_CONTROL)
+        if stands == "RUNNING":
+            self._set(facts, "LEFT")
+            self._report(now, facts, facts["eui64"], EventStatus.OPTED_OUT)
+        elif stands == "OPTED_OUT":
+            self._set(facts, "RETURNED")
+            self._report(now, facts, facts["eui64"], EventStatus.OPTED_IN)
 
     def end(self, now: float, facts: dict[str, Any]) -> None:
-        """An event that runs to its end is completed."""
-        if self._stands(facts, _LOAD_CONTROL) == "RUNNING":
-            self.state.set_event(facts["esiid"], facts["eui64"], facts["number"], "COMPLETED")
-            self._report(now, facts, facts["eui64"], EventStatus.COMPLETED)
+        """An event that nothing has ended before runs to its end, with its owner or without."""
+        reported = _AT_END.get(self._stands(facts, _LOAD_CONTROL) or "")
+        if reported is not None:
+            taken_part = reported in {EventStatus.COMPLETED, EventStatus.PARTIAL_OPTED_IN}
+            self._set(facts, "COMPLETED" if taken_part else "OVER")
+            self._report(now, facts, facts["eui64"], reported)
 
-    def _supersede(self, now: float, newer: dict[str, Any], eui64: str, state: str, begins: float, ends: float) -> None:
-        """End the events of *state* that overlap the newer one: one that waits at once, one that runs at its start."""
+    def _hear_cancel(
+        self, now: float, delivery: dict[str, Any], device: Device, message: CancelLoadControlEvent
+    ) -> None:
+        """End an event, unless the cancellation is not one of it (facts 1.2)."""
+        events = self.state.events(device.esiid, device.eui64, _LOAD_CONTROL)
+        found = next((one for one in events if one[1] == message.event_id and one[2] in _OPEN), None)
+        if found is None:
+            self._report(now, delivery, device.eui64, EventStatus.UNDEFINED_EVENT)
+            return
+        number, _wire_id, _state, _begins, ends = found
+        _serial, cluster, frame = self.state.delivery(device.esiid, number, "")
+        event = decode(cluster, frame).message
+        assert isinstance(event, LoadControlEvent)
+        status = EventStatus.CANCELLED
+        if (message.device_class, message.enrollment_group) != (event.device_class, event.enrollment_group):
+            status = EventStatus.INVALID_CANCEL
+        elif message.effective is not None and message.effective.timestamp() > ends:
+            status = EventStatus.INVALID_EFFECTIVE_TIME
+        elif message.effective is not None and message.effective.timestamp() > now:
+            due = message.effective.timestamp()
+            self.state.plan([(due, "withdraw", {**delivery, "eui64": device.eui64, "event": number})])
+            return
+        else:
+            self.state.set_event(device.esiid, device.eui64, number, "CANCELLED")
+        self._report(now, delivery, device.eui64, status)
+
+    def withdraw(self, now: float, facts: dict[str, Any]) -> None:
+        """A cancellation for a later moment takes effect, where the event is not over by then."""
+        if self._stands({**facts, "number": facts["event"]}, _LOAD_CONTROL) in _OPEN:
+            self.state.set_event(facts["esiid"], facts["eui64"], facts["event"], "CANCELLED")
+            self._report(now, facts, facts["eui64"], EventStatus.CANCELLED)
+
+    def _supersede(
+        self, now: float, newer: dict[str, Any], eui64: str, states: frozenset[str], begins: float, ends: float
+    ) -> None:
+        """End the events of *states* that overlap the newer one: one that waits at once, one that runs at its start."""
         esiid = newer["esiid"]
         for number, _wire_id, stands, begun, ended in self.state.events(esiid, eui64, _LOAD_CONTROL):
-            if number != newer["number"] and stands == state and begun < ends and begins < ended:
+            if number != newer["number"] and stands in states and begun < ends and begins < ended:
                 self.state.set_event(esiid, eui64, number, "SUPERSEDED")
                 serial = self.state.delivery(esiid, number, "")[0]
                 older = {"esiid": esiid, "number": number, "cancellation": "", "serial": serial}
@@ -250,6 +312,9 @@ class Messages:
         events = self.state.events(facts["esiid"], facts["eui64"], cluster)
         return next((state for number, _wire_id, state, _begins, _ends in events if number == facts["number"]), None)
 
+    def _set(self, facts: dict[str, Any], state: str) -> None:
+        self.state.set_event(facts["esiid"], facts["eui64"], facts["number"], state)
+
     def _report(self, now: float, delivery: dict[str, Any], eui64: str, status: EventStatus) -> None:
         """Tell what a device reports, under the code that it stands for."""
         self.teller.message(now, delivery, _CODES[status], eui64=eui64, sep_status=status.value)
@@ -260,10 +325,17 @@ _CODES: Final = {
     EventStatus.STARTED: "STR",
     EventStatus.COMPLETED: "CON",
     EventStatus.OPTED_OUT: "OPT",
+    EventStatus.OPTED_IN: "STR",
     EventStatus.CANCELLED: "CON",
     EventStatus.SUPERSEDED: "CON",
+    EventStatus.PARTIAL_OPTED_OUT: "OPT",
+    EventStatus.PARTIAL_OPTED_IN: "CON",
+    EventStatus.NO_PARTICIPATION: "OPT",
+    EventStatus.INVALID_CANCEL: "FLR",
+    EventStatus.INVALID_EFFECTIVE_TIME: "FLR",
     EventStatus.EXPIRED: "FLR",
     EventStatus.UNDEFINED_EVENT: "FLR",
+    EventStatus.REJECTED: "FLR",
 }
 
 

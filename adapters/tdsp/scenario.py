@@ -29,8 +29,12 @@ class Behaviour(StrEnum):
     OFFLINE = "offline"
     #: Its owner never switches it on while the join window is open.
     NEVER_JOINS = "never_joins"
-    #: Its owner leaves every load control event.
+    #: Its owner leaves every load control event before it begins.
     OPTS_OUT = "opts_out"
+    #: Its owner leaves every load control event when half of it is over.
+    LEAVES = "leaves"
+    #: Its owner leaves every load control event before it begins, and comes back when half of it is over.
+    RETURNS = "returns"
     #: The meter cannot take it off its list.
     STUCK = "stuck"
 
@@ -63,6 +67,8 @@ class Chances:
     offline: float = 0.0
     never_joins: float = 0.0
     opts_out: float = 0.0
+    leaves: float = 0.0
+    returns: float = 0.0
     #: Somebody in the home confirms a text that asks for it.
     confirms: float = 1.0
     #: The TDSP posts a status a second time.
@@ -80,6 +86,8 @@ class Scenario:
     seed: int = 1
     #: Devices that a meter takes.
     slots: int = 5
+    #: Load control events that a device keeps until they are over; it rejects one more.
+    events: int = 8
     delays: Delays = field(default_factory=Delays)
     chances: Chances = field(default_factory=Chances)
     #: By EUI-64, 16 upper-case hexadecimal digits.
@@ -107,15 +115,21 @@ class Scenario:
         """How the device *eui64* answers, always."""
         if eui64 in self.devices:
             return self.devices[eui64]
-        for name in (Behaviour.OFFLINE, Behaviour.NEVER_JOINS, Behaviour.OPTS_OUT):
+        for name in _DRAWN:
             if self.chance(name.value, eui64):
                 return name
         return Behaviour.GOOD
 
 
+#: Behaviours that `Chances` give to devices without a name.
+_DRAWN: Final = (
+    Behaviour.OFFLINE, Behaviour.NEVER_JOINS, Behaviour.OPTS_OUT, Behaviour.LEAVES, Behaviour.RETURNS
+)  # fmt: skip
+
+
 def scenario_of(table: Mapping[str, Any]) -> Scenario:
     """Read a scenario from its TOML table. Raises ScenarioError for what it does not know or cannot mean."""
-    known = {"seed", "slots", "delays", "chances", "device", "meter"}
+    known = {"seed", "slots", "events", "delays", "chances", "device", "meter"}
     if unknown := set(table) - known:
         raise ScenarioError(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}")
     devices, codes = {}, {}
@@ -135,12 +149,16 @@ def scenario_of(table: Mapping[str, Any]) -> Scenario:
             raise ScenarioError(f"meter {entry}: give esiid and han_capable")
         if not entry["han_capable"]:
             without.add(str(entry["esiid"]))
-    slots, seed = table.get("slots", 5), table.get("seed", 1)
-    if not isinstance(slots, int) or not 1 <= slots <= 100 or not isinstance(seed, int):
-        raise ScenarioError("slots is a whole number from 1 to 100, seed a whole number")
+    slots, events, seed = table.get("slots", 5), table.get("events", 8), table.get("seed", 1)
+    for name, number in (("slots", slots), ("events", events)):
+        if not isinstance(number, int) or not 1 <= number <= 100:
+            raise ScenarioError(f"{name} is a whole number from 1 to 100")
+    if not isinstance(seed, int):
+        raise ScenarioError("seed is a whole number")
     return Scenario(
         seed=seed,
         slots=slots,
+        events=events,
         delays=_section(Delays, table.get("delays", {}), _span),
         chances=_section(Chances, table.get("chances", {}), _probability),
         devices=devices,

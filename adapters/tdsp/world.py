@@ -46,6 +46,8 @@ class World:
             "unreachable": self.messages.unreachable,
             "confirm": self.messages.confirm,
             "start": self.messages.start,
+            "turn": self.messages.turn,
+            "withdraw": self.messages.withdraw,
             "end": self.messages.end,
             "exchange": self.provisioning.exchange,
         }

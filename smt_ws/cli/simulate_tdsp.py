@@ -30,6 +30,7 @@ signing_certificate = "certs/hub-signing.crt"
 [scenario]
 seed = 7                             # the same seed, the same course
 slots = 5                            # devices a meter takes
+events = 8                           # load control events a device keeps
 
 [scenario.delays]                    # seconds, or [least, most]
 acknowledge = [0.0, 0.1]
@@ -46,13 +47,15 @@ held_back = [0.5, 2.0]
 [scenario.chances]                   # from 0, never, to 1, always
 offline = 0.0                        # a device hears no message
 never_joins = 0.0
-opts_out = 0.0                       # of every load control event
+opts_out = 0.0                       # of every load control event, before it begins
+leaves = 0.0                         # every load control event, half-way
+returns = 0.0                        # to every load control event, after an opt-out
 confirms = 1.0
 repeat = 0.0                         # a status is posted twice
 hold_back = 0.0                      # a status is posted after those that follow it
 lose_answer = 0.0                    # the hub's answer is lost: all its posts go again
 
-[[scenario.device]]                  # single devices: good, offline, never_joins, opts_out, stuck
+[[scenario.device]]                  # good, offline, never_joins, opts_out, leaves, returns, stuck
 eui64 = "000D6F000ABCDEF0"
 behaviour = "never_joins"
 install_code = "83FED3407A93972397FC" # with another one it cannot join

@@ -20,7 +20,9 @@ from adapters.sep import (
 TEXT = DisplayMessage(1001, "Conserve 3-7 pm", duration_minutes=60)
 EVENT = LoadControlEvent(1001, 60, 2, device_class=DeviceClass.HVAC)
 PRICE = PublishPrice(111111111, 1001, 1875, 4)
-RECEIVED, STARTED, COMPLETED, OPTED_OUT, CANCELLED, SUPERSEDED, EXPIRED, UNDEFINED = 1, 2, 3, 4, 6, 7, 0xFB, 0xFD
+RECEIVED, STARTED, COMPLETED, OPTED_OUT, OPTED_IN, CANCELLED, SUPERSEDED = 1, 2, 3, 4, 5, 6, 7
+PARTIAL_OUT, PARTIAL_IN, NO_PARTICIPATION = 8, 9, 0x0A
+INVALID_CANCEL, INVALID_TIME, EXPIRED, UNDEFINED, REJECTED = 0xF8, 0xF9, 0xFB, 0xFD, 0xFE
 
 
 @pytest.fixture
@@ -77,6 +79,44 @@ def test_an_opt_out_is_told_when_the_event_starts(tdsp):
     assert [said[2:] for said in tdsp.told()] == [(), ("CON", RECEIVED), ("CON", RECEIVED)]
     tdsp.pass_time(60)
     assert tdsp.told() == [(1, eui(1), "OPT", OPTED_OUT), (1, eui(2), "STR", STARTED)]
+    tdsp.pass_time(3600)
+    assert tdsp.told() == [(1, eui(1), "OPT", NO_PARTICIPATION), (1, eui(2), "CON", COMPLETED)]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "story"),
+    [
+        ("leaves", [("STR", STARTED), ("OPT", OPTED_OUT), ("OPT", PARTIAL_OUT)]),
+        ("returns", [("OPT", OPTED_OUT), ("STR", OPTED_IN), ("CON", PARTIAL_IN)]),
+    ],
+)
+def test_an_owner_changes_his_mind_half_way(tdsp, behaviour, story):
+    tdsp.played(device=[{"eui64": eui(1), "behaviour": behaviour}])
+    tdsp.join((1, "PCT"))
+    tdsp.send(1, replace(EVENT, start=at(60), duration_minutes=10))
+    tdsp.pass_time(10)
+    assert tdsp.told() == [(1, "ACK"), (1, eui(1), "CON", RECEIVED)]
+    for (code, sep_status), seconds in zip(story, (60, 300, 300), strict=True):
+        tdsp.pass_time(seconds)
+        assert tdsp.told() == [(1, eui(1), code, sep_status)]
+    tdsp.pass_time(3600)
+    assert tdsp.told() == []
+
+
+def test_a_device_that_is_full_rejects_one_more_event_until_one_is_over(tdsp):
+    tdsp.played(events=2)
+    tdsp.join((1, "PCT"))
+    for number, start in ((1, 60), (2, 600), (3, 1200)):
+        tdsp.send(number, replace(EVENT, event_id=1000 + number, start=at(start), duration_minutes=5))
+    tdsp.pass_time(10)
+    assert [said for said in tdsp.told() if len(said) == 4] == [
+        (1, eui(1), "CON", RECEIVED), (2, eui(1), "CON", RECEIVED), (3, eui(1), "FLR", REJECTED)
+    ]  # fmt: skip
+    tdsp.pass_time(400)
+    tdsp.told()
+    tdsp.send(4, replace(EVENT, event_id=1004, start=at(1200), duration_minutes=5))
+    tdsp.pass_time(10)
+    assert (4, eui(1), "CON", RECEIVED) in tdsp.told()
 
 
 def test_a_device_of_another_class_stays_silent(tdsp):
@@ -125,7 +165,8 @@ def test_a_cancellation_ends_what_the_device_has_and_only_that(tdsp):
     tdsp.send(2, replace(TEXT, message_id=1002))
     tdsp.pass_time(5)
     tdsp.told()
-    assert tdsp.send(1, CancelLoadControlEvent(1001), category="CLE", cancellation="9").code == "ACCEPTED"
+    cancel = CancelLoadControlEvent(1001, device_class=DeviceClass.HVAC)
+    assert tdsp.send(1, cancel, category="CLE", cancellation="9").code == "ACCEPTED"
     assert tdsp.send(2, CancelMessage(1002), category="CSM", cancellation="10").code == "ACCEPTED"
     tdsp.pass_time(5)
     told = tdsp.posts()
@@ -142,6 +183,44 @@ def test_a_cancellation_of_something_unknown_fails(tdsp):
     tdsp.send(1, CancelLoadControlEvent(77), category="CLE", cancellation="9")
     tdsp.pass_time(5)
     assert tdsp.told() == [(1, "ACK"), (1, eui(1), "FLR", UNDEFINED)]
+
+
+@pytest.mark.parametrize(
+    ("cancel", "status"),
+    [
+        (CancelLoadControlEvent(1001, device_class=DeviceClass.POOL_PUMP), ("FLR", INVALID_CANCEL)),
+        (CancelLoadControlEvent(1001, device_class=DeviceClass.HVAC, enrollment_group=1), ("FLR", INVALID_CANCEL)),
+        (
+            CancelLoadControlEvent(1001, device_class=DeviceClass.HVAC, effective=at(600 + 3601)),
+            ("FLR", INVALID_TIME),
+        ),
+    ],
+)
+def test_a_cancellation_that_is_not_of_the_event_is_rejected_and_ends_nothing(tdsp, cancel, status):
+    tdsp.join((1, "PCT"))
+    tdsp.send(1, replace(EVENT, start=at(600)))
+    tdsp.pass_time(5)
+    tdsp.told()
+    tdsp.send(1, cancel, category="CLE", cancellation="9")
+    tdsp.pass_time(5)
+    assert tdsp.told() == [(1, "ACK"), (1, eui(1), *status)]
+    tdsp.pass_time(600)
+    assert tdsp.told() == [(1, eui(1), "STR", STARTED)]
+
+
+def test_a_cancellation_for_later_ends_the_event_then(tdsp):
+    tdsp.join((1, "PCT"))
+    tdsp.send(1, EVENT)
+    tdsp.pass_time(5)
+    tdsp.told()
+    cancel = CancelLoadControlEvent(1001, device_class=DeviceClass.HVAC, effective=at(60))
+    tdsp.send(1, cancel, category="CLE", cancellation="9")
+    tdsp.pass_time(50)
+    assert tdsp.told() == [(1, "ACK")]
+    tdsp.pass_time(10)
+    assert tdsp.told() == [(1, eui(1), "CON", CANCELLED)]
+    tdsp.pass_time(3600)
+    assert tdsp.told() == []
 
 
 def test_a_device_that_is_off_fails_after_a_while_and_the_others_do_not_wait(tdsp):
