@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from smt_ws.han.lifecycle import destroy_install_codes, end_waiting_devices, end_waiting_messages, overdue_adds
+from smt_ws.han.lifecycle import (
+    destroy_install_codes,
+    end_waiting_devices,
+    end_waiting_messages,
+    forget_messages,
+    overdue_adds,
+)
 from smt_ws.han.log_file import remove_old_files
 from smt_ws.han.terms import Terms
 from smt_ws.hub import Hub
@@ -29,8 +35,10 @@ def end_messages(hub: Hub) -> None:
 
 
 def tidy(hub: Hub, _for_date: date) -> str:
-    """Destroy installation codes of devices that are gone, and remove old logs from the FTPS site (H1, R7)."""
-    codes = destroy_install_codes(hub.store, terms=Terms.of(hub.settings), clock=hub.clock)
+    """Destroy codes of devices that are gone; remove old messages, and old logs from the FTPS site (H1, H6, R7)."""
+    terms = Terms.of(hub.settings)
+    codes = destroy_install_codes(hub.store, terms=terms, clock=hub.clock)
+    messages = forget_messages(hub.store, terms=terms, clock=hub.clock)
     keep = timedelta(days=hub.settings.limits.keep_files_days)
     files = remove_old_files(hub.settings.ftps.root, now=hub.clock.now(), keep=keep)
-    return f"{codes} installation codes destroyed, {files} message logs removed"
+    return f"{codes} installation codes destroyed, {messages} messages and {files} message logs removed"

@@ -295,6 +295,9 @@ class Han(_Section):
     )
     targets_per_call: int = Field(500, ge=1, le=5000, description="meters of one message in one call of a TDSP")
     log_days: int = Field(1100, ge=1, le=1100, description="days of the message log that one request may ask for")
+    keep_messages_days: int = Field(
+        1100, ge=30, description="messages and their log stay so long, three years like agreements: H6, A16"
+    )
 
 
 class Validation(_Section):

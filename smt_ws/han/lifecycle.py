@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, func, or_, select, tuple_, update
+from sqlalchemy import Connection, delete, exists, func, or_, select, tuple_, update
 
 from smt_ws.clock import Clock
 from smt_ws.han import rules
@@ -16,20 +16,34 @@ from smt_ws.han.ledger import Entry, Ledger
 from smt_ws.han.message_rules import Code, MessageState
 from smt_ws.han.progress import Progress, Status, Target
 from smt_ws.han.rules import DeviceEvent, DeviceState
-from smt_ws.han.tables import han_device, han_message, han_message_target
+from smt_ws.han.tables import (
+    han_device,
+    han_message,
+    han_message_device,
+    han_message_status,
+    han_message_target,
+)
 from smt_ws.store import audit
 
 if TYPE_CHECKING:
     from smt_ws.han.terms import Terms
     from smt_ws.store.engine import Store
 
-__all__ = ["destroy_install_codes", "end_waiting_devices", "end_waiting_messages", "overdue_adds"]
+__all__ = [
+    "destroy_install_codes",
+    "end_waiting_devices",
+    "end_waiting_messages",
+    "forget_messages",
+    "overdue_adds",
+]
 
 #: A device may end an event an hour late by its own random delay, and reports after that.
 _GRACE: Final = timedelta(hours=2)
 #: How long an answer is waited for where a message has no end of its own.
 _WITHOUT_END: Final = timedelta(days=7)
 _BATCH: Final = 500
+#: A message may have 50,000 premises, and several statuses at each.
+_FORGOTTEN_AT_ONCE: Final = 20
 _REASONS: Final = {
     DeviceEvent.JOIN_TIMED_OUT: ("JOIN_WINDOW_CLOSED", "the device did not join within the join window"),
     DeviceEvent.REMOVE_TIMED_OUT: ("OTHER", "the TDSP has not answered in time; the removal may be asked again"),
@@ -134,6 +148,29 @@ def destroy_install_codes(store: Store, *, terms: Terms, clock: Clock) -> int:
                 details={"devices": destroyed},
             )
     return destroyed
+
+
+def forget_messages(store: Store, *, terms: Terms, clock: Clock) -> int:
+    """Remove messages, with their log, that were accepted too long ago; return how many. Open ones stay."""
+    since = clock.now() - timedelta(days=terms.han.keep_messages_days)
+    removed = 0
+    while True:
+        with store.write() as connection:
+            some = _forget(connection, since)
+        removed += some
+        if some < _FORGOTTEN_AT_ONCE:
+            return removed
+
+
+def _forget(connection: Connection, since: datetime) -> int:
+    of = han_message.c
+    is_open = exists().where(han_message_target.c.message_number == of.number, han_message_target.c.closed_at.is_(None))
+    old = select(of.number).where(of.accepted_at < since, ~is_open).order_by(of.number).limit(_FORGOTTEN_AT_ONCE)
+    numbers = connection.scalars(old).all()
+    for table in (han_message_status, han_message_device, han_message_target):
+        connection.execute(delete(table).where(table.c.message_number.in_(numbers)))
+    connection.execute(delete(han_message).where(of.number.in_(numbers)))
+    return len(numbers)
 
 
 def overdue_adds(connection: Connection, *, terms: Terms, clock: Clock) -> dict[str, int]:

@@ -7,13 +7,18 @@ from datetime import timedelta
 import pytest
 from click.testing import CliRunner
 from han_market import CENTERPOINT, ONCOR, HanMarket, esiid
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from jobs import han as jobs
 from smt_ws.cli.han import han
 from smt_ws.han import errors
-from smt_ws.han.lifecycle import destroy_install_codes, end_waiting_devices, end_waiting_messages
-from smt_ws.han.tables import han_device, han_message_status
+from smt_ws.han.lifecycle import (
+    destroy_install_codes,
+    end_waiting_devices,
+    end_waiting_messages,
+    forget_messages,
+)
+from smt_ws.han.tables import han_device, han_message, han_message_device, han_message_status, han_message_target
 from smt_ws.han.timing import DELIVERY, METER_READY, timings
 from smt_ws.parties.device_tables import device_control
 from smt_ws.store.tables import audit_log
@@ -81,6 +86,34 @@ def test_codes_of_devices_that_are_gone_are_destroyed_h1(market: HanMarket) -> N
     with market.store.read() as connection:
         left = connection.execute(select(han_device.c.eui64).where(han_device.c.install_code.is_not(None))).all()
     assert len(left) == 1
+
+
+def test_messages_and_their_log_are_kept_for_three_years_h6_a16(market: HanMarket) -> None:
+    market.devices_put(range(1, 5))
+    old = [market.text(range(1, 4), duration_minutes=30).request_id for _ in range(25)]
+    market.hand_over()
+    assert market.told(old[0], "CON", device=1) == "ACCEPTED"
+    market.clock.advance(timedelta(days=1))
+    newer = market.text(range(4, 5), duration_minutes=30).request_id
+    market.hand_over()
+    market.clock.advance(timedelta(days=1099, seconds=-1))
+    assert end_waiting_messages(market.store, clock=market.clock) > 0
+    assert forget_messages(market.store, terms=market.terms, clock=market.clock) == 0
+    market.clock.advance(timedelta(seconds=2))
+    # one that still waits for an answer is not forgotten
+    with market.store.write() as connection:
+        connection.execute(
+            update(han_message_target)
+            .where(han_message_target.c.message_number == old[-1], han_message_target.c.position == 0)
+            .values(closed_at=None)
+        )
+    assert "24 messages" in jobs.tidy(market.hub, market.clock.now().date())
+    with market.store.read() as connection:
+        for table in (han_message_target, han_message_status):
+            left = set(connection.scalars(select(table.c.message_number)))
+            assert left == {old[-1], newer}
+        assert set(connection.scalars(select(han_message.c.number))) == {old[-1], newer}
+        assert connection.scalars(select(han_message_device.c.message_number)).all() == []
 
 
 def test_how_long_each_tdsp_takes(market: HanMarket) -> None:
