@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection
@@ -15,59 +15,37 @@ from smt_ws.han.statuses import MessagePost, MeterExchangePost, PostAnswer, Prov
 from smt_ws.parties.identify import Caller
 from smt_ws.store import audit
 
-__all__ = ["MOST_POSTS", "take_message_statuses", "take_meter_exchanges", "take_provisioning_statuses"]
+__all__ = ["MOST_POSTS", "Post", "take_posts"]
+
+Post = ProvisioningPost | MessagePost | MeterExchangePost
 
 #: Posts of one call: what one transaction applies in about a second.
 MOST_POSTS: Final = 5_000
 
 
-def take_provisioning_statuses(
-    connection: Connection, caller: Caller, posts: Sequence[ProvisioningPost], *, clock: Clock, address: str | None
+#: What can be posted: how it is applied, and what the audit log calls it.
+_APPLY: Final[Mapping[type, tuple[Callable[..., list[PostAnswer]], str]]] = {
+    ProvisioningPost: (statuses.post_provisioning_statuses, "provisioning"),
+    MessagePost: (statuses.post_message_statuses, "messages"),
+    MeterExchangePost: (statuses.post_meter_exchanges, "meter exchanges"),
+}
+
+
+def take_posts(
+    connection: Connection, caller: Caller, posts: Sequence[Post], *, clock: Clock, address: str | None
 ) -> list[PostAnswer]:
-    """Apply steps of requests to add or remove devices; one answer a post, in the same order.
+    """Apply posts of one kind: steps of requests or of messages, or meter exchanges (H10); one answer each, in order.
 
     Raises NotATdspError and TooManyPostsError; a post that cannot be applied is answered and holds up no other.
     """
-    _check(caller, posts)
-    answers = statuses.post_provisioning_statuses(
-        connection, tdsp_duns_numbers=caller.duns_numbers, posts=posts, clock=clock
-    )
-    _note(connection, caller, "provisioning", answers, clock, address)
-    return answers
-
-
-def take_message_statuses(
-    connection: Connection, caller: Caller, posts: Sequence[MessagePost], *, clock: Clock, address: str | None
-) -> list[PostAnswer]:
-    """Apply steps of messages and of their cancellations; otherwise as `take_provisioning_statuses`."""
-    _check(caller, posts)
-    answers = statuses.post_message_statuses(
-        connection, tdsp_duns_numbers=caller.duns_numbers, posts=posts, clock=clock
-    )
-    _note(connection, caller, "messages", answers, clock, address)
-    return answers
-
-
-def take_meter_exchanges(
-    connection: Connection, caller: Caller, posts: Sequence[MeterExchangePost], *, clock: Clock, address: str | None
-) -> list[PostAnswer]:
-    """Apply meter exchanges (H10); otherwise as `take_provisioning_statuses`."""
-    _check(caller, posts)
-    answers = statuses.post_meter_exchanges(connection, tdsp_duns_numbers=caller.duns_numbers, posts=posts, clock=clock)
-    _note(connection, caller, "meter exchanges", answers, clock, address)
-    return answers
-
-
-def _check(caller: Caller, posts: Sequence[object]) -> None:
     if caller.kind != "TDSP":
         raise NotATdspError(presented=caller.kind, expected="TDSP")
     if len(posts) > MOST_POSTS:
         raise TooManyPostsError(presented=f"{len(posts):,}", expected=f"at most {MOST_POSTS:,}")
-
-
-def _note(
-    connection: Connection, caller: Caller, what: str, answers: Sequence[PostAnswer], clock: Clock, address: str | None
-) -> None:
+    if not posts:
+        return []
+    apply, what = _APPLY[type(posts[0])]
+    answers = apply(connection, tdsp_duns_numbers=caller.duns_numbers, posts=posts, clock=clock)
     audit.record(
         connection,
         audit.Event.HAN_STATUSES_POSTED,
@@ -78,3 +56,4 @@ def _note(
         certificate_sha256=caller.signing_sha256,
         address=address,
     )
+    return answers

@@ -3,9 +3,9 @@
 # ruff: noqa: I001 - the shim must be imported before Spyne
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from adapters.soap import spyne_compat  # noqa: F401
 from spyne import ServiceBase, rpc
@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from adapters.soap.protocol import Call
 from adapters.soap.server import peer_address
-from smt_ws.han import posts
-from smt_ws.han.statuses import MessagePost, MeterExchangePost, PostAnswer, ProvisioningPost
+from smt_ws.han.posts import Post, take_posts
+from smt_ws.han.statuses import MessagePost, MeterExchangePost, ProvisioningPost
 from smt_ws.hub import Hub
 from smt_ws.soap import model
 from smt_ws.soap.remembered import remembered, stamped
@@ -24,60 +24,35 @@ __all__ = ["tdsp_callback"]
 
 def tdsp_callback(hub: Hub) -> type[ServiceBase]:
     """The service over *hub*."""
+    operations = {name: _operation(hub, name) for name in _OPERATIONS}
+    service: type[ServiceBase] = type(ServiceBase)("TDSPCallback", (ServiceBase,), operations)
+    return service
 
-    def answered(response: Any, call: Call, run: Callable[[Connection], Sequence[PostAnswer]], asked: Any) -> Any:
-        """Run it once, and answer each post of the request by its place."""
 
-        def once(connection: Connection) -> dict[str, Any]:
-            return {"answers": [[one.code, one.reason] for one in run(connection)]}
+def _operation(hub: Hub, name: str) -> Any:
+    read = _OPERATIONS[name]
+    asked_of, answered_by = getattr(model, name), getattr(model, f"{name}Response")
 
-        answer = remembered(hub, call, once)
-        told = answer.content["answers"]
-        filled = stamped(response, call, answer, f"{len(told)} posts answered")
-        filled.answer = [
+    def operation(ctx: Any, request: Any) -> Any:
+        """Take all posts once, and answer each by its place."""
+        call: Call = ctx.udc
+
+        def run(connection: Connection) -> dict[str, Any]:
+            told = [read(post) for post in request.post]
+            answers = take_posts(connection, call.caller, told, clock=hub.clock, address=peer_address(call.environ))
+            return {"answers": [[one.code, one.reason] for one in answers]}
+
+        answer = remembered(hub, call, run)
+        answers = answer.content["answers"]
+        response = stamped(answered_by(), call, answer, f"{len(answers)} posts answered")
+        response.answer = [
             model.PostAnswer(requestId=getattr(post, "requestId", None), esiid=post.esiid, code=code, reason=reason)
-            for post, (code, reason) in zip(asked.post, told, strict=True)
+            for post, (code, reason) in zip(request.post, answers, strict=True)
         ]
-        return filled
+        return response
 
-    class TDSPCallback(ServiceBase):
-        @rpc(model.PostProvisioningStatus, _returns=model.PostProvisioningStatusResponse, _body_style="bare")
-        def PostProvisioningStatus(ctx: Any, request: Any) -> Any:  # noqa: N802, N805 — Spyne's way of declaring one
-            call: Call = ctx.udc
-
-            def run(connection: Connection) -> Sequence[PostAnswer]:
-                told = [_provisioning(post) for post in request.post]
-                return posts.take_provisioning_statuses(
-                    connection, call.caller, told, clock=hub.clock, address=peer_address(call.environ)
-                )
-
-            return answered(model.PostProvisioningStatusResponse(), call, run, request)
-
-        @rpc(model.PostMessageStatus, _returns=model.PostMessageStatusResponse, _body_style="bare")
-        def PostMessageStatus(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
-            call: Call = ctx.udc
-
-            def run(connection: Connection) -> Sequence[PostAnswer]:
-                told = [_message(post) for post in request.post]
-                return posts.take_message_statuses(
-                    connection, call.caller, told, clock=hub.clock, address=peer_address(call.environ)
-                )
-
-            return answered(model.PostMessageStatusResponse(), call, run, request)
-
-        @rpc(model.PostMeterExchange, _returns=model.PostMeterExchangeResponse, _body_style="bare")
-        def PostMeterExchange(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
-            call: Call = ctx.udc
-
-            def run(connection: Connection) -> Sequence[PostAnswer]:
-                told = [_exchange(post) for post in request.post]
-                return posts.take_meter_exchanges(
-                    connection, call.caller, told, clock=hub.clock, address=peer_address(call.environ)
-                )
-
-            return answered(model.PostMeterExchangeResponse(), call, run, request)
-
-    return TDSPCallback
+    operation.__name__ = name
+    return rpc(asked_of, _returns=answered_by, _body_style="bare")(operation)
 
 
 def _provisioning(post: Any) -> ProvisioningPost:
@@ -120,3 +95,11 @@ def _exchange(post: Any) -> MeterExchangePost:
 def _aware(moment: datetime) -> datetime:
     # The contract says so of a time without an offset.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+#: How the posts of each operation are read.
+_OPERATIONS: Final[Mapping[str, Callable[[Any], Post]]] = {
+    "PostProvisioningStatus": _provisioning,
+    "PostMessageStatus": _message,
+    "PostMeterExchange": _exchange,
+}

@@ -6,7 +6,7 @@ from han_market import CENTERPOINT, ONCOR, esiid, open_han_market
 
 from smt_ws.cli.company_tdsp import tdsp_endpoint
 from smt_ws.han.errors import InvalidEndpointError, NotATdspError, TooManyPostsError
-from smt_ws.han.posts import MOST_POSTS, take_message_statuses, take_meter_exchanges, take_provisioning_statuses
+from smt_ws.han.posts import MOST_POSTS, take_posts
 from smt_ws.han.statuses import MessagePost, MeterExchangePost, ProvisioningPost
 from smt_ws.han.tdsp_endpoints import clear_endpoint, endpoint_of, endpoints, set_endpoint
 from smt_ws.parties.errors import CompanyUnknownError
@@ -74,9 +74,9 @@ def test_the_commands_do_the_same(market):
 def _posts(market):
     now = market.clock.now()
     return [
-        (take_provisioning_statuses, ProvisioningPost(17, esiid(1), None, None, "PENDING", None, None, now)),
-        (take_message_statuses, MessagePost(17, None, esiid(1), None, None, "ACK", None, None, now)),
-        (take_meter_exchanges, MeterExchangePost(esiid(1), "A", "B", now, None)),
+        ProvisioningPost(17, esiid(1), None, None, "PENDING", None, None, now),
+        MessagePost(17, None, esiid(1), None, None, "ACK", None, None, now),
+        MeterExchangePost(esiid(1), "A", "B", now, None),
     ]
 
 
@@ -89,20 +89,20 @@ class Tdsp:
 
 
 def test_only_a_tdsp_posts_and_not_more_than_a_call_may_bring(market):
-    for take, post in _posts(market):
+    for post in _posts(market):
         with market.store.write() as connection:
             common = {"clock": market.clock, "address": "192.0.2.7"}
             for kind in ("REP", "CSP", "REG"):
                 with pytest.raises(NotATdspError):
-                    take(connection, Tdsp(market.tdsp, kind), [post], **common)
+                    take_posts(connection, Tdsp(market.tdsp, kind), [post], **common)
             with pytest.raises(TooManyPostsError):
-                take(connection, Tdsp(market.tdsp), [post] * (MOST_POSTS + 1), **common)
+                take_posts(connection, Tdsp(market.tdsp), [post] * (MOST_POSTS + 1), **common)
 
 
 def test_a_call_with_posts_leaves_one_line_with_the_answers_it_had(market):
-    for take, post in _posts(market):
+    for post in _posts(market):
         with market.store.write() as connection:
-            answers = take(connection, Tdsp(market.tdsp), [post] * 2, clock=market.clock, address="192.0.2.7")
+            answers = take_posts(connection, Tdsp(market.tdsp), [post] * 2, clock=market.clock, address="192.0.2.7")
         assert len(answers) == 2
         with market.store.read() as connection:
             row = connection.execute(audit_log.select().order_by(audit_log.c.id.desc()).limit(1)).one()

@@ -4,11 +4,24 @@
 # ruff: noqa: I001, N815
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from adapters.soap import spyne_compat  # noqa: F401
 from spyne import Boolean, ComplexModel, DateTime, Integer32, Integer64, Unicode, XmlAttribute
 
+from adapters.soap.models import (
+    COMMON,
+    Code,
+    DunsNumber,
+    EsiId,
+    ResponseHeader,
+    ServiceId,
+    TransactionId,
+    many,
+    maybe,
+    one,
+    simple,
+)
 
 __all__ = [
     "COMMON",
@@ -50,7 +63,6 @@ __all__ = [
 ]
 
 
-COMMON: Final = "urn:smt-ws:common:1"
 METER_USAGE: Final = "urn:smt-ws:MeterUsage:1"
 REPORT_REQUEST_STATUS: Final = "urn:smt-ws:ReportRequestStatus:1"
 CONNECTIVITY: Final = "urn:smt-ws:Connectivity:1"
@@ -61,36 +73,8 @@ CSP_AUTHORIZATION: Final = "urn:smt-ws:CSPAuthorization:1"
 REQUESTER_CALLBACK: Final = "urn:smt-ws:RequesterCallback:1"
 
 
-def simple(name: str, base: Any, namespace: str) -> Any:
-    """Name a customised simple type by subclassing it.
-
-    Spyne would leave it in a namespace of its own that is a relative URI, and libxml2 cannot canonicalise a document
-    that declares one.
-    """
-    return type(base)(name, (base,), {"__namespace__": namespace})
-
-
-def one(type_: Any) -> Any:
-    """Exactly one, never nil."""
-    return type_.customize(min_occurs=1, nillable=False)
-
-
-def maybe(type_: Any) -> Any:
-    """None or one, never nil."""
-    return type_.customize(min_occurs=0, nillable=False)
-
-
-def many(type_: Any, at_least: int = 0) -> Any:
-    """*at_least* or more; the code bounds how many."""
-    return type_.customize(min_occurs=at_least, max_occurs="unbounded", nillable=False)
-
-
-TransactionId = simple("TransactionId", Unicode(min_len=1, max_len=64), COMMON)
-ServiceId = simple("ServiceId", Unicode(min_len=1, max_len=64), COMMON)
 RequesterType = simple("RequesterType", Unicode(values=["REP", "ROR", "CSP", "TDSP", "REG"]), COMMON)
-DunsNumber = simple("DunsNumber", Unicode(pattern="[0-9]{9}([0-9]{4})?"), COMMON)
 TermsAccepted = simple("TermsAccepted", Unicode(pattern="[Yy]"), COMMON)
-EsiId = simple("EsiId", Unicode(pattern="[0-9]{17}([0-9]{5})?"), COMMON)
 CalendarDate = simple("CalendarDate", Unicode(pattern="(0[1-9]|1[0-2])/(0[1-9]|[12][0-9]|3[01])/[12][0-9]{3}"), COMMON)
 CorrelationId = simple("CorrelationId", Unicode(pattern="[0-9]{1,19}"), COMMON)
 Version = simple("Version", Unicode(values=["L", "A"]), COMMON)
@@ -99,7 +83,6 @@ ReportFormat = simple("ReportFormat", Unicode(values=["CSV", "XML", "LSE"]), COM
 DeliveryMode = simple("DeliveryMode", Unicode(values=["API", "FTP", "EML"]), COMMON)
 ServiceType = simple("ServiceType", Unicode(values=["ADHOC", "SUBSCRIPTION"]), COMMON)
 LoadMark = simple("LoadMark", Integer64(ge=0), COMMON)
-Code = simple("Code", Unicode(pattern="[A-Z0-9]+(_[A-Z0-9]+)*", max_len=64), COMMON)
 Sha256 = simple("Sha256", Unicode(pattern="[0-9a-f]{64}"), COMMON)
 Page = simple("Page", Integer32(ge=1, le=1_000_000), REPORT_REQUEST_STATUS)
 DataType = simple("DataType", Unicode(values=["INTERVAL", "DAILY", "MONTHLY"]), SUBSCRIPTION)
@@ -117,16 +100,6 @@ class RequestHeader(ComplexModel):
     requesterType = one(RequesterType)
     requesterAuthenticationID = one(DunsNumber)
     SMTTermsandConditions = one(TermsAccepted)
-
-
-class ResponseHeader(ComplexModel):
-    """Begins every answer."""
-
-    __mixin__ = True
-
-    trans_id = one(TransactionId)
-    statusCode = one(Code)
-    statusReason = one(Unicode)
 
 
 class Remembered(ComplexModel):
