@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import zeep
+from lxml import etree
 
 from smt_ws.clock import SystemClock
 from smt_ws.han.message_log import COLUMNS
@@ -53,6 +54,9 @@ def test_a_device_and_messages_to_it_over_the_wire(hub: Any, home: dict[str, str
     with pytest.raises(zeep.exceptions.Fault, match="INSTALL_CODE_CRC") as refused:
         devices.ProvisionDevice(**rep.header("add"), **wanted, installCode="1122334455667788FFFF")
     assert "1122334455667788" not in str(refused.value.message)
+    with pytest.raises(zeep.exceptions.Fault, match="installCode") as refused:
+        devices.ProvisionDevice(**rep.header("add"), **wanted, installCode="1122334455667788" * 4)
+    assert "1122334455667788" not in f"{refused.value.message}{etree.tostring(refused.value.detail)!r}"
     with pytest.raises(zeep.exceptions.Fault, match="NO_DEVICE: "):
         messages.SendTextMessage(**rep.header("text"), messageText="Peak day", esiid=[home["esiid"]])
     asked = devices.ProvisionDevice(**rep.header("add"), **wanted, installCode=CODE)

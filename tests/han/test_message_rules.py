@@ -203,6 +203,19 @@ def test_prices_are_exact(price: str, generation: str | None, digits: int, numbe
 
 
 @pytest.mark.parametrize(
+    ("price", "generation", "label"),
+    [("4294967295", None, ""), ("0", "4294967294", ""), ("1", "0", "x" * 11), ("1", None, "é" * 5 + "x")],
+)
+def test_prices_and_labels_at_their_bounds(price: str, generation, label: str) -> None:
+    other = None if generation is None else Decimal(generation)
+    found = check_price(GOOD["PRM"], price=Decimal(price), generation_price=other, rate_label=label)
+    assert not isinstance(found, Refusal)
+    assert (found["price"], found["rate_label"]) == (int(price), label)
+    frame = sep.decode(0x0700, sep.encode(sep.PublishPrice(event_id=1, **found))).message
+    assert (frame.generation_price, frame.rate_label) == (None if other is None else int(other), label)
+
+
+@pytest.mark.parametrize(
     ("price", "generation", "label", "code"),
     [
         ("4294967296", None, "", "PRICE_OUT_OF_RANGE"),

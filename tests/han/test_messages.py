@@ -257,6 +257,9 @@ def test_only_own_messages_that_are_not_over_can_be_cancelled_h4(market: HanMark
     text = market.text().request_id
     with pytest.raises(errors.MessageUnknownError):
         cancelled(market, text, who=market.csp)
+    event = market.event().request_id
+    with pytest.raises(errors.MessageUnknownError):
+        cancelled(market, event, "CLE", who=market.csp)
     with pytest.raises(errors.MessageUnknownError):
         cancelled(market, 2**40)
     with pytest.raises(errors.MessageNotThereError):
@@ -335,6 +338,26 @@ def test_a_message_whose_time_is_over_is_not_delivered_any_more(market: HanMarke
     assert frames(market, text) == []
     with market.store.read() as connection:
         assert connection.execute(select(han_message_target.c.calling_at)).scalar_one() is None
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        {"text": "x" * 58},
+        {"text": "x" * 56 + "é"},
+        {"duration_minutes": 1},
+        {"duration_minutes": 65534},
+        {"duration_minutes": None},
+        {"start": datetime(2026, 11, 20, 14, 59, 1, tzinfo=UTC)},
+        {"start": datetime(2026, 12, 21, 15, 0, tzinfo=UTC)},
+    ],
+)
+def test_a_text_at_its_bounds_reaches_the_device_as_it_was_sent_h4(market: HanMarket, edge) -> None:
+    market.devices_put(range(1, 2))
+    ((_, frame),) = frames(market, market.text(**edge).request_id)
+    assert isinstance(frame, sep.DisplayMessage)
+    assert frame.text == edge.get("text", "Peak day")
+    assert frame.duration_minutes == edge.get("duration_minutes", 60)
 
 
 @pytest.mark.parametrize(

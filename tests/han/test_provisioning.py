@@ -14,9 +14,9 @@ from smt_ws.han import errors, handover, provision, removal, secrets, statuses
 from smt_ws.han.devices import devices_of
 from smt_ws.han.secrets import InstallCodeKeys, new_key
 from smt_ws.han.statuses import MeterExchangePost
-from smt_ws.han.tables import han_device, han_device_history, han_request
+from smt_ws.han.tables import han_device, han_device_history, han_message_target, han_request
 from smt_ws.parties.device_access import Control, set_control
-from smt_ws.parties.tables import company
+from smt_ws.parties.tables import company, meter
 from smt_ws.store.tables import outbox
 
 
@@ -314,6 +314,60 @@ def test_a_meter_exchange_ends_what_stood_on_the_old_meter_h10(market: HanMarket
     assert {device.history[-1].reason_code for device in told(market).devices} == {"METER_EXCHANGED"}
     with pytest.raises(errors.MeterMismatchError):
         market.ask(device=1, meter_number="M1000")  # until the TDSP's load says that it hangs there
+
+
+def test_a_device_is_added_again_on_the_new_meter_with_its_history_h9_h10(market: HanMarket) -> None:
+    first = market.device_added()
+    today = market.clock.now().date()
+    exchange = MeterExchangePost(esiid(1), "M1", "M1000", market.clock.now(), True)
+    with market.store.write() as connection:
+        statuses.post_meter_exchanges(connection, tdsp_duns_numbers=(ONCOR,), posts=[exchange], clock=market.clock)
+        key = market.premises[1]
+        connection.execute(meter.update().where(meter.c.premise_id == key).values(removed_on=today))
+        hung = {"installed_on": today, "provisioned_on": today, "load_number": 0}
+        connection.execute(meter.insert().values(premise_id=key, meter_number="M1000", **hung))
+    with pytest.raises(errors.NoDeviceError):
+        market.text()
+    with pytest.raises(errors.MeterMismatchError):
+        market.ask()
+    again = market.ask(meter_number="M1000")
+    assert (again.state.value, again.request_id > first.request_id) == ("Add Acknowledged", True)
+    with market.store.write() as connection:
+        call = handover.provision_request(connection, again.request_id, keys=market.keys, now=market.clock.now())
+    assert call is not None
+    assert (call.meter_number, call.install_code) == ("M1000", CODES[1])
+    market.hand_over()
+    # a late word of the first add, from before the exchange, moves nothing
+    assert market.post(first, "FAILED", after=1) == "KEPT"
+    post = statuses.ProvisioningPost(
+        again.request_id, esiid(1), "M1000", mac(1), "ADDED", None, None, market.clock.now()
+    )
+    with market.store.write() as connection:
+        (answer,) = statuses.post_provisioning_statuses(
+            connection, tdsp_duns_numbers=(ONCOR,), posts=[post], clock=market.clock
+        )
+    assert (answer.code, market.state()) == ("ACCEPTED", "Device Added")
+    (device,) = told(market).devices
+    assert device.meter_number == "M1000"
+    assert [(entry.event.name, entry.applied) for entry in device.history] == [
+        ("ADD_ASKED", True), ("ADDED", True), ("METER_EXCHANGED", True), ("ADD_ASKED", True), ("ADD_FAILED", False),
+        ("ADDED", True),
+    ]  # fmt: skip
+    sent = market.text()
+    with market.store.read() as connection:
+        target = connection.execute(select(han_message_target.c.message_number, han_message_target.c.meter_number))
+        assert tuple(target.one()) == (sent.request_id, "M1000")
+
+
+def test_a_premise_without_a_meter_takes_no_device_and_no_message_h1(market: HanMarket) -> None:
+    market.devices_put(range(1, 2))
+    with market.store.write() as connection:
+        connection.execute(meter.update().values(removed_on=market.clock.now().date()))
+    with pytest.raises(errors.NoMeterError):
+        market.ask(2, 2)
+    with pytest.raises(errors.NoMeterError):
+        market.text()
+    assert (market.count(han_request), market.count(han_message_target)) == (0, 0)
 
 
 def test_who_may_add_and_see_devices_h8_a19(strict_market: HanMarket) -> None:
