@@ -5,7 +5,8 @@ from __future__ import annotations
 from smt_ws.guide.markdown import table
 from smt_ws.han import message_rules, statuses
 from smt_ws.han.field_rules import FIELDS
-from smt_ws.han.rules import REASONS, ROWS, SLOT_STATES, TDSP_EVENTS, DeviceState
+from smt_ws.han.rules import REASONS, ROWS, SLOT_STATES, TDSP_EVENTS, TIMEOUTS, DeviceState
+from smt_ws.settings import Han
 
 __all__ = ["answers", "fields", "message_states", "moves", "provisioning_statuses", "reasons", "sep_statuses", "states"]
 
@@ -35,14 +36,19 @@ def states() -> str:
 
 
 def moves() -> str:
-    """The whole table of device moves."""
+    """The whole table of device moves, with the default of each time-out."""
+    waits = {
+        event: f"after {Han.model_fields[setting].default:,} hours, unless set (`han.{setting}`)"
+        for setting, event in TIMEOUTS.values()
+    }
     rows = []
     for row in ROWS:
         before = [f"`{state.name}`" for state in DeviceState if state in row.states]
         if None in row.states:
             before.insert(0, "no such device")
         after = "as before the removal" if row.to is None else f"`{row.to.name}`"
-        rows.append((", ".join(before), f"`{row.event.name}`", row.actor.value, after, row.remark))
+        remark = "; ".join(filter(None, (row.remark, waits.get(row.event))))
+        rows.append((", ".join(before), f"`{row.event.name}`", row.actor.value, after, remark))
     return table(["from", "event", "by", "to", ""], rows)
 
 
