@@ -9,30 +9,16 @@ from pathlib import Path
 
 import pytest
 from fresh_schema import fresh_schema
+from whole_hub import RunningHub
 
-from smt_ws.sandbox.build import COMPANIES, Sandbox, load_market, make_sandbox
+from smt_ws.sandbox.build import Sandbox, load_market, make_sandbox
 from smt_ws.sandbox.demo import running_hub
 from smt_ws.sandbox.market import Market
-from smt_ws.sandbox.requester import Requester
 
-PECAN, BLUEBONNET, LANTERN, TDSP = (duns for _name, _kind, duns in COMPANIES)
 #: Finds programs that are not ours.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
 #: Small parts, so that ordinary orders have several.
 SETTINGS = "[limits]\ndays_per_part = 400\n"
-
-
-class RunningHub:
-    """A running hub, its market, and programs of its companies."""
-
-    def __init__(self, sandbox: Sandbox, market: Market, pid: int) -> None:
-        self.sandbox = sandbox
-        self.market = market
-        self.pid = pid
-        self.settings = sandbox.hub().settings
-
-    def requester(self, duns: str = PECAN) -> Requester:
-        return Requester(self.sandbox, self.sandbox.player(duns), self.settings)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

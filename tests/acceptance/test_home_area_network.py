@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import zeep.exceptions
-from conftest import PECAN, TDSP, RunningHub
+from whole_hub import PECAN, TDSP, RunningHub
 
 from adapters.tdsp.config import read_config
 from adapters.tdsp.state import State
@@ -135,14 +135,26 @@ def test_a_device_that_never_joins_is_told_of_with_the_reason(hub, tdsp, homes, 
     assert "JOIN_WINDOW_CLOSED" in [entry.reasonCode for entry in found.history]
 
 
-def test_a_meter_exchange_takes_the_devices_along(hub, tdsp, homes, meters):
+def test_a_meter_exchange_takes_the_devices_along_and_they_are_added_again_h10(hub, tdsp, homes, meters, tmp_path):
     esiid, serial = meters.pop()
     device = added(homes, esiid, serial)
-    command = [sys.executable, "-m", "smt_ws.cli", "simulate-tdsp", str(hub.sandbox.folder / SIMULATOR)]
-    subprocess.run([*command, "--exchange", esiid, "104999999LG"], check=True, capture_output=True)
+    command = [sys.executable, "-m", "smt_ws.cli"]
+    simulator = [*command, "simulate-tdsp", str(hub.sandbox.folder / SIMULATOR)]
+    subprocess.run([*simulator, "--exchange", esiid, "104999999LG"], check=True, capture_output=True)
     found = homes.until(lambda: homes.device(esiid, device), lambda found: found.status == "DEVICE_REMOVED")
     assert found.history[-1].reasonCode == "METER_EXCHANGED"
     assert state_of_tdsp(hub).serials([esiid]) == {esiid: "104999999LG"}
+    with pytest.raises(zeep.exceptions.Fault, match="METER_MISMATCH"):
+        homes.add(esiid, "104999999LG", device, CODE)
+    today = central_today(hub.sandbox.hub().clock)
+    (tmp_path / "meters.csv").write_text(
+        "ESIID,METER_NUMBER,INSTALLED_ON,PROVISIONED_ON,REMOVED_ON\n"
+        f"{esiid},{serial},2020-01-01,2020-01-01,{today}\n{esiid},104999999LG,{today},{today},\n"
+    )
+    load = ["--settings", str(hub.sandbox.settings_file), "load", str(tmp_path / "meters.csv")]
+    subprocess.run([*command, *load], check=True, capture_output=True)
+    added(homes, esiid, "104999999LG", device)
+    assert homes.device(esiid, device).history[-1].status == "DEVICE_ADDED"
 
 
 def test_an_event_that_a_device_cannot_hear_fails_and_is_heard_by_the_others(hub, tdsp, homes, meters):
