@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
+from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    TextClause,
     bindparam,
     cast,
     column,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ColumnElement, FromClause
 from sqlalchemy.types import TypeEngine
 
@@ -34,12 +36,14 @@ __all__ = [
     "insert",
     "is_postgresql",
     "lock",
+    "lock_timed_out",
     "lock_until_commit",
     "plan_for_bulk",
     "sent_integers",
     "try_lock",
     "unlock",
     "unnested",
+    "wait_for_locks_at_most",
 ]
 
 
@@ -130,28 +134,32 @@ _SENT_HEAD: Final = 20
 _SENT: Final = np.dtype([("length", ">i4"), ("value", ">i8")])
 
 
-def _lock_number(key: str) -> int:
-    return int.from_bytes(sha256(key.encode()).digest()[:8], "big", signed=True)
+#: Advisory locks belong to a database, and hubs may share one in schemas of their own: a lock is its schema's.
+_LOCK_NUMBER: Final = "hashtextextended(coalesce(current_schema(), '') || '/' || CAST(:key AS text), 0)"
+
+
+def _advisory(function: str) -> TextClause:
+    return text(f"SELECT {function}({_LOCK_NUMBER})")
 
 
 def try_lock(connection: Connection, key: str) -> bool:
-    """Take the advisory lock *key* for this connection's session if nobody has it.
+    """Take the advisory lock *key* of this schema for this connection's session if nobody has it.
 
     The lock goes when the session ends, however it ends. On SQLite always True: there the write transaction is
     the lock.
     """
     if not is_postgresql(connection):
         return True
-    return bool(connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": _lock_number(key)}).scalar())
+    return bool(connection.execute(_advisory("pg_try_advisory_lock"), {"key": key}).scalar())
 
 
 @contextmanager
 def lock(connection: Connection, key: str) -> Iterator[None]:
-    """Hold the advisory lock *key*, waiting for it; on SQLite nothing is needed."""
+    """Hold the advisory lock *key* of this schema, waiting for it; on SQLite nothing is needed."""
     if not is_postgresql(connection):
         yield
         return
-    connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": _lock_number(key)})
+    connection.execute(_advisory("pg_advisory_lock"), {"key": key})
     try:
         yield
     finally:
@@ -159,15 +167,32 @@ def lock(connection: Connection, key: str) -> Iterator[None]:
 
 
 def lock_until_commit(connection: Connection, key: str) -> None:
-    """Take the advisory lock *key*, waiting for it, until this transaction ends; on SQLite a writer has it anyway."""
+    """Take the advisory lock *key* of this schema, waiting for it, until this transaction ends.
+
+    On SQLite a writer has it anyway.
+    """
     if is_postgresql(connection):
-        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _lock_number(key)})
+        connection.execute(_advisory("pg_advisory_xact_lock"), {"key": key})
 
 
 def unlock(connection: Connection, key: str) -> None:
     """Give the advisory lock *key* back (a dead session has given it back already)."""
     if is_postgresql(connection) and not connection.closed and not connection.invalidated:
-        connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": _lock_number(key)})
+        connection.execute(_advisory("pg_advisory_unlock"), {"key": key})
+
+
+def wait_for_locks_at_most(connection: Connection, patience: timedelta) -> None:
+    """Let statements of this transaction wait for rows that others hold no longer than *patience*.
+
+    On SQLite a whole writer waits, for as long as every writer does.
+    """
+    if is_postgresql(connection):
+        connection.execute(text(f"SET LOCAL lock_timeout = {patience / timedelta(milliseconds=1):.0f}"))
+
+
+def lock_timed_out(error: Exception) -> bool:
+    """Whether *error* says that the patience of `wait_for_locks_at_most` has ended."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "55P03"
 
 
 def copy_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

@@ -74,8 +74,7 @@ def test_a_running_hub_is_ready_and_lives(hub: Any) -> None:
         assert readiness["ready"]
         states = {check["name"]: check["state"] for check in readiness["checks"]}
         assert states["database"] == states["disk"] == states["certificate"] == "ok"
-        # It starts beside the others. On PostgreSQL there is one election a database, and other tests have hubs there.
-        return states["scheduler"] == "ok" or not hub.settings.database.startswith("sqlite")
+        return states["scheduler"] == "ok"  # it starts beside the others
 
     wait_for(well)
 

@@ -5,10 +5,12 @@ import time
 from datetime import date
 
 import pytest
+from fresh_schema import fresh_schema
 from sqlalchemy import insert, select, text
 
 from smt_ws.parties.tables import premise, rep_of_record
 from smt_ws.store.dialect import among, copy_rows, integers, lock, try_lock, unlock, unnested
+from smt_ws.store.engine import Store
 from smt_ws.usage.tables import interval_day_history
 
 
@@ -59,6 +61,25 @@ def test_a_lock_is_held_by_one_session_and_goes_with_it(store):
             assert try_lock(other, "load:2")
         assert try_lock(other, "load:1")
         unlock(other, "load:1")
+
+
+def test_hubs_in_schemas_of_one_database_do_not_share_a_lock(postgresql_server):
+    """A lock belongs to the database: with the schema in its number each hub has its own scheduler and loads."""
+    with fresh_schema(postgresql_server) as one, fresh_schema(postgresql_server) as other:
+        stores = [Store(one), Store(other), Store(one)]
+        try:
+            with stores[0].read() as mine, stores[1].read() as theirs, stores[2].read() as mine_again:
+                assert try_lock(mine, "jobs.clock")
+                assert try_lock(theirs, "jobs.clock")
+                assert not try_lock(mine_again, "jobs.clock")
+                unlock(theirs, "jobs.clock")
+                assert not try_lock(mine_again, "jobs.clock")
+                unlock(mine, "jobs.clock")
+                assert try_lock(mine_again, "jobs.clock")
+                unlock(mine_again, "jobs.clock")
+        finally:
+            for opened in stores:
+                opened.close()
 
 
 def test_writers_queue_instead_of_failing(store):
