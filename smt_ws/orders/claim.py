@@ -25,6 +25,7 @@ from smt_ws.orders.finish import fail_order
 from smt_ws.orders.rules import PartState, Stage, Status, turns
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.tables import company
+from smt_ws.store.dialect import wait_for_locks_at_most
 from smt_ws.store.engine import Store
 
 __all__ = ["Claim", "claim_part", "failed", "heartbeat", "hold", "release", "renew"]
@@ -33,6 +34,8 @@ log = structlog.get_logger("smt_ws.orders")
 
 #: Longest pause between two tries of a part.
 CAP = timedelta(minutes=5)
+#: How long a worker waits for rows that another one holds while it records a part of the same order.
+PATIENCE = timedelta(seconds=10)
 _OPEN = (PartState.PLANNED.value, PartState.BUILDING.value)
 
 
@@ -222,8 +225,11 @@ def hold(connection: Connection, claim: Claim) -> None:
     """Lock the part for the rest of the transaction, sure that it is still this claim's.
 
     Raises `ClaimLostError` when another worker has claimed it since, or its order was cancelled or has failed. A
-    lease that has run out without anybody claiming the part is no loss.
+    lease that has run out without anybody claiming the part is no loss. From here on the transaction waits for rows of
+    others no longer than `PATIENCE`: who was stopped in the middle of recording holds the order, and all workers would
+    come to wait for that.
     """
+    wait_for_locks_at_most(connection, PATIENCE)
     if connection.execute(select(order_part.c.part).where(_mine(claim)).with_for_update()).first() is None:
         raise ClaimLostError(f"order {claim.order_number}, part {claim.part}, fence {claim.fence}: no longer ours")
 
@@ -263,13 +269,18 @@ def heartbeat(store: Store, claim: Claim, *, lease: timedelta) -> Iterator[Event
         thread.join()
 
 
-def release(store: Store, claim: Claim) -> None:
-    """Give the part back untouched, as a worker that is told to stop does; the try does not count."""
+def release(store: Store, claim: Claim, *, pause: timedelta = timedelta()) -> None:
+    """Give the part back untouched, to be claimed again after *pause*; the try does not count."""
     with store.write() as connection:
         connection.execute(
             update(order_part)
             .where(_mine(claim))
-            .values(state=PartState.PLANNED.value, claimed_by=None, attempts=claim.attempts - 1)
+            .values(
+                state=PartState.PLANNED.value,
+                claimed_by=None,
+                attempts=claim.attempts - 1,
+                not_before=real_now() + pause,
+            )
         )
 
 

@@ -17,16 +17,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smt_ws.hub import Hub
 from smt_ws.orders.build import Renderers, build_part
-from smt_ws.orders.claim import Claim, claim_part, failed, heartbeat
+from smt_ws.orders.claim import Claim, claim_part, failed, heartbeat, release
 from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
 from smt_ws.orders.renderers import RENDERERS
 from smt_ws.store.breaker import Policy
 from smt_ws.store.couriers import run_couriers
+from smt_ws.store.dialect import lock_timed_out
 from smt_ws.store.outbox import Handlers, deliver_due
 
 __all__ = ["build_next", "work", "work_once"]
 
 log = structlog.get_logger("smt_ws.orders")
+
+#: Before a part is built again whose order another worker held for too long.
+_PAUSE = timedelta(seconds=30)
 
 
 def work(
@@ -117,6 +121,11 @@ def _build(hub: Hub, claim: Claim, renderers: Renderers) -> None:
     except ClaimLostError:
         told.warning("part_lost")
     except Exception as error:
+        if lock_timed_out(error):
+            # Another worker holds the order and has been silent: stopped while it recorded a part, most likely.
+            release(hub.store, claim, pause=_PAUSE)
+            told.warning("order_held")
+            return
         told.exception("part_failed", error=type(error).__name__)
         over = failed(
             hub.store,
