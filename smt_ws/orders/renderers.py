@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import groupby, islice
+from datetime import date, datetime
+from itertools import groupby
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
-import numpy as np
-
 from adapters import daily_csv, interval_csv, lse_write, monthly_csv
 from adapters.daily_csv import DailyRead
 from adapters.interval_csv import IntervalDay
-from adapters.lse import LseRecord
 from adapters.monthly_csv import BilledPeriod
 from greenbutton import document
 from greenbutton import interval as green_button
 from greenbutton.document import UsagePoint
 from greenbutton.publisher import Publisher
 from greenbutton.totals import Energy, daily_series, monthly_series, summaries
-from smt_ws.clock import CENTRAL
 from smt_ws.parties.record_parties import RecordParties
 from smt_ws.settings import GreenButton
 
@@ -92,35 +87,14 @@ def _interval_xml(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes]:
     return green_button.render(days, publisher=publisher, updated=issue.made_at)
 
 
-_RECORDS_AT_ONCE = 64
-
-
 def _interval_lse(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes]:
-    rest = iter(days)
-    while batch := list(islice(rest, _RECORDS_AT_ONCE)):
-        text = io.BytesIO()
-        lse_write.write((_record(day, issue) for day in batch), text)
-        yield text.getvalue()
+    parties = issue.parties
 
+    def named(esiid: str, day: date) -> lse_write.Companies:
+        tdsp = parties.tdsp(esiid)
+        return lse_write.Companies(tdsp, tdsp, issue.receiver, parties.rep(esiid, day))
 
-def _record(day: IntervalDay, issue: Issue) -> LseRecord:
-    # The transaction id and the time name this version of the day, so they are the same in every file that holds it.
-    known = day.revised.astimezone(CENTRAL).replace(tzinfo=None)
-    tdsp = issue.parties.tdsp(day.esiid)
-    return LseRecord(
-        line=0,
-        esiid=day.esiid,
-        channel=day.channel,
-        day=day.day,
-        values=np.frombuffer(day.values, "<i4"),
-        statuses=day.statuses,
-        transaction_id=f"{day.esiid}{day.channel}{day.day:%Y%m%d}{known:%Y%m%d%H%M%S}",
-        created=known,
-        mre=tdsp,
-        sender=tdsp,
-        receiver=issue.receiver,
-        rep=issue.parties.rep(day.esiid, day.day),
-    )
+    return lse_write.render(days, named)
 
 
 def _daily_csv(reads: Iterable[DailyRead], _issue: Issue) -> Iterator[bytes]:

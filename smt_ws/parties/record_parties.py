@@ -9,11 +9,9 @@ from sqlalchemy import Connection, select
 
 from smt_ws.parties.rules import Spell
 from smt_ws.parties.tables import company_duns, premise, rep_of_record
+from smt_ws.store.dialect import among
 
 __all__ = ["RecordParties"]
-
-#: Keys bound in one statement: below every store's limit of parameters.
-_AT_ONCE = 5000
 
 
 class RecordParties:
@@ -47,17 +45,16 @@ class RecordParties:
             return self._wires
         self._wires = {}
         own = select(company_duns.c.duns).where(company_duns.c.company_id == self._company_id)
-        for start in range(0, len(self._premise_ids), _AT_ONCE):
-            keys = self._premise_ids[start : start + _AT_ONCE]
-            rows = self._connection.execute(
-                select(premise.c.esiid, premise.c.tdsp_duns).where(premise.c.id.in_(keys))
-            ).all()
-            self._wires |= {row.esiid: row.tdsp_duns for row in rows}
-            served = self._connection.execute(
-                select(premise.c.esiid, rep_of_record.c.from_day, rep_of_record.c.to_day, rep_of_record.c.duns)
-                .join(premise, premise.c.id == rep_of_record.c.premise_id)
-                .where(rep_of_record.c.premise_id.in_(keys), rep_of_record.c.duns.in_(own))
-            )
-            for esiid, first, last, duns in served:
-                self._services.setdefault(esiid, []).append(Spell(first, last, duns))
+        premises = select(premise.c.esiid, premise.c.tdsp_duns).where(
+            among(self._connection, premise.c.id, self._premise_ids)
+        )
+        self._wires = {row.esiid: row.tdsp_duns for row in self._connection.execute(premises)}
+        of = rep_of_record.c
+        served = (
+            select(premise.c.esiid, of.from_day, of.to_day, of.duns)
+            .join(premise, premise.c.id == of.premise_id)
+            .where(among(self._connection, of.premise_id, self._premise_ids), of.duns.in_(own))
+        )
+        for esiid, first, last, duns in self._connection.execute(served):
+            self._services.setdefault(esiid, []).append(Spell(first, last, duns))
         return self._wires

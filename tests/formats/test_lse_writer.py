@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_interval_csv import stored_days
 
-from adapters.central_day import intervals_in
+from adapters.central_day import CENTRAL, intervals_in
+from adapters.interval_csv import IntervalDay
 from adapters.lse import LseRecord, TooManyRecordsError, file_name
 from adapters.lse_read import read
-from adapters.lse_write import UnwritableRecordError, write
+from adapters.lse_write import Companies, UnwritableRecordError, render, write
 
 DAY = date(2026, 7, 4)
 
@@ -103,6 +105,63 @@ def test_what_is_written_is_read_again(given_records: list[LseRecord], line_end:
     assert all(isinstance(item, LseRecord) for item in again), again
     assert [facts(item) for item in again if isinstance(item, LseRecord)] == [facts(item) for item in given_records]
     assert written([item for item in again if isinstance(item, LseRecord)]) == data
+
+
+def named(esiid: str, day: date) -> Companies:
+    """A REP of some days only; what a file names may change from record to record."""
+    tdsp = "957877905" if len(esiid) == 22 else "1039940674000"
+    return Companies(tdsp, tdsp, "111111111", "111111111" if day.day % 2 else None)
+
+
+def as_record(day: IntervalDay) -> LseRecord:
+    created = day.revised.astimezone(CENTRAL).replace(tzinfo=None)
+    return LseRecord(
+        line=0,
+        esiid=day.esiid,
+        channel=day.channel,
+        day=day.day,
+        values=np.frombuffer(day.values, "<i4"),
+        statuses=day.statuses,
+        transaction_id=f"{day.esiid}{day.channel}{day.day:%Y%m%d}{created:%Y%m%d%H%M%S}",
+        created=created,
+        **named(day.esiid, day.day)._asdict(),
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(stored_days(), max_size=6))
+def test_stored_days_are_written_as_their_records_are(days: list[IntervalDay]) -> None:
+    """R2, R8: any channels, lengths of day, statuses and sizes of values, in any order."""
+    assert b"".join(render(days, named)) == written([as_record(day) for day in days])
+
+
+def test_stored_days_stay_in_order_across_batches_and_sizes_of_values() -> None:
+    day = IntervalDay("10443720007574303", 4, DAY, datetime(2026, 7, 5, 9, tzinfo=CENTRAL), b"", None)
+    days = [
+        day._replace(values=np.full(96, 10_000_000 + n if n % 7 == 0 else n, "<i4").tobytes(), channel=(4, 1)[n % 2])
+        for n in range(300)
+    ]
+    chunks = list(render(days, named))
+    assert len(chunks) > 1
+    assert all(chunk.endswith(b"\n") and chunk.startswith(b"00000001,") for chunk in chunks)
+    assert b"".join(chunks) == written([as_record(day) for day in days])
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"values": bytes(92 * 4)}, "92 intervals"),
+        ({"values": bytes(96 * 4 + 1)}, "intervals"),
+        ({"values": b"\xff" * 96 * 4}, "negative"),
+        ({"statuses": b"A" * 92}, "statuses"),
+        ({"channel": 2}, "channel"),
+        ({"esiid": "1,2"}, "ESI ID"),
+    ],
+)
+def test_a_damaged_stored_day_is_not_written(change: dict[str, object], what: str) -> None:
+    day = IntervalDay("10443720007574303", 4, DAY, datetime(2026, 7, 5, 9, tzinfo=CENTRAL), bytes(96 * 4), None)
+    with pytest.raises(UnwritableRecordError, match=what):
+        list(render([day._replace(**change)], named))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
