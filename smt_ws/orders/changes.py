@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.tables import company
 from smt_ws.store import audit
-from smt_ws.usage.changes import ChangedDay
+from smt_ws.usage.changes import ChangedDays
 
 __all__ = ["Changes", "Fresh", "cut_changes", "place_changes"]
 
@@ -61,21 +62,21 @@ class Fresh:
     posting_day: date | None = None
 
 
-def cut_changes(days: Iterable[ChangedDay], *, most: int, record_a_channel: bool = False) -> list[Changes]:
+def cut_changes(pieces: Iterable[ChangedDays], *, most: int, record_a_channel: bool = False) -> list[Changes]:
     """Cut what is new for one company into files: each of one TDSP, of at most *most* records (R7, R8).
 
-    *days* in the order that `smt_ws.usage.changes.changed_days` gives. An ESI-ID-day is one record, or, where
+    *pieces* in the order that `smt_ws.usage.changes.changed_days` gives. An ESI-ID-day is one record, or, where
     *record_a_channel*, one a channel.
     """
     parts: list[Changes] = []
-    for tdsp_duns, rows in groupby(days, key=lambda row: row.tdsp_duns):
-        _, _, premise_id, day, channel, esiid = zip(*rows, strict=True)
-        parts += _cut(tdsp_duns, _array(premise_id), _array(day), _array(channel), esiid, most, record_a_channel)
+    for tdsp_duns, of_one in groupby(pieces, key=attrgetter("tdsp_duns")):
+        some = list(of_one)
+        esiid = some[0].esiid if len(some) == 1 else [name for piece in some for name in piece.esiid]
+        premise_id, day, channel = (
+            np.concatenate([getattr(piece, name) for piece in some]) for name in ("premise_id", "day", "channel")
+        )
+        parts += _cut(tdsp_duns, premise_id, day, channel, esiid, most, record_a_channel)
     return parts
-
-
-def _array(values: Sequence[int]) -> NDArray[np.int64]:
-    return np.array(values, np.int64)
 
 
 def _cut(

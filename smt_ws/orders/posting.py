@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +28,7 @@ from smt_ws.store.dialect import insert
 from smt_ws.store.engine import Store
 from smt_ws.usage.changes import INTERVALS, READS, Measured, changed_days, load_before
 from smt_ws.usage.loads import snapshot
+from smt_ws.usage.read import CHANNELS
 
 __all__ = ["DATA_TYPES", "DataType", "Posted", "ensure_defaults", "post_daily", "subscribable"]
 
@@ -167,8 +169,10 @@ def _new_for(
     formats = {duns: row.format for duns, row in waiting.items()}
     with store.read() as connection:
         seen = days_seen(list(waiting), kind=kind, now=now)
-        days = changed_days(connection, seen, after=after, as_of=as_of, measured=known.measured)
-        for duns, of_one in groupby(days, key=lambda day: day.duns):
+        pieces = changed_days(
+            connection, seen, after=after, as_of=as_of, channels=CHANNELS["A"], measured=known.measured
+        )
+        for duns, of_one in groupby(pieces, key=attrgetter("duns")):
             renderer = RENDERERS[known.report, formats[duns]]
             parts = cut_changes(of_one, most=limits.days_per_part, record_a_channel=renderer.record_a_channel)
             yield duns, parts

@@ -86,26 +86,24 @@ def request_changes(
     spells = days_seen(caller.duns_numbers, kind=caller.kind, now=now).c
     # Whichever of its numbers a premise is seen by: the order is one.
     seen = select(literal(caller.duns).label("duns"), spells.premise_id, spells.from_day, spells.to_day).subquery()
-    channels = CHANNELS[request.reading_type]
-    days = [
-        day
-        for day in changed_days(
+    pieces = list(
+        changed_days(
             connection,
             seen,
             after=request.load_mark,
             as_of=as_of,
+            channels=CHANNELS[request.reading_type],
             from_day=rules.first_day_kept(today, months),
             most=limits.changes_per_request + 1,
         )
-        if day.channel in channels
-    ]
-    if len(days) > limits.changes_per_request:
+    )
+    if sum(map(len, pieces)) > limits.changes_per_request:
         raise errors.TooManyChangesError(
             presented=f"more than {limits.changes_per_request} days of one channel since load {request.load_mark}",
             expected=f"at most {limits.changes_per_request}",
         )
     renderer = RENDERERS[INTERVAL, request.report_format]
-    parts = cut_changes(days, most=limits.days_per_part, record_a_channel=renderer.record_a_channel)
+    parts = cut_changes(pieces, most=limits.days_per_part, record_a_channel=renderer.record_a_channel)
     fresh = Fresh(
         company_id=caller.company_id,
         duns=caller.duns,

@@ -1,19 +1,25 @@
 """What loads brought, and who may see it: from the data to the companies, for all of them in one statement (R8, R13).
 
-Set-based throughout: a day of 2.5 million premises is one pass over what those loads brought. Which rows that are is
-found by their load numbers, and by the days that the loads say they held.
+Set-based throughout: a day of 2.5 million premises is one pass over what those loads brought, and comes back as arrays.
+Which rows that are is found by their load numbers, and by the days that the loads say they held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import Any, Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Integer,
+    LargeBinary,
     Select,
     Subquery,
     Table,
@@ -28,13 +34,16 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 
 from smt_ws.parties.tables import premise
-from smt_ws.store.dialect import is_postgresql
+from smt_ws.store.dialect import is_postgresql, sent_integers
 from smt_ws.usage.tables import interval_day, interval_day_history, load, register_read, register_read_history
 
-__all__ = ["INTERVALS", "READS", "ChangedDay", "Measured", "changed_days", "load_before"]
+__all__ = ["INTERVALS", "READS", "ChangedDays", "Measured", "changed_days", "load_before"]
 
-#: Rows fetched at a time.
-_AT_ONCE = 20_000
+#: Premises whose days come together, by their keys: a few MB for a day, and never near PostgreSQL's largest value.
+_PREMISES_AT_ONCE: Final = 131_072
+#: A day of one channel of a premise as one number that sorts as they do: premise, day since 1970, channel.
+_DAY_BITS: Final = 17
+_CHANNEL_BITS: Final = 3
 
 
 class Measured(NamedTuple):
@@ -48,16 +57,24 @@ INTERVALS = Measured(interval_day, interval_day_history)
 READS = Measured(register_read, register_read_history)
 
 
-class ChangedDay(NamedTuple):
-    """A day of one channel of a premise that one of the loads brought, and a company that may see it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class ChangedDays:
+    """Days of one channel each that the loads brought, of one TDSP's premises, and a company that may see them.
+
+    In the order of premise, day and channel. A day seen twice over (by service and by agreement) is there twice.
+    """
 
     duns: str
     tdsp_duns: str
-    premise_id: int
+    premise_id: NDArray[np.int64]
     #: Days since 1970-01-01.
-    day: int
-    channel: int
-    esiid: str
+    day: NDArray[np.int64]
+    channel: NDArray[np.int64]
+    esiid: Sequence[str]
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.day)
 
 
 def changed_days(
@@ -66,24 +83,64 @@ def changed_days(
     *,
     after: int,
     as_of: int,
+    channels: Sequence[int],
     measured: Measured = INTERVALS,
     from_day: date | None = None,
     most: int | None = None,
-) -> Iterator[ChangedDay]:
+) -> Iterator[ChangedDays]:
     """Yield what the loads after *after* up to *as_of* brought or corrected, as of *as_of*, for those who may see it.
 
-    *seen* is `smt_ws.parties.seen.days_seen`. In the order of the fields of `ChangedDay`; a day that is seen twice
-    over (by service and by agreement) comes twice, one after the other. Nothing before *from_day*; at most *most* rows.
-    One statement, streamed: the whole is never in memory.
+    *seen* is `smt_ws.parties.seen.days_seen`. In the order of DUNS number, TDSP and premises; what is one company's of
+    one TDSP may come in several pieces. Nothing before *from_day*; at most *most* days, whichever they are. One
+    statement, streamed: the whole is never in memory.
     """
-    question = _question(connection, seen, after=after, as_of=as_of, measured=measured, from_day=from_day, most=most)
-    if is_postgresql(connection):
-        # For the rest of this transaction: all rows are wanted, sorted in memory; compiling would take longer.
-        settings = {"cursor_tuple_fraction": "1", "work_mem": "128MB", "jit": "off"}
-        connection.execute(select(*(func.set_config(name, value, literal(True)) for name, value in settings.items())))
-    streamed = connection.execute(question, execution_options={"stream_results": True, "max_row_buffer": _AT_ONCE})
-    for rows in streamed.partitions(_AT_ONCE):
-        yield from map(ChangedDay._make, rows)
+    found = _question(
+        connection,
+        seen,
+        after=after,
+        as_of=as_of,
+        channels=channels,
+        measured=measured,
+        from_day=from_day,
+        most=most,
+    ).subquery("found")
+    pieces = _postgresql if is_postgresql(connection) else _sqlite
+    yield from pieces(connection, found)
+
+
+def _postgresql(connection: Connection, found: Subquery) -> Iterator[ChangedDays]:
+    # For the rest of this transaction: all rows are wanted, and compiling would take longer than it saves.
+    settings = {"cursor_tuple_fraction": "1", "work_mem": "128MB", "jit": "off"}
+    connection.execute(select(*(func.set_config(name, value, literal(True)) for name, value in settings.items())))
+    # Digits need no language's order, and byte order is the cheapest.
+    group: tuple[ColumnElement[Any], ...] = (
+        found.c.duns.collate("C"),
+        found.c.tdsp_duns.collate("C"),
+        found.c.piece,
+    )
+    # Both lists are put together from the same rows in the same order.
+    keys = func.array_send(func.array_agg(found.c.key), type_=LargeBinary)
+    question = select(*group, keys, func.string_agg(found.c.esiid, "\n")).group_by(*group).order_by(*group)
+    rows: Any = connection.execute(question, execution_options={"yield_per": 8})
+    for duns, tdsp_duns, _, sent, names in rows:
+        yield _piece(duns, tdsp_duns, sent_integers(sent), names.split("\n"))
+
+
+def _sqlite(connection: Connection, found: Subquery) -> Iterator[ChangedDays]:
+    columns = (found.c.duns, found.c.tdsp_duns, found.c.piece, found.c.key, found.c.esiid)
+    rows = connection.execute(select(*columns).order_by(*columns[:4]), execution_options={"stream_results": True})
+    for (duns, tdsp_duns, _), of_one in groupby(rows, key=lambda row: row[:3]):
+        keys, names = zip(*(row[3:] for row in of_one), strict=True)
+        yield _piece(duns, tdsp_duns, np.array(keys, np.int64), names)
+
+
+def _piece(duns: str, tdsp_duns: str, keys: NDArray[np.int64], names: Sequence[str]) -> ChangedDays:
+    if (keys[1:] < keys[:-1]).any():
+        order = np.argsort(keys, kind="stable")
+        keys, names = keys[order], [names[place] for place in order.tolist()]
+    day = keys >> _CHANNEL_BITS & ((1 << _DAY_BITS) - 1)
+    channel = keys & ((1 << _CHANNEL_BITS) - 1)
+    return ChangedDays(duns, tdsp_duns, keys >> _DAY_BITS + _CHANNEL_BITS, day, channel, names)
 
 
 def _question(
@@ -92,6 +149,7 @@ def _question(
     *,
     after: int,
     as_of: int,
+    channels: Sequence[int],
     measured: Measured,
     from_day: date | None,
     most: int | None,
@@ -105,7 +163,7 @@ def _question(
 
     def brought(table: Table, *more: ColumnElement[bool]) -> Select[Any]:
         row = table.c
-        bounds = [row.load_number > after, row.load_number <= as_of, *more]
+        bounds = [row.load_number > after, row.load_number <= as_of, row.channel.in_(channels), *more]
         if first is not None:
             bounds.append(row.operating_day >= first)
         if last is not None:
@@ -118,13 +176,21 @@ def _question(
     day: ColumnElement[Any] = changed.c.operating_day
     if is_postgresql(connection):
         number: ColumnElement[int] = day.op("-", return_type=Integer())(literal_column("DATE '1970-01-01'"))
-        # Digits need no language's order, and byte order is the cheapest.
-        order: list[ColumnElement[Any]] = [seen.c.duns.collate("C"), premise.c.tdsp_duns.collate("C")]
     else:
         number = sql_cast(func.julianday(day) - 2440587.5, Integer)
-        order = [seen.c.duns, premise.c.tdsp_duns]
+    above_day, above_channel = (
+        literal_column(str(1 << bits), BigInteger) for bits in (_DAY_BITS + _CHANNEL_BITS, _CHANNEL_BITS)
+    )
+    key = changed.c.premise_id * above_day + number * above_channel + changed.c.channel
+    piece = changed.c.premise_id.op("/", return_type=BigInteger())(literal_column(str(_PREMISES_AT_ONCE)))
     return (
-        select(seen.c.duns, premise.c.tdsp_duns, changed.c.premise_id, number, changed.c.channel, premise.c.esiid)
+        select(
+            seen.c.duns,
+            premise.c.tdsp_duns,
+            piece.label("piece"),
+            key.label("key"),
+            premise.c.esiid,
+        )
         .select_from(changed)
         .join(
             seen,
@@ -135,7 +201,6 @@ def _question(
             ),
         )
         .join(premise, premise.c.id == changed.c.premise_id)
-        .order_by(*order, changed.c.premise_id, day, changed.c.channel)
         .limit(most)
     )
 
