@@ -28,7 +28,12 @@ _DAYS = {92: "spring", 96: "ordinary", 100: "autumn"}
     type=click.DateTime(["%Y-%m-%d"]),
     help="Check as on this operating day, e.g. 2026-11-20; default: today in Texas.",
 )
-def check_lse(files: tuple[Path, ...], show_all: bool, today: datetime | None) -> None:
+@click.option(
+    "--test-esiids",
+    is_flag=True,
+    help="Take ESI IDs of 1 to 64 letters and digits, as a sandbox may (setting allow_test_esiids).",
+)
+def check_lse(files: tuple[Path, ...], show_all: bool, today: datetime | None, test_esiids: bool) -> None:
     """Check interval files (LSE), plain or zipped, as the hub will when they are sent. No hub is needed.
 
     Every record that would be rejected or flagged is named with its line. What only the hub knows is not checked: ESI
@@ -47,7 +52,7 @@ def check_lse(files: tuple[Path, ...], show_all: bool, today: datetime | None) -
     bad = False
     for path in files:
         try:
-            found = rehearse(path, today=day)
+            found = rehearse(path, today=day, allow_test_esiids=test_esiids)
         except FileRefusedError as error:
             click.echo(f"{path.name}: refused\n  {error.code}: {error}")
             bad = True

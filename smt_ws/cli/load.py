@@ -72,6 +72,7 @@ def load(
                 adjusted=adjusted,
                 progress=show,
                 opening=Opening.of(hub.settings),
+                allow_test_esiids=hub.settings.allow_test_esiids,
             )
             before += activity.records
             bar.update(task, advance=1, records=before)

@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, Integer, M
 
 from adapters.csv_layout import RowReject
 from adapters.usage_csv import MonthlyBillRow
+from smt_ws.parties.rules import is_esiid
 from smt_ws.store.dialect import copy_rows, unnested
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.errors import TooManyRowsError
@@ -93,11 +94,13 @@ def take_in(
     *,
     sender: str,
     today: date,
+    allow_test_esiids: bool = False,
     progress: Progress | None = None,
 ) -> list[Finding]:
     """Let *rows*, sent by the TDSP *sender*, take effect as this load; count all in its tally.
 
-    Returns the findings in order of their lines. Raises `TooManyRowsError`.
+    *allow_test_esiids* is that of `smt_ws.usage.intervals.take_in`. Returns the findings in order of their lines.
+    Raises `TooManyRowsError`.
     """
     connection, tally = opened.connection, opened.tally
     findings: list[Finding] = []
@@ -116,7 +119,8 @@ def take_in(
                 findings.append(Finding(row.line, row.esiid, None, None, row.code, Severity.REJECT, row.reason))
                 continue
             premise = known.get(row.esiid)
-            fault = whose(premise, sender=sender, esiid=row.esiid)
+            well_formed = is_esiid(row.esiid, allow_test=allow_test_esiids)
+            fault = whose(premise, sender=sender, esiid=row.esiid, well_formed=well_formed)
             if fault is None and row.last_day >= today:
                 fault = "DAY_NOT_OVER", f"{row.last_day} is not over; today is {today}"
             if fault is None:

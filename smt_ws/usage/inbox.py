@@ -118,6 +118,7 @@ class Inboxes:
                     validation=settings.validation,
                     opening=replace(Opening.of(settings), folder=taken.plain_folder()),
                     before_commit=taken.prepare,
+                    allow_test_esiids=self.hub.settings.allow_test_esiids,
                 )
             except Exception as error:
                 if isinstance(error, SQLAlchemyError) and not _answers(store):

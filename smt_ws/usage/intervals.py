@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from adapters.central_day import intervals_in
 from adapters.lse import LOAD, Reject, TooManyRecordsError
 from adapters.lse_columns import LseBatch, LseDays
+from smt_ws.parties.rules import malformed_esiids
 from smt_ws.settings import Validation
 from smt_ws.store.columns import Nullable
 from smt_ws.store.engine import Store
@@ -52,18 +53,19 @@ def take_in(
     today: date,
     severity: Mapping[str, Severity],
     figures: Validation,
+    allow_test_esiids: bool = False,
     progress: Progress | None = None,
 ) -> list[Finding]:
     """Validate the records of *batches*, put the good ones into the store as this load, count all in its tally.
 
     *sender* is the DUNS number of the TDSP that sent them, *today* the operating day of business time, *severity* of
-    every rule from `rules.severities`, *figures* those in the rules' formulas. The register reads of row two are
-    stored with their days; a record without them leaves those that the store has. Returns the findings in order of
-    their lines.
+    every rule from `rules.severities`, *figures* those in the rules' formulas; *allow_test_esiids* lets ESI IDs of
+    1 to 64 letters and digits pass, as in a sandbox. The register reads of row two are stored with their days; a record
+    without them leaves those that the store has. Returns the findings in order of their lines.
 
     Raises `TooManyRecordsInFileError`.
     """
-    file = _File(opened.connection, sender, today, severity, figures)
+    file = _File(opened.connection, sender, today, severity, figures, allow_test_esiids)
     open_staging(opened.connection)
     try:
         for batch in batches:
@@ -88,8 +90,10 @@ class _File:
         today: date,
         severity: Mapping[str, Severity],
         figures: Validation,
+        allow_test_esiids: bool,
     ) -> None:
         self.connection = connection
+        self.allow_test_esiids = allow_test_esiids
         self.sender = sender
         self.today = today
         self.severity = severity
@@ -119,9 +123,11 @@ class _File:
     def add(self, days: LseDays) -> None:
         """Keep the days that are to be stored, and their register reads; note what is wrong."""
         self.records += len(days)
-        premises = premises_of(self.connection, days.esiid.astype(str).tolist())
+        esiids = days.esiid.astype(str).tolist()
+        malformed = frozenset(malformed_esiids(esiids, allow_test=self.allow_test_esiids))
+        premises = premises_of(self.connection, esiids)
         registers = _registers(days)
-        good, flags = self._judge(days, premises, self._measured(days, premises, registers))
+        good, flags = self._judge(days, premises, self._measured(days, premises, registers), malformed)
         self.rejected += len(days) - int(np.count_nonzero(good))
         rows = np.flatnonzero(good)
         if len(rows):
@@ -138,14 +144,18 @@ class _File:
         return found
 
     def _judge(
-        self, days: LseDays, premises: Premises, measured: Mapping[int, list[tuple[str, str]]]
+        self,
+        days: LseDays,
+        premises: Premises,
+        measured: Mapping[int, list[tuple[str, str]]],
+        malformed: frozenset[int],
     ) -> tuple[Mask, Column]:
         """Which records are good, and the flags of each; what is wrong with any is noted."""
         keys = keys_of(days, premises)
         _, which, times = np.unique(keys, return_inverse=True, return_counts=True)
         earlier = np.isin(keys, self.seen)
         suspicious = suspects(days, premises, sender=self.sender, today=self.today) | earlier | (times[which] > 1)
-        suspicious[list(measured)] = True
+        suspicious[[*measured, *malformed]] = True
         good, flags = np.ones(len(days), bool), np.zeros(len(days), np.int64)
         taken: set[int] = set()
         for row in np.flatnonzero(suspicious).tolist():
@@ -166,6 +176,7 @@ class _File:
                 repeated=bool(earlier[row]) or key in taken,
                 named=(days.sender[row], days.mre[row]),
                 measured=measured.get(row, ()),
+                well_formed=row not in malformed,
             )
             self.findings += [Finding(*about, *one) for one in broken]
             if broken and broken[-1].severity is Severity.REJECT:

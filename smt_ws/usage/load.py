@@ -42,6 +42,7 @@ def load_file(
     progress: Progress | None = None,
     opening: Opening | None = None,
     before_commit: Callable[[Activity], None] | None = None,
+    allow_test_esiids: bool = False,
 ) -> Activity:
     """Load the file at *path* and say what became of each record.
 
@@ -49,6 +50,7 @@ def load_file(
     first record, the TDSP of the first premise of a CSV file). *validation* are the settings that the rules take
     (default: as they come), *adjusted* severities override theirs. *opening* says how encrypted files are opened (None:
     they are refused). *before_commit* hears of a load that is about to be committed, and prevents it by raising.
+    *allow_test_esiids*, the setting of sandboxes, takes ESI IDs of 1 to 64 letters and digits besides real ones.
 
     A refused file is an outcome of the activity, not an exception; raises what is the hub's own fault: `LoadLostError`,
     `SettingsError` for a severity that cannot be set, `adapters.openpgp.UnreadableCertificateError` for the hub's own
@@ -72,6 +74,7 @@ def load_file(
                 adjusted or {},
                 progress,
                 before_commit,
+                allow_test_esiids,
             )
     except FileRefusedError as error:
         activity = replace(activity, code=error.code, reason=str(error))
@@ -89,6 +92,7 @@ def _load(
     adjusted: Mapping[str, Severity],
     progress: Progress | None,
     before_commit: Callable[[Activity], None] | None,
+    allow_test_esiids: bool,
 ) -> Activity:
     with opened(path, market.kind_of, name=plain_name) as file:
         kind, name = file.kind, file.name
@@ -106,18 +110,19 @@ def _load(
             opened(path, market.kind_of, name=plain_name) as file,
         ):
             today = central_today(clock)
-            checked: Any = {"sender": sender, "today": today, "severity": severity, "figures": figures}
+            taken: Any = {"sender": sender, "allow_test_esiids": allow_test_esiids, "progress": progress}
+            checked: Any = taken | {"today": today, "severity": severity, "figures": figures}
             if kind == "lse":
                 batches = read_batches(file.stream, at_once=intervals.AT_ONCE)
-                findings = intervals.take_in(load, store, batches, progress=progress, **checked)
+                findings = intervals.take_in(load, store, batches, **checked)
             elif kind == "register_reads":
                 rows = market.rows_of(file.stream, kind)
-                findings = reads.take_in(load, store, rows, progress=progress, **checked)
+                findings = reads.take_in(load, store, rows, **checked)
             elif kind == "monthly_bills":
                 rows = market.rows_of(file.stream, kind)
-                findings = bills.take_in(load, rows, sender=sender, today=today, progress=progress)
+                findings = bills.take_in(load, rows, today=today, **taken)
             else:
-                findings = market.take_in(load, kind, file.stream, sender=sender, progress=progress)
+                findings = market.take_in(load, kind, file.stream, **taken)
             found = tuple(findings)
             done = replace(activity, outcome="loaded", load_number=load.number, tally=load.tally, findings=found)
             if before_commit is not None:

@@ -18,12 +18,13 @@ from adapters.csv_layout import Layout, MarketCsvError, RowReject, read
 from adapters.market_csv import METERS, OCCUPANCIES, PREMISES, REPS_OF_RECORD
 from adapters.usage_csv import MONTHLY_BILLS, REGISTER_READS
 from smt_ws.parties import premises
+from smt_ws.parties.rules import is_esiid
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.errors import FileLayoutError, TooManyRowsError
 from smt_ws.usage.intervals import Progress
 from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
-from smt_ws.usage.rules import Severity
+from smt_ws.usage.rules import Severity, malformed
 
 __all__ = ["MOST_ROWS", "kind_of", "rows_of", "sender_in", "take_in"]
 
@@ -69,11 +70,18 @@ def sender_in(connection: Connection, kind: str, stream: BinaryIO) -> str | None
 
 
 def take_in(
-    opened: OpenLoad, kind: str, stream: BinaryIO, *, sender: str, progress: Progress | None = None
+    opened: OpenLoad,
+    kind: str,
+    stream: BinaryIO,
+    *,
+    sender: str,
+    allow_test_esiids: bool = False,
+    progress: Progress | None = None,
 ) -> list[Finding]:
     """Apply the rows of a file of *kind*, sent by the TDSP *sender*, as this load; count them in its tally.
 
-    Returns the findings in order of their lines. Raises `FileLayoutError`, `TooManyRowsError`.
+    *allow_test_esiids* is that of `smt_ws.usage.intervals.take_in`. Returns the findings in order of their lines.
+    Raises `FileLayoutError`, `TooManyRowsError`.
     """
     good: list[Any] = []
     findings: list[Finding] = []
@@ -82,6 +90,9 @@ def take_in(
             raise TooManyRowsError(f"more than {MOST_ROWS:,} rows")
         if isinstance(row, RowReject):
             findings.append(Finding(row.line, row.esiid, None, None, row.code, Severity.REJECT, row.reason))
+        elif not is_esiid(row.esiid, allow_test=allow_test_esiids):
+            about = (row.line, row.esiid, None, None, "ESIID_MALFORMED")
+            findings.append(Finding(*about, Severity.REJECT, malformed(row.esiid)))
         else:
             good.append(row)
         if progress and count % _STEP == 0:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from adapters.csv_layout import RowReject
 from adapters.lse import LOAD
 from adapters.usage_csv import RegisterReadRow
+from smt_ws.parties.rules import is_esiid
 from smt_ws.settings import Validation
 from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Finding
@@ -43,6 +44,7 @@ def take_in(
     today: date,
     severity: Mapping[str, Severity],
     figures: Validation,
+    allow_test_esiids: bool = False,
     progress: Progress | None = None,
 ) -> list[Finding]:
     """Validate *rows*, put the good ones into the store as this load, count all in its tally.
@@ -50,7 +52,7 @@ def take_in(
     The arguments are those of `smt_ws.usage.intervals.take_in`. A read that already exists is replaced and the
     earlier version kept. Returns the findings in order of their lines.
     """
-    file = _File(sender, today, severity, figures)
+    file = _File(sender, today, severity, figures, allow_test_esiids)
     open_staging(opened.connection)
     rest = iter(rows)
     while batch := list(islice(rest, _BATCH)):
@@ -71,8 +73,16 @@ def take_in(
 class _File:
     """What has to be remembered of a file while it is read."""
 
-    def __init__(self, sender: str, today: date, severity: Mapping[str, Severity], figures: Validation) -> None:
+    def __init__(
+        self,
+        sender: str,
+        today: date,
+        severity: Mapping[str, Severity],
+        figures: Validation,
+        allow_test_esiids: bool,
+    ) -> None:
         self.sender = sender
+        self.allow_test_esiids = allow_test_esiids
         self.today = today
         self.severity = severity
         self.figures = figures
@@ -122,7 +132,8 @@ class _File:
         key: tuple[int, int, date] | None,
         sums: Mapping[tuple[int, int, date], int],
     ) -> list[tuple[str, str]]:
-        stranger = whose(premise, sender=self.sender, esiid=row.esiid)
+        well_formed = is_esiid(row.esiid, allow_test=self.allow_test_esiids)
+        stranger = whose(premise, sender=self.sender, esiid=row.esiid, well_formed=well_formed)
         if premise is None or key is None or stranger is not None:
             return [stranger] if stranger is not None else []
         facts: list[tuple[str, str]] = []

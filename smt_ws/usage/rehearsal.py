@@ -15,6 +15,7 @@ from typing import Final
 from adapters.central_day import intervals_in
 from adapters.lse import Reject, TooManyRecordsError
 from adapters.lse_read import read
+from smt_ws.parties.rules import is_esiid
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.errors import FileKindUnknownError, FileNotDecryptableError, TooManyRecordsInFileError
 from smt_ws.usage.files import opened, sender_in_name, sha256_of
@@ -49,8 +50,10 @@ class Rehearsal:
     findings: list[Finding] = field(default_factory=list)
 
 
-def rehearse(path: Path, *, today: date) -> Rehearsal:
+def rehearse(path: Path, *, today: date, allow_test_esiids: bool = False) -> Rehearsal:
     """Read the LSE file at *path*, plain or zipped, and check it as a load on *today* would.
+
+    *allow_test_esiids* is that of the hub it is meant for: a sandbox may take ESI IDs of 1 to 64 letters and digits.
 
     Raises the `FileRefusedError` with which the hub would refuse the whole file.
     """
@@ -90,6 +93,7 @@ def rehearse(path: Path, *, today: date) -> Rehearsal:
                     rounded=record.rounded,
                     repeated=key in seen,
                     named=(record.sender, record.mre),
+                    well_formed=is_esiid(record.esiid, allow_test=allow_test_esiids),
                 )
                 found.findings += [
                     Finding(record.line, record.esiid, record.channel, record.day, rule, graveness, reason)

@@ -24,6 +24,7 @@ __all__ = [
     "estimate_replaces_actual",
     "examine",
     "flags_of",
+    "malformed",
     "rules_in",
     "severities",
     "when",
@@ -58,6 +59,12 @@ class Rule:
 RULES: Final[dict[str, Rule]] = {
     rule.code: rule
     for rule in (
+        Rule(
+            "ESIID_MALFORMED",
+            "the ESI ID has 17 or 22 digits (in a sandbox that sets allow_test_esiids: 1 to 64 letters and digits)",
+            Severity.REJECT,
+            "U5; facts section 6",
+        ),
         Rule("ESIID_UNKNOWN", "a premise with this ESI ID has been loaded", Severity.REJECT, "U5"),
         Rule("WRONG_TDSP", "the premise is on the wires of the TDSP that sent the file", Severity.REJECT, "U5"),
         Rule(
@@ -287,6 +294,7 @@ def examine(
     repeated: bool,
     named: Sequence[str | None] = (),
     measured: Iterable[tuple[str, str]] = (),
+    well_formed: bool = True,
 ) -> list[Broken]:
     """Every rule that a record breaks, in the order of the table, ending with the first that rejects.
 
@@ -294,11 +302,16 @@ def examine(
     little-endian int32 Wh; *statuses* a letter an interval or None where all are A; *rounded* the indices of values
     that had a fourth decimal; *repeated* whether the file had the same ESI ID, channel and day before; *named* the
     DUNS numbers that the record itself gives as its sender and meter reader; *measured* what `checks` found in the
-    values: rule and facts.
+    values: rule and facts; *well_formed* whether the ESI ID has the shape of one (`smt_ws.parties.rules.is_esiid`).
     """
     broken: list[Broken] = []
-    facts = _facts(premise, sender, esiid, channel, day, today, expected, values, statuses, rounded, repeated, named)
-    for code, reason in (*facts, *measured):
+    stranger = whose(premise, sender=sender, esiid=esiid, well_formed=well_formed)
+    if premise is None or stranger is not None:
+        facts = [stranger] if stranger is not None else []
+    else:
+        facts = _facts(premise, sender, channel, day, today, expected, values, statuses, rounded, repeated, named)
+        facts += measured
+    for code, reason in facts:
         broken.append(Broken(code, severity[code], reason))
         if severity[code] is Severity.REJECT:
             break
@@ -306,9 +319,8 @@ def examine(
 
 
 def _facts(
-    premise: KnownPremise | None,
+    premise: KnownPremise,
     sender: str,
-    esiid: str,
     channel: int,
     day: date,
     today: date,
@@ -319,10 +331,7 @@ def _facts(
     repeated: bool,
     named: Sequence[str | None],
 ) -> list[tuple[str, str]]:
-    """Every broken rule; those after a record's identity is in doubt are not looked at."""
-    stranger = whose(premise, sender=sender, esiid=esiid)
-    if premise is None or stranger is not None:
-        return [stranger] if stranger is not None else []
+    """Every broken rule but those about whose record it is; without its intervals nothing else is looked at."""
     if len(values) != 4 * expected or (statuses is not None and len(statuses) != expected):
         return [("INTERVAL_COUNT", f"{len(values) // 4} intervals; {day} has {expected}")]
     facts: list[tuple[str, str]] = []
@@ -345,13 +354,20 @@ def _facts(
     return facts
 
 
-def whose(premise: KnownPremise | None, *, sender: str, esiid: str) -> tuple[str, str] | None:
+def whose(premise: KnownPremise | None, *, sender: str, esiid: str, well_formed: bool = True) -> tuple[str, str] | None:
     """The rule that a premise breaks as the subject of anything that *sender* tells, and the facts; None: none."""
+    if not well_formed:
+        return "ESIID_MALFORMED", malformed(esiid)
     if premise is None:
         return "ESIID_UNKNOWN", f"no premise has the ESI ID {esiid}"
     if premise.tdsp_duns != sender:
         return "WRONG_TDSP", f"the file is from {sender}, the premise is another TDSP's"
     return None
+
+
+def malformed(esiid: str) -> str:
+    """What to say of an ESI ID that has not the shape of one."""
+    return f"{esiid[:64]!r} is no ESI ID: 17 or 22 digits expected"
 
 
 def when(premise: KnownPremise, *, day: date, today: date) -> list[tuple[str, str]]:

@@ -34,6 +34,7 @@ VALUES = (7).to_bytes(4, "little") * 96
 ACTUAL = b"A" * 96
 
 FAULTS = {
+    "ESIID_MALFORMED": {"well_formed": False},
     "ESIID_UNKNOWN": {"premise": None},
     "WRONG_TDSP": {"sender": "ANOTHER"},
     "INTERVAL_COUNT": {"values": VALUES[:-16]},
