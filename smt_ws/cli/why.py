@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 
 import click
+from sqlalchemy import Connection
 
 from smt_ws.cli.trace import OperatingDay
 from smt_ws.clock import central_today
 from smt_ws.hub import Hub
-from smt_ws.parties.access import authorise
+from smt_ws.parties.access import Access, authorise
 from smt_ws.parties.companies import find_company
+from smt_ws.parties.grounds import Ground, grounds, legal_names, served_by
 from smt_ws.parties.rules import KINDS, REASON_CODES, REASONS
 from smt_ws.usage.loads import snapshot
 from smt_ws.usage.missing import explain_missing
@@ -25,7 +28,7 @@ __all__ = ["why"]
 @click.argument("day", type=OperatingDay())
 @click.pass_obj
 def why(hub: Hub, duns: str, esiid: str, day: date) -> None:
-    """Say whether a company may see an ESI ID's operating day, and if there is no data, why.
+    """Say whether a company may see an ESI ID's operating day, and why; and if there is no data, why.
 
     Exit code 1 if it would get nothing.
 
@@ -33,8 +36,7 @@ def why(hub: Hub, duns: str, esiid: str, day: date) -> None:
     Example:
       smt-ws why 111111111 10443720007574303 2026-11-17
     """
-    company = find_company(hub.store, duns)
-    limits = hub.settings.limits
+    company, now = find_company(hub.store, duns), hub.clock.now()
     with hub.store.read() as connection:
         access = authorise(
             connection,
@@ -44,34 +46,82 @@ def why(hub: Hub, duns: str, esiid: str, day: date) -> None:
             esiids=[esiid],
             first_day=day,
             last_day=day,
-            now=hub.clock.now(),
+            now=now,
             allow_test_esiids=hub.settings.allow_test_esiids,
         )
-        click.echo(f"{company.legal_name} ({duns}), {KINDS[company.kind].meaning}; {esiid}, {day}")
+        has = grounds(
+            connection,
+            company_id=company.company_id,
+            kind=company.kind,
+            duns_numbers=list(company.duns),
+            esiid=esiid,
+        )
+        served = served_by(connection, esiid=esiid, day=day)
+        names = legal_names(connection, [served] if served else [])
+        click.echo(f"{company.legal_name} ({duns}), {KINDS[company.kind].meaning}")
+        click.echo(f"{esiid}, {day:%A} {day.day} {day:%B %Y}; served by {_rep(served, names)}")
         if company.suspended_at is not None:
-            click.echo(f"suspended since {company.suspended_at:%Y-%m-%d %H:%M} UTC: every request is refused")
+            click.echo(f"\nsuspended since {_time(company.suspended_at)}: every request is refused")
+        click.echo("")
         if access.days_refused:
-            _refuse("may not see it", int(access.refusals["code"][0]))
-        click.echo("may see it")
-        as_of = snapshot(connection)
-        found = read_days(connection, slices=access.slices, channels=CHANNELS["A"], as_of=as_of)
-        for one in found:
-            channel = "consumption" if one.channel == 4 else "generation"
-            click.echo(f"data: {channel}, {len(one.values) // 4} intervals, loaded {one.revised:%Y-%m-%d %H:%M:%S} UTC")
-        if len(found.missing):
-            missing = explain_missing(
-                connection,
-                found.missing,
-                channels=CHANNELS["A"],
-                as_of=as_of,
-                today=central_today(hub.clock),
-                due_days=limits.due_days,
-                late_days=limits.late_days,
-            )
-            _refuse("but there is no data", int(missing["code"][0]))
+            reason = REASON_CODES[int(access.refusals["code"][0])]
+            click.echo(f"may not see it: {reason.value}\n  {REASONS[reason]}")
+            if has:
+                click.echo("  What it has, or had, at this premise:")
+            for line in _told(has, now):
+                click.echo(f"    {line}")
+            raise click.exceptions.Exit(1)
+        click.echo("may see it:")
+        for line in _told([one for one in has if one.opens(day, now=now)], now):
+            click.echo(f"  {line}")
+        click.echo("")
+        there = _data(hub, connection, access)
+    if not there or company.suspended_at is not None:
+        raise click.exceptions.Exit(1)
 
 
-def _refuse(verdict: str, code: int) -> None:
-    reason = REASON_CODES[code]
-    click.echo(f"{verdict}: {reason.value}\n  {REASONS[reason]}")
-    raise click.exceptions.Exit(1)
+def _told(has: Sequence[Ground], now: datetime) -> Iterator[str]:
+    """Each ground in a line."""
+    for one in has:
+        days = "every day" if one.first is None else f"{one.first} … {one.last or 'open'}"
+        if one.what == "wires":
+            yield f"the premise is on its wires ({one.name}): {days}"
+        elif one.what == "service":
+            yield f"REP of record ({one.name}): {days}"
+        else:
+            assert one.given is not None
+            end = "" if one.ended is None else f", {'ended' if one.ended <= now else 'ends'} {_time(one.ended)}"
+            yield f"{one.name.replace(':', ' ')}: {days}, given {_time(one.given)}{end}"
+
+
+def _data(hub: Hub, connection: Connection, access: Access) -> bool:
+    """Say what data there is, or why there is none; return whether there is any."""
+    limits, as_of = hub.settings.limits, snapshot(connection)
+    found = read_days(connection, slices=access.slices, channels=CHANNELS["A"], as_of=as_of)
+    for one in found:
+        channel = "consumption" if one.channel == 4 else "generation"
+        click.echo(f"data: {channel}, {len(one.values) // 4} intervals, loaded {_time(one.revised)}")
+    if not len(found.missing):
+        return True
+    missing = explain_missing(
+        connection,
+        found.missing,
+        channels=CHANNELS["A"],
+        as_of=as_of,
+        today=central_today(hub.clock),
+        due_days=limits.due_days,
+        late_days=limits.late_days,
+    )
+    reason = REASON_CODES[int(missing["code"][0])]
+    click.echo(f"but there is no data: {reason.value}\n  {REASONS[reason]}")
+    return False
+
+
+def _rep(duns: str | None, names: dict[str, str]) -> str:
+    if duns is None:
+        return "nobody that the hub knows of"
+    return f"{names[duns]} ({duns})" if duns in names else duns
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, select
 from smt_ws.orders.plan import day_number, unpack_exceptions, unpack_slices
 from smt_ws.orders.rules import PartState
 from smt_ws.orders.tables import order_part, report_order
+from smt_ws.store import audit
+from smt_ws.store.tables import audit_log
 
-__all__ = ["Carried", "files_with"]
+__all__ = ["Answered", "Carried", "answers_with", "files_with"]
 
 #: Files that are, were or will be in a company's folder.
 _MEANT = [state.value for state in PartState if state not in (PartState.EMPTY, PartState.FAILED, PartState.CANCELLED)]
@@ -26,7 +28,10 @@ class Carried:
     order_number: int
     duns: str
     report: str
+    format: str
     version: str
+    #: The day of the daily posting that it was part of (R8); None: somebody asked for it.
+    posting_day: date | None
     part: int
     file_name: str
     state: str
@@ -47,7 +52,9 @@ def files_with(connection: Connection, *, premise_id: int, day: date) -> Iterato
             order_part,
             report_order.c.duns,
             report_order.c.report,
+            report_order.c.format,
             report_order.c.version,
+            report_order.c.posting_day,
             report_order.c.as_of_load,
         )
         .join(report_order, report_order.c.number == order_part.c.order_number)
@@ -80,7 +87,9 @@ def files_with(connection: Connection, *, premise_id: int, day: date) -> Iterato
             order_number=row.order_number,
             duns=row.duns,
             report=row.report,
+            format=row.format,
             version=row.version,
+            posting_day=row.posting_day,
             part=row.part,
             file_name=row.file_name,
             state=row.state,
@@ -88,3 +97,32 @@ def files_with(connection: Connection, *, premise_id: int, day: date) -> Iterato
             published_at=row.published_at,
             outcome=outcome,
         )
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer given at once, in the SOAP response (R9), whose range of days had the day in it."""
+
+    at: datetime
+    #: ``company:ID``
+    actor: str
+    report: str
+    format: str
+    days_delivered: int
+    days_excepted: int
+
+
+def answers_with(connection: Connection, *, premise_id: int, day: date) -> Iterator[Answered]:
+    """Yield the answers about a premise whose days include *day*, oldest first, out of the audit log.
+
+    The log says how many days of the range were delivered, not which. Reads all of it: it is not indexed for this.
+    """
+    lines = connection.execute(
+        select(audit_log.c.at, audit_log.c.actor, audit_log.c.details)
+        .where(audit_log.c.object == f"premise:{premise_id}", audit_log.c.event == audit.Event.USAGE_ANSWERED.value)
+        .order_by(audit_log.c.id)
+    )
+    for at, actor, details in lines:
+        if details["first_day"] <= day.isoformat() <= details["last_day"]:
+            delivered, excepted = details["days_delivered"], details["days_excepted"]
+            yield Answered(at, actor, details["report"], details["format"], delivered, excepted)

@@ -34,6 +34,9 @@ class Origin:
     """The load that brought a version."""
 
     load_number: int
+    #: ``lse``, ``register_reads`` or ``monthly_bills``.
+    kind: str
+    tdsp_duns: str
     file_name: str
     #: Of the file as it came, lower-case hex: the activity report is named after its first 12 digits.
     sha256: str
@@ -54,6 +57,9 @@ class DayVersion:
     missing: int
     sum_wh: int
     flags: tuple[str, ...]
+    #: Little-endian int32 Wh; a letter an interval, None where all are A: as stored.
+    values: bytes
+    statuses: bytes | None
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,10 @@ def _place(connection: Connection, found: Any, day: date) -> Place:
     )
 
 
+#: What is told of the load of a version.
+_ORIGIN = (load.c.kind, load.c.tdsp_duns, load.c.file_name, load.c.sha256, load.c.finished_at)
+
+
 def _versions(connection: Connection, current: Table, history: Table, premise_id: int, day: date) -> Iterable[Any]:
     """Rows of both tables for the day, with what is to be told of their load; oldest first."""
     names = [column.name for column in current.columns]
@@ -153,14 +163,14 @@ def _versions(connection: Connection, current: Table, history: Table, premise_id
         )
     ).subquery("versions")
     return connection.execute(
-        select(both, load.c.file_name, load.c.sha256, load.c.finished_at)
+        select(both, *_ORIGIN)
         .join(load, load.c.number == both.c.load_number)
         .order_by(both.c.channel, both.c.load_number)
     )
 
 
 def _origin(row: Any) -> Origin:
-    return Origin(row.load_number, row.file_name, row.sha256, row.finished_at, row.replaced_by)
+    return Origin(row.load_number, row.kind, row.tdsp_duns, row.file_name, row.sha256, row.finished_at, row.replaced_by)
 
 
 def _day_version(row: Any) -> DayVersion:
@@ -175,6 +185,8 @@ def _day_version(row: Any) -> DayVersion:
         missing=statuses.count(b"M"),
         sum_wh=int(values.sum(dtype=np.int64)),
         flags=rules_in(row.flags),
+        values=row.wh,
+        statuses=row.statuses,
     )
 
 
@@ -192,7 +204,7 @@ def _bills(connection: Connection, premise_id: int, day: date) -> Iterable[BillV
         )
     ).subquery("versions")
     rows = connection.execute(
-        select(both, load.c.file_name, load.c.sha256, load.c.finished_at)
+        select(both, *_ORIGIN)
         .join(load, load.c.number == both.c.load_number)
         .order_by(both.c.first_day, both.c.load_number)
     ).all()
