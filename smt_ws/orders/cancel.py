@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from smt_ws.clock import Clock
 from smt_ws.orders.errors import OrderFinishedError, OrderUnknownError
-from smt_ws.orders.finish import close
+from smt_ws.orders.finish import all_exceptions, close, delivered_so_far
 from smt_ws.orders.rules import LARGEST_NUMBER, ORDER_MOVES, PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.store import audit
@@ -55,7 +55,15 @@ def cancel_order(
         .values(state=PartState.CANCELLED.value, claimed_by=None)
     ).rowcount
     now = clock.now()
-    close(connection, order, Status.CANCELLED, now=now, keep=keep)
+    close(
+        connection,
+        order,
+        Status.CANCELLED,
+        now=now,
+        keep=keep,
+        days_delivered=delivered_so_far(connection, order_number),
+        days_excepted=all_exceptions(connection, order_number).days,
+    )
     audit.record(
         connection,
         audit.Event.ORDER_CANCELLED,

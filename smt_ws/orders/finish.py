@@ -20,7 +20,7 @@ from smt_ws.orders.tell_agreement import tell_agreement
 from smt_ws.parties.tables import company
 from smt_ws.store import audit
 
-__all__ = ["all_exceptions", "close", "fail_order", "settle"]
+__all__ = ["all_exceptions", "close", "delivered_so_far", "fail_order", "settle"]
 
 _OPEN = (PartState.PLANNED.value, PartState.BUILDING.value)
 
@@ -36,6 +36,14 @@ def all_exceptions(connection: Connection, order_number: int) -> plan.Exceptions
         .order_by(order_part.c.part)
     )
     return plan.merge(plan.unpack_exceptions(packed) for packed in (refused, *missing))
+
+
+def delivered_so_far(connection: Connection, order_number: int) -> int:
+    """The ESI-ID-days that the order has delivered."""
+    delivered = connection.execute(
+        select(func.coalesce(func.sum(order_part.c.days_delivered), 0)).where(order_part.c.order_number == order_number)
+    ).scalar_one()
+    return int(delivered)
 
 
 def settle(connection: Connection, order_number: int, *, now: datetime, keep: timedelta) -> Status | None:
@@ -132,13 +140,21 @@ def fail_order(
     order = connection.execute(
         select(report_order).where(report_order.c.number == order_number).with_for_update()
     ).one()
-    close(connection, order, Status.FAILED, now=now, keep=keep, failure=reason[:2000])
+    delivered, excepted = delivered_so_far(connection, order_number), all_exceptions(connection, order_number).days
+    close(
+        connection,
+        order,
+        Status.FAILED,
+        now=now,
+        keep=keep,
+        failure=reason[:2000],
+        days_delivered=delivered,
+        days_excepted=excepted,
+    )
     _tell(connection, order, "report_failed", key=f"order:{order_number}:failed", now=now, facts={})
-    published = connection.execute(
-        select(
-            func.count().label("files"), func.coalesce(func.sum(order_part.c.days_delivered), 0).label("delivered")
-        ).where(of_order, order_part.c.state == PartState.PUBLISHED.value)
-    ).one()
+    files = connection.execute(
+        select(func.count()).where(of_order, order_part.c.state == PartState.PUBLISHED.value)
+    ).scalar_one()
     _call(
         connection,
         order,
@@ -146,9 +162,9 @@ def fail_order(
         key=f"order:{order_number}:failed",
         now=now,
         expires_at=now + keep,
-        files=published.files,
-        delivered=int(published.delivered),
-        excepted=all_exceptions(connection, order_number).days,
+        files=files,
+        delivered=delivered,
+        excepted=excepted,
     )
     audit.record(
         connection,

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, case, func, select
 
-from smt_ws.clock import CENTRAL
+from smt_ws.clock import CENTRAL, Clock
 from smt_ws.orders.errors import OrderUnknownError
-from smt_ws.orders.finish import all_exceptions
+from smt_ws.orders.finish import all_exceptions, delivered_so_far
 from smt_ws.orders.place import DATA
 from smt_ws.orders.renderers import RENDERERS
 from smt_ws.orders.rules import FINISHED_PARTS, LARGEST_NUMBER, PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.rules import REASONS, Reason
+from smt_ws.store import audit
 
 if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
@@ -30,9 +31,12 @@ __all__ = [
     "OrderSummary",
     "get_status",
     "list_requests",
+    "note_listed",
+    "note_seen",
     "order_summary",
 ]
 
+_RUNNING = frozenset({Status.PENDING, Status.IN_PROGRESS})
 #: Orders on a page of the list.
 PAGE = 200
 
@@ -61,7 +65,16 @@ class OrderSummary:
     expires_at: datetime | None
     #: The order holds the store as of this load number (R13).
     load_mark: int
+    #: Of the request that placed it, or what a daily posting or a report that a customer agreed to was made for.
+    trans_id: str
+    version: str
+    reading_type: str
     failure: str | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.status not in _RUNNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +166,9 @@ def order_summary(connection: Connection, order_number: int) -> OrderSummary:
 def _so_far(connection: Connection, order: Any, excepted: int) -> OrderSummary:
     # Totals are written when the order is done; until then they are counted.
     (summary,) = _summaries(connection, [order])
-    if summary.status not in {Status.PENDING, Status.IN_PROGRESS}:
+    if summary.ended:
         return summary
-    delivered = connection.execute(
-        select(func.coalesce(func.sum(order_part.c.days_delivered), 0)).where(order_part.c.order_number == order.number)
-    ).scalar_one()
-    return replace(summary, days_delivered=int(delivered), days_excepted=excepted)
+    return replace(summary, days_delivered=delivered_so_far(connection, order.number), days_excepted=excepted)
 
 
 def list_requests(
@@ -190,6 +200,38 @@ def list_requests(
         .limit(PAGE + 1)
     ).all()
     return OrderList(_summaries(connection, rows[:PAGE]), more=len(rows) > PAGE)
+
+
+def note_seen(connection: Connection, caller: Caller, found: OrderStatus, *, clock: Clock, address: str | None) -> None:
+    """Note in the audit log that *caller* was told of an order that has ended: its files, what was not there (P7).
+
+    Of an order of one ESI ID that says whether there is usage. What is told before the end is progress, which clients
+    ask for every few seconds: that is no line, the acceptance has one. Apart from the question, which is a snapshot.
+    """
+    order = found.order
+    audit.record(
+        connection,
+        audit.Event.ORDER_SEEN,
+        actor=f"company:{caller.company_id}",
+        at=clock.now(),
+        object=f"order:{order.order_number}",
+        details={"status": order.status.value, "files": len(found.files), "days_excepted": order.days_excepted},
+        certificate_sha256=caller.tls_sha256,
+        address=address,
+    )
+
+
+def note_listed(connection: Connection, caller: Caller, found: OrderList, *, clock: Clock, address: str | None) -> None:
+    """Note in the audit log that *caller* was told the figures of so many of its orders (P7)."""
+    audit.record(
+        connection,
+        audit.Event.ORDERS_LISTED,
+        actor=f"company:{caller.company_id}",
+        at=clock.now(),
+        details={"orders": len(found.orders)},
+        certificate_sha256=caller.tls_sha256,
+        address=address,
+    )
 
 
 def _midnight(day: date) -> datetime:
@@ -240,5 +282,8 @@ def _summary(row: Any, progress: Any) -> OrderSummary:
         completed_at=row.completed_at,
         expires_at=row.expires_at,
         load_mark=row.as_of_load,
+        trans_id=row.trans_id,
+        version=row.version,
+        reading_type=row.reading_type,
         failure=row.failure,
     )

@@ -30,6 +30,9 @@ def report_request_status(hub: Hub) -> type[ServiceBase]:
             call: Call = ctx.udc
             with hub.store.read() as connection:
                 found = orders.get_status(connection, call.caller, int(request.correlationId))
+            if found.order.ended:
+                with hub.store.write() as connection:
+                    orders.note_seen(connection, call.caller, found, **_from(hub, call))
             response = started(model.GetStatusResponse(), call.trans_id, found.order.status.value)
             response.order = _summary(found.order)
             response.file = [_file(one) for one in found.files]
@@ -52,6 +55,8 @@ def report_request_status(hub: Hub) -> type[ServiceBase]:
                     service_type=request.serviceType,
                     page=request.page or 1,
                 )
+            with hub.store.write() as connection:
+                orders.note_listed(connection, call.caller, found, **_from(hub, call))
             response = started(model.ListRequestsResponse(), call.trans_id, f"{len(found.orders)} orders")
             response.morePages = found.more
             response.order = [_summary(one) for one in found.orders]
@@ -72,14 +77,7 @@ def report_request_status(hub: Hub) -> type[ServiceBase]:
                     allow_test_esiids=hub.settings.allow_test_esiids,
                 )
             with hub.store.write() as connection:
-                note_shown(
-                    connection,
-                    call.caller,
-                    found,
-                    esiids=len(request.esiid),
-                    clock=hub.clock,
-                    address=peer_address(call.environ),
-                )
+                note_shown(connection, call.caller, found, esiids=len(request.esiid), **_from(hub, call))
             reason = f"{found.days_present} of {found.days_asked} ESI-ID-days are there"
             response = started(model.MissingUsageResponse(), call.trans_id, reason)
             response.esiidDaysAsked = found.days_asked
@@ -98,6 +96,11 @@ def report_request_status(hub: Hub) -> type[ServiceBase]:
             return response
 
     return ReportRequestStatus
+
+
+def _from(hub: Hub, call: Call) -> dict[str, Any]:
+    """When and from where it was asked, for the audit log."""
+    return {"clock": hub.clock, "address": peer_address(call.environ)}
 
 
 def _day(element: str, text: str) -> Any:
@@ -136,6 +139,9 @@ def _summary(order: orders.OrderSummary) -> Any:
         completedAt=order.completed_at,
         expiresAt=order.expires_at,
         loadMark=order.load_mark,
+        requestTransId=order.trans_id,
+        version=order.version,
+        readingType=order.reading_type,
         failure=order.failure,
     )
 

@@ -37,6 +37,7 @@ class Event(StrEnum):
     ORDER_CANCELLED = "order:cancel:done"
     ORDER_EXPIRED = "order:expire:done"
     ORDER_SEEN = "order:status:shown"
+    ORDERS_LISTED = "order:list:shown"
     AGREEMENT_INITIATED = "agreement:initiate:done"
     AGREEMENT_REFUSED = "agreement:initiate:refused"
     AGREEMENT_RESENT = "agreement:resend:done"

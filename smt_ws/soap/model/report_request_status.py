@@ -15,12 +15,15 @@ from smt_ws.soap.model.types import (
     EsiId,
     LoadMark,
     Page,
+    ReadingType,
     REPORT_REQUEST_STATUS,
     ReportFormat,
     RequestHeader,
     ResponseHeader,
     ServiceType,
     Sha256,
+    TransactionId,
+    Version,
     many,
     maybe,
     one,
@@ -62,6 +65,10 @@ class OrderSummary(ComplexModel):
     completedAt = maybe(DateTime)
     expiresAt = maybe(DateTime)
     loadMark = maybe(LoadMark)
+    requestTransId = maybe(TransactionId)
+    version = maybe(Version)
+    readingType = maybe(ReadingType)
+    failure = maybe(Unicode)
 
 
 class DeliveredFile(ComplexModel):
