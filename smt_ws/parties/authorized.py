@@ -48,13 +48,21 @@ class AuthorizedPage:
 
 
 def authorized_esiids(
-    connection: Connection, caller: Caller, *, after: str = "", clock: Clock, address: str | None = None
+    connection: Connection,
+    caller: Caller,
+    *,
+    after: str = "",
+    kept_from: date,
+    clock: Clock,
+    address: str | None = None,
 ) -> AuthorizedPage:
-    """The ESI IDs that follow *after* and that the caller may see today or send to, each reason a row; audited (P7).
+    """The ESI IDs that follow *after* of which the caller may see days or to which it may send; audited (P7).
 
-    The same table of kinds decides as in `smt_ws.parties.access`.
+    Each reason is a row. An ESI ID that the caller served is among them, with the days that it served (R5), until the
+    last of them is before *kept_from*, the first day of the caller's history (R4). The same table of kinds decides as
+    in `smt_ws.parties.access`.
     """
-    reasons = _reasons(caller, clock)
+    reasons = _reasons(caller, kept_from, clock)
     if not reasons:
         return AuthorizedPage((), more=False)
     ids = union(*(reason.with_only_columns(reason.selected_columns.premise_id) for reason in reasons)).subquery()
@@ -83,7 +91,7 @@ def authorized_esiids(
     return AuthorizedPage(rows, more=len(page) > ESIIDS_A_PAGE)
 
 
-def _reasons(caller: Caller, clock: Clock) -> list[Any]:
+def _reasons(caller: Caller, kept_from: date, clock: Clock) -> list[Any]:
     today, now, what = central_today(clock), clock.now(), KINDS[caller.kind]
     energy = literal(rules.ENERGY_DATA, String).label("service")
     nothing = null().label("source")
@@ -95,7 +103,7 @@ def _reasons(caller: Caller, clock: Clock) -> list[Any]:
             select(of.premise_id.label("premise_id"), basis, energy, of.from_day, of.to_day, nothing).where(
                 of.duns.in_(list(caller.duns_numbers)),
                 of.from_day <= today,
-                or_(of.to_day.is_(None), of.to_day >= today),
+                or_(of.to_day.is_(None), of.to_day >= kept_from),
             )
         )
     if what.by_wires:
@@ -115,6 +123,7 @@ def _reasons(caller: Caller, clock: Clock) -> list[Any]:
                     grants.c.company_id == caller.company_id,
                     grants.c.granted_at <= now,
                     or_(grants.c.ended_at.is_(None), grants.c.ended_at > now),
+                    or_(grants.c.scope != rules.ENERGY_DATA, grants.c.to_day.is_(None), grants.c.to_day >= kept_from),
                 )
             )
         )

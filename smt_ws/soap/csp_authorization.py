@@ -22,9 +22,9 @@ from smt_ws.agreements.initiate import initiate
 from smt_ws.agreements.resend import resend_invitation
 from smt_ws.agreements.rules import Kind, Status
 from smt_ws.agreements.search import Search, agreement_details, agreement_meters, search_agreements
-from smt_ws.clock import CENTRAL
+from smt_ws.clock import CENTRAL, central_today
 from smt_ws.hub import Hub
-from smt_ws.orders.rules import read_date
+from smt_ws.orders.rules import MARKET_KINDS, first_day_kept, read_date
 from smt_ws.parties.authorized import authorized_esiids
 from smt_ws.soap import model
 from smt_ws.soap.remembered import remembered, stamped
@@ -224,6 +224,7 @@ def csp_authorization(hub: Hub) -> type[ServiceBase]:
                     connection,
                     call.caller,
                     after=request.afterEsiid or "",
+                    kept_from=_kept_from(hub, call.caller.kind),
                     clock=hub.clock,
                     address=peer_address(call.environ),
                 )
@@ -244,6 +245,13 @@ def csp_authorization(hub: Hub) -> type[ServiceBase]:
             return started(response, call.trans_id, f"{len({one.esiid for one in page.rows})} ESI IDs")
 
     return CSPAuthorization
+
+
+def _kept_from(hub: Hub, kind: str) -> date:
+    """The first day of interval data that a company of this *kind* may order (R4)."""
+    limits = hub.settings.limits
+    months = limits.history_months_market if kind in MARKET_KINDS else limits.history_months_others
+    return first_day_kept(central_today(hub.clock), months)
 
 
 def _invitation(request: Any) -> Invitation:
