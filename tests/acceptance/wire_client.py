@@ -45,6 +45,8 @@ class Answer:
     content: bytes
     soap: str
     hub_certificate: x509.Certificate
+    #: Seconds after which the hub wants to be asked again.
+    retry_after: int | None = None
 
     @property
     def body(self) -> etree._Element:
@@ -199,8 +201,15 @@ class WireClient:
         try:
             connection.request("POST", f"/soap/{service}", message, {"Content-Type": f"{kind}; charset=utf-8"})
             response = connection.getresponse()
-            media_type = response.headers.get_content_type()
-            return Answer(response.status, media_type, response.read(), self.soap, self.certificate("hub-signing"))
+            media_type, pause = response.headers.get_content_type(), response.headers["Retry-After"]
+            return Answer(
+                response.status,
+                media_type,
+                response.read(),
+                self.soap,
+                self.certificate("hub-signing"),
+                None if pause is None else int(pause),
+            )
         finally:
             connection.close()
 
