@@ -28,12 +28,14 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 
 from adapters.central_day import CENTRAL, INTERVAL, interval_starts_utc, intervals_in, midnight_utc
+from adapters.deflate_code import Deflated
+from adapters.interval_deflate import Form, deflate_days
 from adapters.kwh_text import DECIMALS, kwh_parts
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ _COLUMNS: Final = b",".join(
 _WORD: Final = {4: b"Consumption", 1: b"Surplus Generation"}
 _DAYS_AT_ONCE: Final = 64
 """About 0.5 MB of text: large enough to write, small enough to stay in the processor's cache."""
+_WORTH_CODING: Final = 4
+"""Days of one shape in a row: fewer are left to the compressor."""
 _WIDEST_LINE: Final = 192
 """Bytes: an ESI ID of 64 characters, the long value cell, the longer word and the UTC column come to 170."""
 _LARGEST_WH: Final = 2**31 - 1
@@ -123,6 +127,46 @@ def render(days: Iterable[IntervalDay], profile: Profile) -> Iterator[bytes]:
     room = np.empty(_DAYS_AT_ONCE * 100 * _WIDEST_LINE, np.uint8)
     while batch := list(islice(rest, _DAYS_AT_ONCE)):
         yield _render_batch(batch, profile, room)
+
+
+def render_deflated(days: Iterable[IntervalDay], profile: Profile) -> Iterator[bytes | Deflated]:
+    """Yield the same text as `render`, most of it with the same in deflate, which is then made in passing.
+
+    Where days of one shape follow each other, nothing needs to be searched for repetitions (`interval_deflate`).
+    Raises `DamagedDayError` as `render` does.
+    """
+    rest = iter(days)
+    room = np.empty(_DAYS_AT_ONCE * 100 * _WIDEST_LINE, np.uint8)
+    while batch := list(islice(rest, _DAYS_AT_ONCE)):
+        shapes = list(_shapes(batch, profile))
+        done = 0
+        for start, end in _alike(batch, shapes):
+            if start > done:
+                yield _render_batch(batch[done:start], profile, room)
+            matrix = _lay_out(batch[start:end], shapes[start], room)
+            values = np.frombuffer(b"".join([day.values for day in batch[start + 1 : end]]), "<i4")
+            packed = deflate_days(_form(shapes[start]), matrix[1:], values.reshape(-1, shapes[start].intervals))
+            # the first is for the others to look back to
+            yield matrix[0].tobytes()
+            text = matrix[1:].tobytes()
+            yield text if packed is None else Deflated(text, packed)
+            done = end
+        if done < len(batch):
+            yield _render_batch(batch[done:], profile, room)
+
+
+def _alike(batch: Sequence[IntervalDay], shapes: Sequence[_Shape]) -> Iterator[tuple[int, int]]:
+    """Yield where days of one shape and with actual values alone begin and end, if there are enough to be worth it."""
+    keys = [
+        shape if shape.uniform and day.esiid.isdigit() and not (day.statuses and day.statuses.strip(b"A")) else None
+        for day, shape in zip(batch, shapes, strict=True)
+    ]
+    start = 0
+    for key, run in groupby(keys):
+        end = start + sum(1 for _ in run)
+        if key is not None and end - start >= _WORTH_CODING:
+            yield start, end
+        start = end
 
 
 def _render_batch(batch: Sequence[IntervalDay], profile: Profile, room: npt.NDArray[np.uint8]) -> bytes:
@@ -244,6 +288,24 @@ _EXAMPLE_DAY: Final = {
 }
 """A day for each number of intervals and UTC hour of local midnight that US law has had since 1967."""
 _SHORT: Final = np.array([f"{wh // 1000}.{wh % 1000:03},{flag}," for flag in "AE" for wh in range(10_000)], "S8")
+
+
+@lru_cache(maxsize=256)
+def _form(shape: _Shape) -> Form:
+    """Where the parts of the shape's lines stand, for `interval_deflate`."""
+    layout = _layout(shape)
+    lines, width = layout.template.shape
+    apostrophe = "'" if shape.profile == "smt" else ""
+    return Form(
+        lines=lines,
+        width=width,
+        prefix=layout.prefix,
+        value=layout.value,
+        date=layout.utc_date,
+        rollover=layout.rollover,
+        prefix_form=f"{apostrophe}{'0' * shape.esiid_length},00/00/0000,00/00/0000 00:00:00,",
+        date_form="0000-00-00",
+    )
 
 
 @lru_cache(maxsize=256)

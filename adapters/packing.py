@@ -19,6 +19,8 @@ from typing import BinaryIO, ClassVar, Final, Self, cast
 
 from isal import isal_zlib
 
+from adapters.deflate_code import Deflated
+
 _LOCAL: Final = struct.Struct("<4s5H3I2H")  # APPNOTE 4.3.7
 _DESCRIPTOR: Final = struct.Struct("<4s3I")  # APPNOTE 4.3.9
 _CENTRAL: Final = struct.Struct("<4s6H3I5H2I")  # APPNOTE 4.3.12
@@ -112,7 +114,8 @@ def _check_name(name: str) -> bytes:
 class ZipWriter:
     """Writes one member to ``out``; use as a context manager, or call ``close`` when all content is written.
 
-    The zip's bytes depend on the content, the name and the moment, not on how the content was cut into writes.
+    The zip's bytes depend on the content, the name and the moment, not on how the content was cut into writes (pieces
+    that come with their own deflate are taken as they are).
     ``moment`` is a timezone-aware instant and is stored as UTC, to two seconds, as zip does. After an exception
     inside the ``with`` block the end is not written, and what there is cannot be taken for a zip.
 
@@ -152,12 +155,25 @@ class ZipWriter:
                     self._take(view[start : start + _BLOCK])
             del self._waiting[:whole]
 
+    def write_deflated(self, piece: Deflated) -> None:
+        """Add content that comes with its deflate; it may look back to what was added right before it."""
+        if self._waiting:
+            self._take(self._waiting)
+            self._waiting.clear()
+        # everything is out, on a byte, and later matches do not reach back over what is not ISA-L's own
+        self._emit(self._deflate.flush(isal_zlib.Z_FULL_FLUSH))
+        self._count(piece.plain)
+        self._emit(piece.deflated)
+
     def _take(self, block: bytes | bytearray | memoryview) -> None:
+        self._count(block)
+        self._emit(self._deflate.compress(block))
+
+    def _count(self, block: bytes | bytearray | memoryview) -> None:
         self.plain_size += len(block)
         if self.plain_size > _LARGEST:
             raise ZipTooLargeError(f"more than {_LARGEST} bytes: a plain zip cannot hold them")
         self._crc = isal_zlib.crc32(block, self._crc)
-        self._emit(self._deflate.compress(block))
 
     def _emit(self, packed: bytes) -> None:
         self._packed_size += len(packed)
@@ -195,7 +211,7 @@ class ZipWriter:
             self.close()
 
 
-def pack(chunks: Iterable[bytes], member_name: str, moment: datetime, out: BinaryIO) -> Packed:
+def pack(chunks: Iterable[bytes | Deflated], member_name: str, moment: datetime, out: BinaryIO) -> Packed:
     """Write ``chunks`` to ``out`` as a zip with the one member ``member_name``; see ZipWriter for what is raised.
 
     The SHA-256 of the plain content is taken on the way. On a processor without SHA instructions it costs more than
@@ -204,8 +220,12 @@ def pack(chunks: Iterable[bytes], member_name: str, moment: datetime, out: Binar
     digest = hashlib.sha256()
     with ZipWriter(out, member_name, moment) as zip_writer:
         for chunk in chunks:
-            digest.update(chunk)
-            zip_writer.write(chunk)
+            if isinstance(chunk, Deflated):
+                digest.update(chunk.plain)
+                zip_writer.write_deflated(chunk)
+            else:
+                digest.update(chunk)
+                zip_writer.write(chunk)
     return Packed(digest.hexdigest(), zip_writer.plain_size)
 
 

@@ -9,7 +9,6 @@ A worker that dies between rename and commit leaves a file that the next one rep
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from adapters import openpgp, packing, publishing
+from adapters.deflate_code import Deflated
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.orders import plan, rules
@@ -85,16 +85,14 @@ def build_part(
             certificate = connection.execute(
                 select(company.c.openpgp_certificate).where(company.c.id == claim.company_id)
             ).scalar_one()
-        openpgp.encrypt_file(zipped, encrypted, certificate, now=real_now())
+        delivered = openpgp.encrypt_file(zipped, encrypted, certificate, now=real_now())
         # Durable before the transaction: no lock is held while the disk works.
         publishing.make_durable(encrypted)
-        with encrypted.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         values = found | {
             "plain_size": packed.plain_size,
             "plain_sha256": packed.plain_sha256,
-            "size": encrypted.stat().st_size,
-            "sha256": sha256,
+            "size": delivered.size,
+            "sha256": delivered.sha256,
         }
         return _record(
             hub, claim, PartState.PUBLISHED, values, lambda: publishing.publish(encrypted, final), ended=content.ended
@@ -140,7 +138,9 @@ def _record(
     return state
 
 
-def _while_ours(chunks: Iterable[bytes], claim: Claim, lost: Callable[[], bool]) -> Iterator[bytes]:
+def _while_ours(
+    chunks: Iterable[bytes | Deflated], claim: Claim, lost: Callable[[], bool]
+) -> Iterator[bytes | Deflated]:
     for chunk in chunks:
         if lost():
             raise ClaimLostError(f"order {claim.order_number}, part {claim.part}: lost while it was built")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Table
 
+from adapters.deflate_code import Deflated, plain_of
 from greenbutton.errors import NoReadingsError
 from smt_ws.clock import CENTRAL
 from smt_ws.orders import plan
@@ -77,7 +78,7 @@ class Wanted:
 class Content:
     """The plain content of a file while it is written, and what is known once all its chunks have been taken."""
 
-    chunks: Iterator[bytes]
+    chunks: Iterator[bytes | Deflated]
     records: int = 0
     #: Days that were planned and are not there, with their reasons.
     missing: plan.Exceptions | None = None
@@ -119,10 +120,10 @@ def data_content(
         measured_only=renderer.measured_only,
     )
 
-    def chunks() -> Iterator[bytes]:
+    def chunks() -> Iterator[bytes | Deflated]:
         marks = -renderer.heads
         for chunk in _unless_empty(renderer.render(stored, issue(asked["premise_id"].tolist()))):
-            marks += chunk.count(renderer.record_mark)
+            marks += _times(renderer.record_mark, plain_of(chunk))
             yield chunk
         content.records = marks
         content.nothing = marks == 0 and not renderer.heads
@@ -158,7 +159,15 @@ def data_content(
     return content
 
 
-def _unless_empty(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _times(mark: bytes, text: bytes) -> int:
+    """How often *mark* is in *text*."""
+    if len(mark) > 1:
+        return text.count(mark)
+    # five times as fast where there is one in every line
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == mark[0]))
+
+
+def _unless_empty(chunks: Iterable[bytes | Deflated]) -> Iterator[bytes | Deflated]:
     """*chunks*, of which a Green Button document without a reading has none."""
     try:
         yield from chunks

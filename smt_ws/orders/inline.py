@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from adapters.deflate_code import plain_of
 from smt_ws.hub import Hub
 from smt_ws.orders import plan, rules
 from smt_ws.orders.content import Wanted, data_content
@@ -102,7 +103,7 @@ def answer_inline(hub: Hub, caller: Caller, request: UsageRequest, *, address: s
             )
 
         content = data_content(connection, wanted, renderer, issue, hub.settings.limits)
-        plain = b"".join(content.chunks)
+        plain = b"".join(map(plain_of, content.chunks))
     refused = plan.compact(request.esiids, access.refusals, REASON_CODES)
     exceptions = plan.merge([refused] if content.missing is None else [refused, content.missing])
     days_asked = len(request.esiids) * ((last_day - first_day).days + 1)

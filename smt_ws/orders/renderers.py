@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 
 from adapters import daily_csv, interval_csv, lse_write, monthly_csv
 from adapters.daily_csv import DailyRead
+from adapters.deflate_code import Deflated
 from adapters.interval_csv import IntervalDay
 from adapters.monthly_csv import BilledPeriod
 from greenbutton import document
@@ -56,7 +57,7 @@ class Renderer:
     #: Begins the names of its files (interfaces, section 2).
     report_name: str
     #: Usage, in the order of the file, to the chunks of one whole plain file. A chunk ends where a record ends.
-    render: Callable[[Iterable[Any], Issue], Iterator[bytes]]
+    render: Callable[[Iterable[Any], Issue], Iterator[bytes | Deflated]]
     #: True where each channel of a day is a record of its own in the count that R7 bounds (LSE).
     record_a_channel: bool = False
     #: What stands once in each record of the plain file, and how often in its head: for counting records.
@@ -76,10 +77,10 @@ def publisher_of(settings: GreenButton, receiver: str) -> Publisher:
     return Publisher(settings.base_url, settings.secret(), receiver)
 
 
-def _interval_csv(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes]:
+def _interval_csv(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes | Deflated]:
     known = cast(Literal["standard", "smt"], issue.csv_profile)
     yield interval_csv.header(known)
-    yield from interval_csv.render(days, known)
+    yield from interval_csv.render_deflated(days, known)
 
 
 def _interval_xml(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes]:
