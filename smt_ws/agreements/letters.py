@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select
 
 from smt_ws.agreements.rules import Purpose, Status, masked_esiid, masked_mac
 from smt_ws.agreements.tables import agreement_premise
+from smt_ws.notices.queue import MAIL_SERVER
 from smt_ws.parties.tables import company, premise
 from smt_ws.store.outbox import enqueue_all
 
@@ -134,7 +135,7 @@ def tell(connection: Connection, rows: Sequence[Any], occasion: Occasion, *, now
                 },
             }
             effects.append((key, payload))
-    enqueue_all(connection, kind=LETTER, effects=effects, now=now)
+    enqueue_all(connection, kind=LETTER, effects=effects, now=now, target=MAIL_SERVER)
 
 
 def facts_of(row: Any, company_row: Any, meters: Sequence[tuple[str, str]]) -> dict[str, Any]:

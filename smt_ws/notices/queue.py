@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from smt_ws.store.outbox import enqueue
 
-__all__ = ["EMAIL", "notify"]
+__all__ = ["EMAIL", "MAIL_SERVER", "notify"]
 
 #: The outbox's kind for notices; `smt_ws.notices.carry.Carry` is its handler.
 EMAIL = "email"

@@ -124,25 +124,41 @@ def enqueue(
         .on_conflict_do_nothing(index_elements=["dedupe_key"])
     )
     if target is not None:
-        connection.execute(
-            insert(connection, outbox_target).values(target=target).on_conflict_do_nothing(index_elements=["target"])
-        )
+        _know_target(connection, target)
+
+
+def _know_target(connection: Connection, target: str) -> None:
+    connection.execute(
+        insert(connection, outbox_target).values(target=target).on_conflict_do_nothing(index_elements=["target"])
+    )
 
 
 def enqueue_all(
-    connection: Connection, *, kind: str, effects: Sequence[tuple[str, dict[str, Any]]], now: datetime
+    connection: Connection,
+    *,
+    kind: str,
+    effects: Sequence[tuple[str, dict[str, Any]]],
+    now: datetime,
+    target: str | None = None,
+    patience: timedelta = PATIENCE,
 ) -> None:
-    """Queue many effects of one *kind* that need nobody's server: pairs of key and payload, as in `enqueue`."""
+    """Queue many effects of one *kind* and *target*: pairs of key and payload, else as in `enqueue`."""
     if not effects:
         return
     moment = real_now()
+    shared = {
+        "kind": kind,
+        "target": target,
+        "created_at": now,
+        "not_before": moment,
+        "give_up_at": None if target is None else moment + patience,
+    }
     connection.execute(
         insert(connection, outbox).on_conflict_do_nothing(index_elements=["dedupe_key"]),
-        [
-            {"kind": kind, "dedupe_key": key, "payload": payload, "created_at": now, "not_before": moment}
-            for key, payload in effects
-        ],
+        [shared | {"dedupe_key": key, "payload": payload} for key, payload in effects],
     )
+    if target is not None:
+        _know_target(connection, target)
 
 
 def deliver_due(store: Store, handlers: Handlers, *, limit: int = 20, attempts: int = 8) -> int:
