@@ -15,7 +15,7 @@ from sqlalchemy import and_, delete, or_, select, update
 from smt_ws.accounts import links
 from smt_ws.accounts.attempts import count_attempt
 from smt_ws.accounts.errors import InvalidFormError, LogInRefusedError
-from smt_ws.accounts.letters import send_link
+from smt_ws.accounts.letters import NOBODY, send_letter
 from smt_ws.accounts.passwords import hashed, is_password
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
@@ -89,7 +89,7 @@ def log_out(hub: Hub, token: str, *, address: str) -> None:
 
 
 def request_reset(hub: Hub, *, email: str, address: str) -> None:
-    """Send a link for a new password, if *email* has an account; nobody sees whether it has.
+    """Send a link for a new password, if *email* has an account; nobody sees whether it has, nor from the time it took.
 
     Raises `TooManyAttemptsError`.
     """
@@ -98,8 +98,7 @@ def request_reset(hub: Hub, *, email: str, address: str) -> None:
     now = hub.clock.now()
     with hub.store.write() as connection:
         found = find_account(connection, email=email)
-        if found is not None:
-            send_link(connection, found.id, "reset", now=now)
+        send_letter(connection, NOBODY if found is None else found.id, "reset", now=now)
 
 
 def reset_password(hub: Hub, token: str, *, password: str, password_again: str, address: str) -> None:

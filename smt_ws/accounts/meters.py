@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 
 from sqlalchemy import Connection, update
 
@@ -30,9 +31,9 @@ def add_meter(
         raise InvalidFormError(problems)
     today = central_today(clock)
     named = find_meter(connection, esiid=esiid, meter_number=meter_number, today=today)
-    if named is None or account_of_premise(connection, named.premise_id) is not None:
+    if named is None or account_of_premise(connection, named.premise_id, today=today) is not None:
         raise MeterNotFoundError
-    release_moved_out(connection, [named.premise_id])
+    release_moved_out(connection, [named.premise_id], today=today)
     held = {"meter_number": named.meter_number, "added_on": today, "in_force": True}
     connection.execute(
         insert(connection, account_meter)
@@ -48,7 +49,7 @@ def add_meter(
     return named.premise_id
 
 
-def release_moved_out(connection: Connection, premises: Collection[int]) -> None:
-    """Take these premises from accounts whose customers have moved out, as their TDSPs have told (R5)."""
-    left = (account_meter.c.premise_id.in_(premises), account_meter.c.in_force, somebody_else_moved_in())
+def release_moved_out(connection: Connection, premises: Collection[int], *, today: date) -> None:
+    """Take these premises from accounts whose customers have moved out by *today*, as their TDSPs have told (R5)."""
+    left = (account_meter.c.premise_id.in_(premises), account_meter.c.in_force, somebody_else_moved_in(today))
     connection.execute(update(account_meter).where(*left).values(in_force=False))

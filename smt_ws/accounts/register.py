@@ -14,12 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from smt_ws.accounts import links
 from smt_ws.accounts.attempts import count_attempt
 from smt_ws.accounts.errors import InvalidFormError, LinkUnusableError, MeterNotFoundError
-from smt_ws.accounts.letters import send_link
+from smt_ws.accounts.letters import send_letter
 from smt_ws.accounts.meters import release_moved_out
 from smt_ws.accounts.passwords import hashed
 from smt_ws.clock import central_today
 from smt_ws.hub import Hub
-from smt_ws.notices.queue import notify
 from smt_ws.parties import account_rules as rules
 from smt_ws.parties.account_tables import account, account_meter
 from smt_ws.parties.accounts import (
@@ -46,27 +45,24 @@ def register(hub: Hub, form: Mapping[str, str], *, address: str) -> None:
         raise InvalidFormError(found)
     count_attempt(hub.store, "register_email", rules.email_key(form["email"]))
     password_hash = hashed(form["password"])
+    today = central_today(hub.clock)
     with hub.store.write() as connection:
-        named = find_meter(
-            connection, esiid=form["esiid"], meter_number=form["meter_number"], today=central_today(hub.clock)
-        )
-        if named is None or account_of_premise(connection, named.premise_id) is not None:
+        named = find_meter(connection, esiid=form["esiid"], meter_number=form["meter_number"], today=today)
+        if named is None or account_of_premise(connection, named.premise_id, today=today) is not None:
             raise MeterNotFoundError
         known = find_account(connection, email=form["email"])
-        if known is not None:
-            now = hub.clock.now()
-            facts = {"name": known.first_name, "login_url": f"{hub.settings.portal.url}/log-in"}
-            key = f"account:{known.id}:exists:{now.isoformat()}"
-            notify(
-                connection, "account_exists", to=known.email, key=key, facts=facts, now=now, language=known.language
-            )  # fmt: skip
-            return
-        _add(hub, connection, form, named, password_hash, address)
+        # Also where there is an account: the work is the same, so that its time tells nobody. Nobody gets a link to
+        # what is added then, and it is forgotten with other registrations that nobody confirms.
+        added = _add(hub, connection, form, named, password_hash, address)
+        if known is None:
+            send_letter(connection, added, "confirm", now=hub.clock.now())
+        else:
+            send_letter(connection, known.id, "exists", now=hub.clock.now())
 
 
 def _add(
     hub: Hub, connection: Connection, form: Mapping[str, str], named: FoundMeter, password_hash: str, address: str
-) -> None:
+) -> int:
     now = hub.clock.now()
     kept = ("kind", "first_name", "middle_initial", "last_name", "company_name", "phone", "email", "language")
     values: dict[str, Any] = {name: form[name].strip() for name in kept}
@@ -89,9 +85,9 @@ def _add(
             added_on=central_today(hub.clock),
         )
     )
-    send_link(connection, account_id, "confirm", now=now)
     actor = f"account:{account_id}"
     record(connection, Event.ACCOUNT_REGISTERED, actor=actor, at=now, address=address, object=actor)
+    return account_id
 
 
 def confirm_email(hub: Hub, token: str, *, address: str) -> int:
@@ -108,7 +104,7 @@ def confirm_email(hub: Hub, token: str, *, address: str) -> int:
             connection.execute(update(account).where(account.c.id == account_id).values(confirmed_at=now))
             meters = account_meter.c.account_id == account_id
             premises = connection.scalars(select(account_meter.c.premise_id).where(meters)).all()
-            release_moved_out(connection, premises)
+            release_moved_out(connection, premises, today=central_today(hub.clock))
             connection.execute(update(account_meter).where(meters).values(in_force=True))
             actor = f"account:{account_id}"
             details = {"premises": list(premises)}

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from smt_ws.agreements import rules
 from smt_ws.agreements.errors import AgreementStateError
-from smt_ws.agreements.granting import bring_in_line, moved_in_since, premises_of
+from smt_ws.agreements.granting import bring_in_line, follow_account, moved_in_since, premises_of
 from smt_ws.agreements.letters import Occasion, tell
 from smt_ws.agreements.moving import move
 from smt_ws.agreements.rules import Act, Actor, Kind, Status
@@ -44,7 +44,10 @@ def accept_agreement(
         values["end_day"] = row.asked_end_day
         details["end_day"] = row.asked_end_day.isoformat()
     else:
-        if moved_in_since(connection, row.number, after=row.initiated_at.astimezone(CENTRAL).date(), today=today):
+        follow_account(connection, row, now=now)
+        asked_on = row.initiated_at.astimezone(CENTRAL).date()
+        gone = moved_in_since(connection, row, agreed_on=asked_on, today=today)
+        if gone or connection.execute(premises_of(row.number)).first() is None:
             # Whoever was asked lives there no longer; who does was not asked (R5).
             raise AgreementStateError(presented="somebody else has moved in")
         values |= {"accepted_at": now, "accepted_on": today}

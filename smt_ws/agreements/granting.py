@@ -8,19 +8,20 @@ agreement earlier ends its grants in the same transaction.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, case, func, literal, or_, select, update
+from sqlalchemy import Connection, Select, and_, case, literal, or_, select, update
 
 from smt_ws.agreements import rules
 from smt_ws.agreements.rules import Kind, Status
 from smt_ws.agreements.tables import agreement_premise
+from smt_ws.parties.account_tables import account_meter
 from smt_ws.parties.accounts import account_meters
 from smt_ws.parties.tables import grants, occupancy
 from smt_ws.store.dialect import insert
 
-__all__ = ["bring_in_line", "moved_in_since", "premises_of", "source_of"]
+__all__ = ["bring_in_line", "follow_account", "moved_in_since", "premises_of", "source_of"]
 
 #: How far before its acceptance an agreement opens data, in months: the longest history that anybody is given (R4).
 _HISTORY_MONTHS: Final = 24
@@ -38,23 +39,19 @@ def premises_of(number: str) -> Select[Any]:
     )
 
 
-def moved_in_since(connection: Connection, number: str, *, after: date, today: date) -> list[int]:
-    """The premises of an agreement into which somebody has moved after the day *after*, up to *today* (R5)."""
-    of = premises_of(number).subquery()
-    return list(
-        connection.scalars(
-            select(of.c.premise_id)
-            .join(occupancy, occupancy.c.premise_id == of.c.premise_id)
-            .where(occupancy.c.move_in_day > after, occupancy.c.move_in_day <= today)
-            .distinct()
-        )
-    )
+def moved_in_since(connection: Connection, row: Any, *, agreed_on: date, today: date) -> list[int]:
+    """The premises of the agreement *row* into which somebody else has moved by *today* (R5).
+
+    *agreed_on* is the day on which its customer was there for certain: that of the acceptance, or of the invitation.
+    """
+    stays = _stays(connection, row, agreed_on)
+    return [premise_id for premise_id, (_first, last) in stays.items() if last is not None and last < today]
 
 
 def bring_in_line(connection: Connection, row: Any, *, now: datetime) -> None:
     """Make the grants of the agreement *row* what it says at the moment *now*; first its premises where it has all."""
-    if row.all_meters and row.account_id is not None and Status(row.status) not in rules.FINAL:
-        _follow_account(connection, row, now)
+    if Status(row.status) not in rules.FINAL:
+        follow_account(connection, row, now=now)
     in_force = Status(row.status) in rules.IN_FORCE
     ending = update(grants).where(
         grants.c.source == source_of(row.number), or_(grants.c.ended_at.is_(None), grants.c.ended_at > now)
@@ -78,10 +75,10 @@ def _open(connection: Connection, row: Any, now: datetime) -> None:
             "from_day": first,
             "to_day": last,
             "granted_at": now,
-            "ended_at": _ends(row),
+            "ended_at": _ends(row, left, now),
             "source": source_of(row.number),
         }
-        for premise_id, first, last in _days_open(connection, row)
+        for premise_id, first, last, left in _days_open(connection, row)
         for service in row.services
     ]
     if not rows:
@@ -97,31 +94,66 @@ def _open(connection: Connection, row: Any, now: datetime) -> None:
     )
 
 
-def _ends(row: Any) -> datetime | None:
+def _ends(row: Any, left_on: date | None, now: datetime) -> datetime | None:
+    ends: datetime | None = None if row.end_day is None else rules.day_is_over(row.end_day)
     if row.kind == Kind.ONE_TIME:
         # Its report is about days that are over: it is open until its order is done, and not for ever where it fails.
-        ends: datetime = row.accepted_at + rules.REPORT_WITHIN
+        ends = row.accepted_at + rules.REPORT_WITHIN
+    if left_on is None:
         return ends
-    return None if row.end_day is None else rules.day_is_over(row.end_day)
+    # Whoever moves in has not agreed: from that midnight nothing is open, whether or not the night has been.
+    gone = max(now, rules.day_is_over(left_on))
+    return gone if ends is None else min(ends, gone)
 
 
-def _days_open(connection: Connection, row: Any) -> list[tuple[int, date, date | None]]:
+def _days_open(connection: Connection, row: Any) -> list[tuple[int, date, date | None, date | None]]:
+    """Of each premise: first and last day that are open, and the last day of the customer's stay where that is told."""
     accepted: date = row.accepted_on
     first, last = rules.months_later(accepted, -_HISTORY_MONTHS), row.end_day
     if row.kind == Kind.ONE_TIME:
         first, last = rules.first_report_day(accepted, row.report_period), accepted
+    # Nobody sees a previous occupant's days through a present customer, nor the next one's (R5).
+    return [
+        (premise_id, max(first, came or first), min(last or date.max, left) if left else last, left)
+        for premise_id, (came, left) in _stays(connection, row, accepted).items()
+    ]
+
+
+def _stays(connection: Connection, row: Any, agreed_on: date) -> dict[int, tuple[date | None, date | None]]:
+    """Of each premise of the agreement *row*: its customer's first and last day there, as far as its TDSP has told.
+
+    The customer was there on the day *agreed_on*. A meter that came into an agreement over all meters later is the
+    customer's since the day it was added to the account.
+    """
     of = premises_of(row.number).subquery()
-    moved_in = connection.execute(
-        select(of.c.premise_id, func.max(occupancy.c.move_in_day))
-        .outerjoin(occupancy, and_(occupancy.c.premise_id == of.c.premise_id, occupancy.c.move_in_day <= accepted))
-        .group_by(of.c.premise_id)
+    added = (
+        account_meter.c.premise_id == of.c.premise_id,
+        account_meter.c.account_id == (row.account_id if row.all_meters and row.account_id is not None else -1),
+        account_meter.c.in_force,
     )
-    # Nobody sees a previous occupant's days through a present customer (R5).
-    return [(premise_id, max(first, day or first), last) for premise_id, day in moved_in]
+    told = connection.execute(
+        select(of.c.premise_id, account_meter.c.added_on, occupancy.c.move_in_day)
+        .outerjoin(account_meter, and_(*added))
+        .outerjoin(occupancy, occupancy.c.premise_id == of.c.premise_id)
+        .order_by(of.c.premise_id, occupancy.c.move_in_day)
+    )
+    stays: dict[int, tuple[date | None, date | None]] = {}
+    for premise_id, added_on, moved_in in told:
+        came, left = stays.setdefault(premise_id, (None, None))
+        there = max(agreed_on, added_on or agreed_on)
+        if moved_in is not None and moved_in <= there:
+            came = moved_in
+        elif moved_in is not None and left is None:
+            left = moved_in - timedelta(days=1)
+        stays[premise_id] = came, left
+    return stays
 
 
-def _follow_account(connection: Connection, row: Any, now: datetime) -> None:
-    meters = account_meters(connection, row.account_id)
+def follow_account(connection: Connection, row: Any, *, now: datetime) -> None:
+    """Make an agreement over all meters of an account be about those that the account has *now* (A3); else nothing."""
+    if not row.all_meters or row.account_id is None:
+        return
+    meters = account_meters(connection, row.account_id, today=now.astimezone(rules.CENTRAL).date())
     table = agreement_premise
     kept = {meter.premise_id for meter in meters}
     gone = [premise_id for premise_id in connection.scalars(premises_of(row.number)) if premise_id not in kept]

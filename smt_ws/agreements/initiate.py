@@ -135,7 +135,8 @@ def _confirmed(connection: Connection, asked: Invitation, today: date) -> tuple[
     who = asked.customer
     # An address is looked for also where the customer is said not to be registered: the work is the same.
     account = find_account(connection, email=who.email or None, authorization_code=who.authorization_code or None)
-    owned = {one.premise_id: one for one in account_meters(connection, account.id if account is not None else -1)}
+    hers = account_meters(connection, account.id if account is not None else -1, today=today)
+    owned = {one.premise_id: one for one in hers}
     wrong = who.registered and account is None
     places = []
     for listed in asked.meters:
@@ -158,7 +159,7 @@ def _place(connection: Connection, listed: ListedMeter, today: date) -> tuple[_P
     # A registered customer's meter may come without its number (000): then the one that hangs there is meant.
     number = listed.meter_number or _hanging(connection, listed.esiid)
     found = find_meter(connection, esiid=listed.esiid, meter_number=number, today=today)
-    owner = account_of_premise(connection, found.premise_id if found is not None else -1)
+    owner = account_of_premise(connection, found.premise_id if found is not None else -1, today=today)
     if found is None:
         return None, owner
     devices = tuple(plain_mac(device) for device in listed.devices)

@@ -91,7 +91,7 @@ def pass_night(store: Store, *, clock: Clock, keep_years: int, batch: int = BATC
         expired,
         announced,
         moved_out=_end_where_others_live(store, clock, batch),
-        followed=_follow_accounts(store, now, batch),
+        followed=_follow_accounts(store, clock, batch),
         removed=_remove_old(store, rules.months_later(today, -12 * keep_years), now, batch),
     )
 
@@ -172,11 +172,13 @@ def _move_all(connection: Connection, step: _Step, then: Status, rows: Sequence[
         tell(connection, changed, step.occasion, now=now)
 
 
-def _follow_accounts(store: Store, now: datetime, batch: int) -> int:
+def _follow_accounts(store: Store, clock: Clock, batch: int) -> int:
     """Bring agreements over all meters in line where their account's meters are others than theirs (A3)."""
+    now = clock.now()
     mine = and_(
         account_meter.c.account_id == agreement.c.account_id,
         account_meter.c.in_force,
+        ~somebody_else_moved_in(central_today(clock)),
     )
     has = and_(
         agreement_premise.c.number == agreement.c.number,
@@ -186,7 +188,6 @@ def _follow_accounts(store: Store, now: datetime, batch: int) -> int:
         select(account_meter.c.premise_id)
         .where(
             mine,
-            ~somebody_else_moved_in(),
             ~select(agreement_premise.c.number)
             .where(has, agreement_premise.c.premise_id == account_meter.c.premise_id)
             .exists(),
@@ -223,7 +224,9 @@ def _follow_accounts(store: Store, now: datetime, batch: int) -> int:
 def _end_where_others_live(store: Store, clock: Clock, batch: int) -> int:
     """Take out of agreements the premises into which somebody has moved since the acceptance (R5).
 
-    An agreement of which nothing is left is ended, and both sides are written to.
+    Grants are closed already, since the TDSP told of the move (`smt_ws.parties.move_ins`). An agreement of which
+    nothing is left is ended, and both sides are written to. Into a meter that was added to an account later its own
+    customer may have moved, also after the acceptance.
     """
     today, now = central_today(clock), clock.now()
     later = and_(
@@ -231,13 +234,21 @@ def _end_where_others_live(store: Store, clock: Clock, batch: int) -> int:
         occupancy.c.move_in_day > agreement.c.accepted_on,
         occupancy.c.move_in_day <= today,
     )
+    added = and_(
+        agreement.c.all_meters,
+        account_meter.c.account_id == agreement.c.account_id,
+        account_meter.c.premise_id == agreement_premise.c.premise_id,
+        account_meter.c.in_force,
+    )
+    since = or_(account_meter.c.added_on.is_(None), occupancy.c.move_in_day > account_meter.c.added_on)
     standing = [status.value for status in (*rules.IN_FORCE, Status.FROZEN)]
     with store.read() as connection:
         numbers = connection.scalars(
             select(agreement.c.number)
             .join(agreement_premise, agreement_premise.c.number == agreement.c.number)
             .join(occupancy, later)
-            .where(agreement.c.status.in_(standing), agreement_premise.c.dropped_at.is_(None))
+            .outerjoin(account_meter, added)
+            .where(agreement.c.status.in_(standing), agreement_premise.c.dropped_at.is_(None), since)
             .distinct()
         ).all()
     for start in range(0, len(numbers), batch):
@@ -249,7 +260,9 @@ def _end_where_others_live(store: Store, clock: Clock, batch: int) -> int:
 
 def _move_out(connection: Connection, number: str, today: date, now: datetime) -> None:
     row = find_agreement(connection, number)
-    gone = moved_in_since(connection, number, after=row.accepted_on, today=today)
+    if Status(row.status) in rules.FINAL:
+        return  # somebody ended it since it was looked for
+    gone = moved_in_since(connection, row, agreed_on=row.accepted_on, today=today)
     connection.execute(
         update(agreement_premise)
         .where(agreement_premise.c.number == number, agreement_premise.c.premise_id.in_(gone))

@@ -21,8 +21,9 @@ from smt_ws.agreements.granting import bring_in_line
 from smt_ws.agreements.moving import find_agreement
 from smt_ws.agreements.rules import IN_FORCE, INVITING, Act, Actor, Kind, Status, acts_open_to, day_is_over
 from smt_ws.agreements.tables import agreement, agreement_premise
-from smt_ws.clock import Clock
+from smt_ws.clock import CENTRAL, Clock, central_today
 from smt_ws.parties.account_tables import account_meter
+from smt_ws.parties.accounts import somebody_else_moved_in
 from smt_ws.parties.tables import company, premise
 
 __all__ = [
@@ -78,7 +79,7 @@ def agreements_of(connection: Connection, account_id: int, *, now: datetime) -> 
     rows = connection.execute(
         select(agreement, company.c.legal_name, company.c.privacy_url)
         .join(company, company.c.id == agreement.c.company_id)
-        .where(_hers(account_id))
+        .where(_hers(account_id, now.astimezone(CENTRAL).date()))
         .order_by(agreement.c.initiated_at.desc(), agreement.c.number.desc())
     ).all()
     meters = _meters(connection, [row.number for row in rows])
@@ -168,9 +169,12 @@ def meters_changed(connection: Connection, account_id: int, *, clock: Clock) -> 
     return len(numbers)
 
 
-def _hers(account_id: int) -> Any:
-    # An invitation to a customer who was not registered is hers once all that it names are her meters.
-    owned = select(account_meter.c.premise_id).where(account_meter.c.account_id == account_id, account_meter.c.in_force)
+def _hers(account_id: int, today: date) -> Any:
+    # An invitation to a customer who was not registered is hers once all that it names are her meters: not those of a
+    # home that she has left, where the next customer is invited.
+    owned = select(account_meter.c.premise_id).where(
+        account_meter.c.account_id == account_id, account_meter.c.in_force, ~somebody_else_moved_in(today)
+    )
     named = agreement_premise.c.number == agreement.c.number
     others = select(agreement_premise.c.premise_id).where(named, agreement_premise.c.premise_id.not_in(owned)).exists()
     return or_(
@@ -186,7 +190,9 @@ def _hers(account_id: int) -> Any:
 
 
 def _locked(connection: Connection, account_id: int, number: str, clock: Clock, *, answering: bool = False) -> Any:
-    hers = connection.scalar(select(agreement.c.number).where(agreement.c.number == number, _hers(account_id)))
+    hers = connection.scalar(
+        select(agreement.c.number).where(agreement.c.number == number, _hers(account_id, central_today(clock)))
+    )
     if hers is None:
         raise AgreementUnknownError(presented=number[:20])
     row = find_agreement(connection, number)

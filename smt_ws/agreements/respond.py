@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -20,7 +20,7 @@ from smt_ws.agreements.letters import facts_of
 from smt_ws.agreements.moving import find_agreement
 from smt_ws.agreements.rules import INVITING, KINDS, Actor, Kind, Purpose, Status, acts_open_to, day_is_over
 from smt_ws.agreements.tables import agreement, agreement_premise
-from smt_ws.clock import Clock
+from smt_ws.clock import Clock, central_today
 from smt_ws.parties.accounts import account_of_premise
 from smt_ws.parties.tables import company, premise
 
@@ -119,7 +119,7 @@ def accept(
     def run(row: Any) -> Any:
         account = None
         if KINDS[Kind(row.kind)].needs_login:
-            account = _customers_account(connection, row, account_id)
+            account = _customers_account(connection, row, account_id, central_today(clock))
         who = "customer" if account is None else f"account:{account}"
         return accept_agreement(connection, row, account_id=account, who=who, clock=clock, address=address)
 
@@ -181,7 +181,7 @@ def _outcome(link: Any, row: Any, purpose: Purpose, now: datetime) -> Outcome:
     return Outcome.OPEN
 
 
-def _customers_account(connection: Connection, row: Any, account_id: int | None) -> int:
+def _customers_account(connection: Connection, row: Any, account_id: int | None, today: date) -> int:
     if account_id is None:
         raise errors.LogInNeededError
     if row.account_id is not None:
@@ -191,7 +191,7 @@ def _customers_account(connection: Connection, row: Any, account_id: int | None)
         premises = connection.scalars(
             select(agreement_premise.c.premise_id).where(agreement_premise.c.number == row.number)
         )
-        mine = all(account_of_premise(connection, premise_id) == account_id for premise_id in premises)
+        mine = all(account_of_premise(connection, one, today=today) == account_id for one in premises)
     if not mine:
         raise errors.LogInNeededError
     return account_id

@@ -103,12 +103,12 @@ def read_account(connection: Connection, account_id: int) -> Account | None:
     return _as_account(connection.execute(wanted).one_or_none())
 
 
-def account_meters(connection: Connection, account_id: int) -> list[AccountMeter]:
-    """The meters of an account as they are now, by ESI ID: what an agreement over all of them is about (A3)."""
+def account_meters(connection: Connection, account_id: int, *, today: date) -> list[AccountMeter]:
+    """The meters of an account as they are *today*, by ESI ID: what an agreement over all of them is about (A3)."""
     stay = (
-        select(occupancy.c.premise_id, func.max(occupancy.c.move_in_day).label("move_in_day"))
-        .group_by(occupancy.c.premise_id)
-        .subquery("stay")
+        select(func.max(occupancy.c.move_in_day))
+        .where(occupancy.c.premise_id == premise.c.id, occupancy.c.move_in_day <= today)
+        .scalar_subquery()
     )
     hanging = meter.c.premise_id == premise.c.id
     rows = connection.execute(
@@ -119,12 +119,11 @@ def account_meters(connection: Connection, account_id: int) -> list[AccountMeter
             premise.c.city,
             account_meter.c.meter_number.label("registered"),
             meter.c.meter_number.label("hangs"),
-            stay.c.move_in_day,
+            stay.label("move_in_day"),
         )
         .join(account_meter, account_meter.c.premise_id == premise.c.id)
         .outerjoin(meter, hanging & meter.c.removed_on.is_(None))
-        .outerjoin(stay, stay.c.premise_id == premise.c.id)
-        .where(account_meter.c.account_id == account_id, account_meter.c.in_force, ~somebody_else_moved_in())
+        .where(account_meter.c.account_id == account_id, account_meter.c.in_force, ~somebody_else_moved_in(today))
         .order_by(premise.c.esiid, meter.c.installed_on)
     )
     # Were two meters to hang at one premise, the one that was hung last counts.
@@ -142,20 +141,25 @@ def account_meters(connection: Connection, account_id: int) -> list[AccountMeter
     )
 
 
-def account_of_premise(connection: Connection, premise_id: int) -> int | None:
-    """The id of the account that this premise belongs to now, if it belongs to one (A4)."""
+def account_of_premise(connection: Connection, premise_id: int, *, today: date) -> int | None:
+    """The id of the account that this premise belongs to *today*, if it belongs to one (A4)."""
     found: int | None = connection.scalar(
         select(account_meter.c.account_id).where(
-            account_meter.c.premise_id == premise_id, account_meter.c.in_force, ~somebody_else_moved_in()
+            account_meter.c.premise_id == premise_id, account_meter.c.in_force, ~somebody_else_moved_in(today)
         )
     )
     return found
 
 
-def somebody_else_moved_in() -> ColumnElement[bool]:
-    """Of a row of ``account_meter``: its TDSP has told of a move later than the customer's registration (R5)."""
+def somebody_else_moved_in(today: date) -> ColumnElement[bool]:
+    """Of a row of ``account_meter``: by *today* somebody has moved in after the customer registered the meter (R5).
+
+    A TDSP tells of a move before its day too: until then the meter is the present customer's.
+    """
     return exists().where(
-        occupancy.c.premise_id == account_meter.c.premise_id, occupancy.c.move_in_day > account_meter.c.added_on
+        occupancy.c.premise_id == account_meter.c.premise_id,
+        occupancy.c.move_in_day > account_meter.c.added_on,
+        occupancy.c.move_in_day <= today,
     )
 
 

@@ -42,6 +42,8 @@ class Applied:
     unchanged: int = 0
     #: Earlier rows of the store that a row of the file ended: services, stays, meters taken down.
     ended: int = 0
+    #: The premises whose spells (services, stays) are others than before.
+    premises: set[int] = field(default_factory=set)
     rejects: list[Reject] = field(default_factory=list)
 
     def reject(self, row: _Row, code: str, reason: str) -> None:
@@ -249,6 +251,8 @@ def _apply_spells(
         applied.ended += len(differing - {new})
         changed.update({(premise_id, one.first): one for one in differing})
         spells[premise_id] = after
+        if differing:
+            applied.premises.add(premise_id)
     _merge(
         connection,
         table,

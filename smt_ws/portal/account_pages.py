@@ -18,6 +18,7 @@ from smt_ws.accounts.register import register as add_registration
 from smt_ws.agreements import respond
 from smt_ws.agreements.of_account import meters_changed
 from smt_ws.agreements.respond import Outcome
+from smt_ws.clock import central_today
 from smt_ws.parties.account_rules import KINDS
 from smt_ws.parties.accounts import account_meters, renew_authorization_code
 from smt_ws.portal.page import hub, message_page, written
@@ -206,7 +207,7 @@ def _profile_page(
     done: str | None = None,
 ) -> str:
     with hub().store.read() as connection:
-        meters = account_meters(connection, g.account.id)
+        meters = account_meters(connection, g.account.id, today=central_today(hub().clock))
     return render_template(
         "profile.html",
         meters=meters,

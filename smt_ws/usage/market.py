@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, BinaryIO, Final
 
@@ -18,6 +19,7 @@ from adapters.csv_layout import Layout, MarketCsvError, RowReject, read
 from adapters.market_csv import METERS, OCCUPANCIES, PREMISES, REPS_OF_RECORD
 from adapters.usage_csv import MONTHLY_BILLS, REGISTER_READS
 from smt_ws.parties import premises
+from smt_ws.parties.move_ins import keep_to_stays
 from smt_ws.parties.rules import is_esiid
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.errors import FileLayoutError, TooManyRowsError
@@ -75,13 +77,15 @@ def take_in(
     stream: BinaryIO,
     *,
     sender: str,
+    now: datetime,
     allow_test_esiids: bool = False,
     progress: Progress | None = None,
 ) -> list[Finding]:
     """Apply the rows of a file of *kind*, sent by the TDSP *sender*, as this load; count them in its tally.
 
-    *allow_test_esiids* is that of `smt_ws.usage.intervals.take_in`. Returns the findings in order of their lines.
-    Raises `FileLayoutError`, `TooManyRowsError`.
+    What a move-in closes to companies is closed with it; *now* is business time (R5). *allow_test_esiids* is that
+    of `smt_ws.usage.intervals.take_in`. Returns the findings in order of their lines. Raises `FileLayoutError`,
+    `TooManyRowsError`.
     """
     good: list[Any] = []
     findings: list[Finding] = []
@@ -100,6 +104,8 @@ def take_in(
     apply = _KINDS[kind].apply
     assert apply is not None, f"the rows of {kind} files are not taken in here"
     applied = apply(opened.connection, good, load_number=opened.number, tdsp_duns=sender)
+    if kind == "occupancy":
+        keep_to_stays(opened.connection, applied.premises, now=now)
     findings += [
         Finding(reject.line, reject.esiid, None, None, reject.code, Severity.REJECT, reject.reason)
         for reject in applied.rejects

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from portal_town import CHIKA, ESIIDS, PASSWORD, Browser, link_in
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Engine, event, func, insert, select, update
 
 from smt_ws.accounts import passwords
 from smt_ws.accounts.log_in import forget_ended
@@ -20,6 +23,8 @@ from smt_ws.parties.account_tables import account, account_link, account_meter, 
 from smt_ws.parties.accounts import account_meters, account_of_premise, find_account, find_meter
 from smt_ws.parties.tables import grants, meter, occupancy, premise
 from smt_ws.store.tables import audit_log, outbox
+
+TODAY = date(2026, 11, 20)
 
 
 def count(hub: Hub, table) -> int:
@@ -42,9 +47,9 @@ def test_p9_a_customer_registers_confirms_and_logs_in(hub: Hub, mailbox, browser
     with hub.store.read() as connection:
         found = find_account(connection, email=CHIKA)
         assert found is not None
-        (mine,) = account_meters(connection, found.id)
+        (mine,) = account_meters(connection, found.id, today=TODAY)
         assert (mine.esiid, mine.meter_number) == (ESIIDS[0], "M100001")
-        assert account_of_premise(connection, mine.premise_id) == found.id
+        assert account_of_premise(connection, mine.premise_id, today=TODAY) == found.id
     browser.get("/profile")
     assert rules.shown_code(found.authorization_code) in browser.text
 
@@ -132,6 +137,50 @@ def test_the_same_work_is_done_for_an_unknown_address(monkeypatch, registered, n
     assert not is_password(None, "nobody has this password")
 
 
+@contextmanager
+def counted(engine: Engine) -> Iterator[list[str]]:
+    """The statements that run meanwhile, without their values."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        seen.append(" ".join(statement.split()))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def test_time_tells_nobody_who_has_an_account(hub: Hub, registered, new_browser) -> None:
+    """Registering, logging in, a forgotten password: the same statements run for a customer's address and for any."""
+    for fields in (
+        {"esiid": ESIIDS[1], "meter_number": "100002"},
+        {"esiid": ESIIDS[0], "meter_number": "100002"},
+    ):
+        work = []
+        for email in (CHIKA, "nobody@customer.example"):
+            other = new_browser()
+            other.get("/register?kind=residential")
+            with counted(hub.store.engine) as statements:
+                other.register(**fields, email=email, email_again=email)
+            work.append(statements)
+        assert work[0] == work[1]
+    for path, more in (("/log-in", {"password": "a wrong passphrase"}), ("/forgotten-password", {})):
+        work = []
+        for email in (CHIKA, "nobody@customer.example"):
+            other = new_browser()
+            other.get(path)
+            with counted(hub.store.engine) as statements:
+                other.post(path, email=email, **more)
+            work.append(statements)
+        assert work[0] == work[1]
+    assert forget_ended(hub) == 0, "registrations of a known address are not there for long either"
+    hub.clock.advance(timedelta(days=9))
+    assert forget_ended(hub) == 2
+    assert count(hub, account) == 1
+
+
 def test_passwords_are_kept_as_argon2id_of_64_mib() -> None:
     assert PasswordHasher().hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     source = Path(passwords.__file__).read_text()
@@ -142,6 +191,7 @@ def test_a4_a_meter_belongs_to_one_account_until_somebody_else_moves_in(
     hub: Hub, mailbox, registered, new_browser, clock
 ) -> None:
     second = {"email": "b@customer.example", "email_again": "b@customer.example"}
+    today = date(2026, 12, 10)
     other = new_browser()
     assert other.register(**second).status_code == 422
     with hub.store.write() as connection:
@@ -161,9 +211,32 @@ def test_a4_a_meter_belongs_to_one_account_until_somebody_else_moves_in(
         before = find_account(connection, email=CHIKA)
         assert mine is not None
         assert before is not None
-        assert account_meters(connection, before.id) == []
-        (home,) = account_meters(connection, mine.id)
-        assert (home.from_day, account_of_premise(connection, home.premise_id)) == (date(2026, 12, 1), mine.id)
+        assert account_meters(connection, before.id, today=today) == []
+        (home,) = account_meters(connection, mine.id, today=today)
+        assert home.from_day == date(2026, 12, 1)
+        assert account_of_premise(connection, home.premise_id, today=today) == mine.id
+
+
+def test_r5_a_meter_is_the_customers_until_the_day_on_which_somebody_else_moves_in(
+    hub: Hub, registered, new_browser, clock
+) -> None:
+    """A TDSP tells of a move days before it: until then account, code and agreements are those of who lives there."""
+    with hub.store.write() as connection:
+        premise_id = connection.scalar(select(premise.c.id).where(premise.c.esiid == ESIIDS[0]))
+        connection.execute(
+            insert(occupancy).values(premise_id=premise_id, move_in_day=date(2026, 11, 23), load_number=2)
+        )
+    registered.get("/profile")
+    assert ESIIDS[0] in registered.text
+    next_one = {"email": "b@customer.example", "email_again": "b@customer.example"}
+    assert new_browser().register(**next_one).status_code == 422
+    clock.advance(timedelta(days=2, hours=14, minutes=59))  # 22 November, 23:59 in Texas
+    registered.get("/profile")
+    assert ESIIDS[0] in registered.text
+    clock.advance(timedelta(minutes=1))
+    registered.get("/profile")
+    assert ESIIDS[0] not in registered.text
+    assert new_browser().register(**next_one).status_code == 200
 
 
 def test_of_two_who_register_the_same_meter_the_first_to_confirm_has_it(hub, mailbox, new_browser) -> None:
