@@ -14,13 +14,14 @@ from functools import partial
 from threading import Event, Lock
 
 import structlog
+from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.table import CONTINUAL, TABLE, ContinualJob, TimedJob
-from smt_ws.clock import CENTRAL
+from smt_ws.clock import CENTRAL, real_now
 from smt_ws.hub import Hub
 from smt_ws.store.dialect import insert, try_lock
 from smt_ws.store.engine import Store
@@ -141,6 +142,20 @@ class Election:
             self._session = None
 
 
+def _jumps(hub: Hub, ticking: Job) -> Callable[[], None]:
+    """Look whether the clock of a sandbox was moved; if so, tick now: what is due then need not wait for it."""
+    known = hub.clock.now() - real_now()
+
+    def look() -> None:
+        nonlocal known
+        shift = hub.clock.now() - real_now()
+        if abs(shift - known) > timedelta(seconds=1):
+            known = shift
+            ticking.modify(next_run_time=real_now())
+
+    return look
+
+
 def run_clock(
     hub: Hub,
     *,
@@ -173,9 +188,9 @@ def run_clock(
 
     scheduler = BackgroundScheduler(timezone="UTC")
 
-    def every(seconds: float, run: Callable[[], None]) -> None:
+    def every(seconds: float, run: Callable[[], None]) -> Job:
         # One at a time, and a tick that was missed is only made up for once.
-        scheduler.add_job(run, IntervalTrigger(seconds=seconds, timezone="UTC"), max_instances=1, coalesce=True)
+        return scheduler.add_job(run, IntervalTrigger(seconds=seconds, timezone="UTC"), max_instances=1, coalesce=True)
 
     every(tick, elected(lambda: beat(hub.store, CLOCK)))
     for job in continual:
@@ -184,7 +199,9 @@ def run_clock(
     scheduler.start()
     try:
         at_start()
-        every(tick, ticked)
+        ticking = every(tick, ticked)
+        if hub.settings.clock_file is not None:
+            every(1, _jumps(hub, ticking))
         stop.wait()
     finally:
         scheduler.shutdown(wait=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -27,13 +28,26 @@ class Clock(Protocol):
 
 @dataclass(frozen=True)
 class SystemClock:
-    """Real time, moved by a constant *shift* in a sandbox (``smt-ws --at``)."""
+    """Real time, moved in a sandbox: by a constant *shift* (``smt-ws --at``), and by what *moved_by* says now.
+
+    That file holds seconds; as long as it is not there, it moves nothing. So a whole running hub can be taken to
+    another day at once.
+    """
 
     shift: timedelta = timedelta(0)
+    moved_by: Path | None = None
 
     def now(self) -> datetime:
-        """The present moment, shifted."""
-        return real_now() + self.shift
+        """The present moment, moved."""
+        return real_now() + self.shift + self._moved()
+
+    def _moved(self) -> timedelta:
+        if self.moved_by is None:
+            return timedelta(0)
+        try:
+            return timedelta(seconds=float(self.moved_by.read_text()))
+        except FileNotFoundError:
+            return timedelta(0)
 
 
 @dataclass

@@ -30,5 +30,5 @@ class Hub:
     @classmethod
     def of(cls, settings: Settings) -> Hub:
         """The hub that *settings* describe."""
-        clock = SystemClock(timedelta(seconds=settings.clock_shift_seconds))
+        clock = SystemClock(timedelta(seconds=settings.clock_shift_seconds), settings.clock_file)
         return cls(settings=settings, store=Store(settings.database), clock=clock)

@@ -392,6 +392,9 @@ class Settings(BaseSettings):
     environment: Literal["sandbox", "production"] = "sandbox"
     database: Annotated[str, AfterValidator(_database)] = Field("sqlite:///hub.db", validate_default=True)
     clock_shift_seconds: float = Field(0, description="a sandbox may live at another time: smt-ws --at sets this")
+    clock_file: Location | None = Field(
+        None, description="a sandbox's clock may be moved while it runs: seconds in this file are added to the shift"
+    )
     support_contact: str = Field("support@hub.example", description="in every fault, mail and page (P11)")
     work_folder: Location = Path("work")
     allow_test_esiids: bool = Field(False, description="a sandbox may take ESI IDs of 1-64 letters and digits")
@@ -455,6 +458,7 @@ def read_settings(file: Path | None = None, **overrides: Any) -> Settings:
         raise SettingsError(f"{source.name}: {error}") from error
     finally:
         os.chdir(here)
-    if settings.environment == "production" and (settings.clock_shift_seconds or settings.allow_test_esiids):
-        raise SettingsError("clock_shift_seconds and allow_test_esiids are for sandboxes; this is production")
+    moved = settings.clock_shift_seconds or settings.clock_file
+    if settings.environment == "production" and (moved or settings.allow_test_esiids):
+        raise SettingsError("clock_shift_seconds, clock_file and allow_test_esiids are for sandboxes")
     return settings

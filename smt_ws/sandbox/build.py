@@ -185,6 +185,8 @@ def _settings(database: str | None, ports: tuple[int, int]) -> str:
         'environment = "sandbox"',
         f"# The clock is moved so that it was {NOW.isoformat()} when this was made.",
         f"clock_shift_seconds = {shift:.0f}",
+        "# Seconds written into this file move it further, while the hub runs.",
+        'clock_file = "clock-moved"',
     ]
     if database:
         lines.append(f"database = {json.dumps(database)}")
