@@ -16,6 +16,8 @@ from smt_ws.clock import FixedClock
 from smt_ws.store import migrate
 from smt_ws.store.engine import Store
 
+#: Fixtures over each of which a whole hub runs for many tests.
+_HUBS = ("sandbox_with_market", "staged_hub")
 LOCAL_POSTGRESQL = "postgresql://127.0.0.1:5432/test"
 
 
@@ -26,8 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         over = getattr(item, "callspec", None)
-        store = over.params.get("sandbox_with_market") if over else None
-        item.add_marker(pytest.mark.xdist_group(f"hub on {store}" if store else item.path.name))
+        hubs = [f"{name} on {over.params[name]}" for name in _HUBS if name in over.params] if over else []
+        item.add_marker(pytest.mark.xdist_group(hubs[0] if hubs else item.path.name))
 
 
 @pytest.fixture(scope="session")

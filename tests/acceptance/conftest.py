@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from fresh_schema import fresh_schema
+from storyboard import PostOffice, Stage, free_port
 from whole_hub import RunningHub
 
-from smt_ws.sandbox.build import Sandbox, load_market, make_sandbox
+from smt_ws.sandbox.build import NOW, Sandbox, load_market, make_sandbox
 from smt_ws.sandbox.demo import running_hub
 from smt_ws.sandbox.market import Market
 
@@ -49,3 +51,28 @@ def hub(sandbox_with_market: tuple[Sandbox, Market]) -> Iterator[RunningHub]:
     os.environ.pop("SMT_WS_FILE", None)
     with running_hub(sandbox) as process:
         yield RunningHub(sandbox, market, process.pid)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def staged_hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A hub of its own for storyboards: its letters go out over SMTP, and its clock is moved."""
+    with ExitStack() as stack:
+        url = None
+        if request.param == "postgresql":
+            url = stack.enter_context(fresh_schema(request.getfixturevalue("postgresql_server")))
+        sandbox = make_sandbox(tmp_path_factory.mktemp("stage") / "sandbox", database=url, ports=(0, 0))
+        port = free_port()
+        office = stack.enter_context(PostOffice().opened(port))
+        with sandbox.settings_file.open("a") as settings:
+            settings.write(f'[mail]\nsmtp_host = "127.0.0.1"\nsmtp_port = {port}\nsmtp_starttls = false\n')
+        market = load_market(sandbox, premises=20)
+        os.environ.pop("SMT_WS_FILE", None)
+        process = stack.enter_context(running_hub(sandbox))
+        yield Stage(sandbox, market, process.pid, office)
+
+
+@pytest.fixture
+def stage(staged_hub: Stage) -> Stage:
+    """The hub of the storyboards, on the morning on which each begins."""
+    staged_hub.go_to(NOW)
+    return staged_hub
