@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from adapters.central_day import intervals_in
 from adapters.lse import LseRecord
@@ -131,10 +132,10 @@ def published(lines: Lines, starts: Places, first_line: int) -> Iterator[tuple[P
         indices = np.flatnonzero(sizes == rows)
         if not len(indices):
             continue
-        grid = starts[indices][:, np.newaxis] + np.arange(rows)
-        elements = lines.elements[grid]
+        elements = sliding_window_view(lines.elements, rows)[starts[indices]]
         elements[:, 4] = 0
-        indices = indices[((lines.codes[grid] == _CODES[:rows]) & (elements == _ELEMENTS[:rows])).all(axis=1)]
+        codes = sliding_window_view(lines.codes, rows)[starts[indices]]
+        indices = indices[((codes == _CODES[:rows]) & (elements == _ELEMENTS[:rows])).all(axis=1)]
         if not len(indices):
             continue
         block = numbers(lines, lines.first_stop[starts[indices] + 5], details)

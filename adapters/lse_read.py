@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+import numpy as np
+
 from adapters.lse import MAX_RECORDS, LseRecord, Reject, TooManyRecordsError
 from adapters.lse_columns import LseBatch, LseDays
 from adapters.lse_lines import LARGEST_RECORD, Lines, Piece, pieces
@@ -114,12 +116,12 @@ def _read_piece(piece: Piece) -> _Found:
             reason = f"{bounds[0] - strange} lines before the first row 00000001"
             others.append(Reject(piece.line + strange, None, None, "NOT_A_RECORD", reason))
     together: list[Published] = []
-    left = set(range(len(starts)))
+    left = np.ones(len(starts), bool)
     if text.isascii() and b"\0" not in text:
         for indices, found in published(lines, starts, piece.line):
             together.append(found)
-            left.difference_update(indices.tolist())
-    for index in sorted(left):
+            left[indices] = False
+    for index in np.flatnonzero(left).tolist():
         begin, end = bounds[index], bounds[index + 1]
         others.append(parse_record(text[lines.place(begin) : lines.place(end)], piece.line + begin))
     return _Found(together, others)

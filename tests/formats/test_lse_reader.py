@@ -1,9 +1,11 @@
 """LSE in: every good record is read, every bad one is named, and none touches another (U1, U3-U5; facts section 5)."""
 
 import io
+import itertools
 import random
+import re
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 import pytest
@@ -362,6 +364,21 @@ VALUE = st.one_of(
 def test_the_fast_way_and_the_plain_way_agree(values: list[str], letters: list[str], all_actual: bool) -> None:
     text = record_text(values=values, statuses="A" * 96 if all_actual else "".join(letters))
     assert facts(read_all(text)[0]) == facts(parse_record(text.encode(), 1))
+
+
+def test_every_short_text_is_the_number_that_it_says_or_none() -> None:
+    """All texts of up to five digits and points, and the longer ones around them."""
+    texts = ["".join(text) for size in range(1, 6) for text in itertools.product("019.", repeat=size)]
+    texts += [f"{lead}{text}" for lead in ("1", "12", "0", "123", ".") for text in texts[-1024:]]
+    good = [text for text in texts if re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", text)]
+    good = [text for text in good if Decimal(text) < 2_000_000]
+    good += ["1"] * (-len(good) % 96)
+    records = read_all("".join(record_text(values=good[n : n + 96]) for n in range(0, len(good), 96)))
+    read = np.concatenate([record.values for record in records if isinstance(record, LseRecord)])
+    assert read.tolist() == [int((Decimal(text) * 1000).quantize(Decimal(1), ROUND_HALF_EVEN)) for text in good]
+    bad = [*sorted(set(texts) - set(good)), "1,", "A", "-1", "1e3", "/", ":", "0x1", "1/2", "1:2"]
+    records = read_all("".join(record_text(values=[text] * 96) for text in bad))
+    assert {type(record) for record in records} == {Reject}
 
 
 @settings(deadline=None, max_examples=200)
