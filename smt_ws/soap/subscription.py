@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from adapters.soap.protocol import Call
 from adapters.soap.server import peer_address
 from smt_ws.hub import Hub
+from smt_ws.orders.room import require_room
 from smt_ws.orders.subscriptions import (
     SubscriptionRequest,
     end_subscription,
@@ -35,6 +36,9 @@ def subscription(hub: Hub) -> type[ServiceBase]:
             months = request.historicalSubscriptionDuration
 
             def subscribe(connection: Connection) -> dict[str, Any]:
+                if months is not None:
+                    # History comes by orders, the largest that there are.
+                    require_room(hub.settings)
                 made = new_subscription(
                     connection,
                     call.caller,

@@ -100,6 +100,12 @@ def test_below_the_watermark_the_hub_is_not_ready_and_takes_no_order_while_it_ca
             "<m:loadMark>0</m:loadMark><m:reportFormat>CSV</m:reportFormat></m:RequestChanges>"
         )
         assert wire.call(changes).fault.code == "DISK_LOW"
+        history = (
+            f'<m:NewSubscription xmlns:m="urn:smt-ws:Subscription:1">{header(trans_id="disk-history")}'
+            "<m:dataType>INTERVAL</m:dataType><m:reportFormat>CSV</m:reportFormat>"
+            "<m:historicalSubscriptionDuration>3</m:historicalSubscriptionDuration></m:NewSubscription>"
+        )
+        assert wire.call(history, service="Subscription").fault.code == "DISK_LOW"
         until(lambda: node.ready()[0] == 503)
         failing = [check for check in node.ready()[1]["checks"] if check["state"] == "fail"]
         assert [(check["name"], check["limit"]) for check in failing] == [("disk", 32 * MEGABYTE)]
