@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from fresh_schema import emptied, fresh_database, fresh_schema, keep_pristine
@@ -15,6 +16,10 @@ from fresh_schema import emptied, fresh_database, fresh_schema, keep_pristine
 from smt_ws.clock import FixedClock
 from smt_ws.store import migrate
 from smt_ws.store.engine import Store
+
+# How long an example may take says how busy the machine is, and nothing else here.
+hypothesis.settings.register_profile("hub", deadline=None)
+hypothesis.settings.load_profile("hub")
 
 #: Fixtures over each of which a whole hub runs for many tests.
 _HUBS = ("sandbox_with_market", "staged_hub")
