@@ -1,4 +1,4 @@
-"""One snapshot: an order has the same plain bytes whenever its parts are built and whatever is loaded meanwhile (U3)."""
+"""One snapshot: an order has the same plain bytes whenever its parts are built, whatever is loaded meanwhile (U3)."""
 
 from __future__ import annotations
 
