@@ -6,11 +6,11 @@ answered is a message that goes out. Premises that may not be sent to are told w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, exists, or_
 
@@ -18,7 +18,7 @@ from smt_ws.clock import Clock
 from smt_ws.han import errors, field_rules
 from smt_ws.han.field_rules import Fields, Schedule
 from smt_ws.han.rules import DeviceState, Refusal
-from smt_ws.han.stored import message_row, store_message
+from smt_ws.han.stored import Answered, message_row, store_answered_message, store_message
 from smt_ws.han.tables import han_device
 from smt_ws.parties.device_access import Reach, reach
 from smt_ws.parties.rules import DEVICE_SERVICES
@@ -27,9 +27,11 @@ from smt_ws.parties.tables import premise
 if TYPE_CHECKING:
     from smt_ws.han.terms import Terms
     from smt_ws.parties.identify import Caller
+    from smt_ws.store.idempotency import Claim
 
 __all__ = [
     "NotReached",
+    "Once",
     "Sent",
     "Submission",
     "send_load_control",
@@ -74,6 +76,16 @@ class Sent:
     schedule: Schedule
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """How a request is remembered in the statement that stores its message."""
+
+    claim: Claim
+    #: The answer as it is kept, of what is known before the message has its number, and the element for that.
+    answer_of: Callable[[Sent], dict[str, Any]]
+    number_element: str
+
+
 def send_text(
     connection: Connection,
     caller: Caller,
@@ -86,10 +98,12 @@ def send_text(
     terms: Terms,
     clock: Clock,
     address: str | None = None,
+    once: Once | None = None,
 ) -> Sent:
     """Show *text* on the displays there; without a duration, until another text comes.
 
-    Raises the field errors of `smt_ws.han.errors` and what `_premises` raises.
+    With *once* it is stored together with the claim of its request (`store_answered_message`). Raises the field errors
+    of `smt_ws.han.errors`, what `_premises` raises, and with *once* `AlreadyClaimed`.
     """
     fields = field_rules.check_text(
         text,
@@ -98,7 +112,7 @@ def send_text(
         duration_minutes=duration_minutes,
         most_bytes=terms.han.text_bytes,
     )
-    return _send(connection, caller, submission, "STM", fields, terms=terms, clock=clock, address=address)
+    return _send(connection, caller, submission, "STM", fields, terms=terms, clock=clock, address=address, once=once)
 
 
 def send_load_control(
@@ -112,10 +126,11 @@ def send_load_control(
     terms: Terms,
     clock: Clock,
     address: str | None = None,
+    once: Once | None = None,
 ) -> Sent:
     """Ask devices to use less for a while; *numbers* go by the elements of `field_rules.FIELDS`. Raises like a text."""
     fields = field_rules.check_load_control(numbers, randomize_start=randomize_start, randomize_end=randomize_end)
-    return _send(connection, caller, submission, "LCE", fields, terms=terms, clock=clock, address=address)
+    return _send(connection, caller, submission, "LCE", fields, terms=terms, clock=clock, address=address, once=once)
 
 
 def send_price(
@@ -130,10 +145,11 @@ def send_price(
     terms: Terms,
     clock: Clock,
     address: str | None = None,
+    once: Once | None = None,
 ) -> Sent:
     """Tell devices what a kWh costs; *numbers* go by the elements of `field_rules.FIELDS`. Raises like a text."""
     fields = field_rules.check_price(numbers, price=price, generation_price=generation_price, rate_label=rate_label)
-    return _send(connection, caller, submission, "PRM", fields, terms=terms, clock=clock, address=address)
+    return _send(connection, caller, submission, "PRM", fields, terms=terms, clock=clock, address=address, once=once)
 
 
 def _send(
@@ -146,6 +162,7 @@ def _send(
     terms: Terms,
     clock: Clock,
     address: str | None,
+    once: Once | None,
 ) -> Sent:
     now = clock.now()
     if isinstance(fields, Refusal):
@@ -167,11 +184,16 @@ def _send(
         premises=len(homes),
         now=now,
     )
-    details = {"category": category, "premises": len(homes), "not_reached": len(not_reached)}
-    number = store_message(
-        connection, caller, row, homes, details=details, most=terms.han.targets_per_call, address=address
-    )
-    return Sent(number, len(submission.esiids), not_reached, schedule)
+    sent = Sent(0, len(submission.esiids), not_reached, schedule)
+    how: dict[str, Any] = {
+        "details": {"category": category, "premises": len(homes), "not_reached": len(not_reached)},
+        "most": terms.han.targets_per_call,
+        "address": address,
+    }
+    if once is None:
+        return replace(sent, request_id=store_message(connection, caller, row, homes, **how))
+    answered = Answered(once.claim, once.answer_of(sent), once.number_element)
+    return replace(sent, request_id=store_answered_message(connection, caller, row, homes, answered, **how))
 
 
 def _premises(

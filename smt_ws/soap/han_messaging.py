@@ -19,12 +19,13 @@ from smt_ws.han.field_rules import FIELDS
 from smt_ws.han.log_file import order_log_file
 from smt_ws.han.message_log import COLUMNS, LogPage, LogRange, LogRow, log_page, read_days
 from smt_ws.han.message_status import MessageStatus, message_status
-from smt_ws.han.send import NotReached, Sent, Submission, send_load_control, send_price, send_text
+from smt_ws.han.send import NotReached, Once, Sent, Submission, send_load_control, send_price, send_text
 from smt_ws.han.terms import Terms
 from smt_ws.hub import Hub
 from smt_ws.soap import model
 from smt_ws.soap.remembered import remembered, stamped
 from smt_ws.soap.wire import started
+from smt_ws.store.idempotency import Claim
 
 __all__ = ["han_messaging"]
 
@@ -38,8 +39,8 @@ def han_messaging(hub: Hub) -> type[ServiceBase]:
         call: Call = ctx.udc
         submission = Submission(call.trans_id, request.requestorID, request.esiid, request.startTime)
 
-        def run(connection: Connection) -> dict[str, Any]:
-            sent = send(
+        def sent(connection: Connection, once: Once | None = None) -> Sent:
+            return send(
                 connection,
                 call.caller,
                 submission,
@@ -47,17 +48,13 @@ def han_messaging(hub: Hub) -> type[ServiceBase]:
                 terms=terms,
                 clock=hub.clock,
                 address=peer_address(call.environ),
+                once=once,
             )
-            return {
-                "requestId": str(sent.request_id),
-                "esiidsAsked": sent.esiids_asked,
-                "esiidsReached": sent.esiids_asked - len(sent.not_reached),
-                "startTime": _iso(sent.schedule.start),
-                "endTime": _iso(sent.schedule.ends),
-                "refused": [(one.esiid, one.code) for one in sent.not_reached],
-            }
 
-        answer = remembered(hub, call, run, keep=keep)
+        def at_once(connection: Connection, claim: Claim) -> dict[str, Any]:
+            return _kept(sent(connection, Once(claim, _kept, "requestId")))
+
+        answer = remembered(hub, call, lambda connection: _kept(sent(connection)), keep=keep, at_once=at_once)
         content = dict(answer.content)
         content |= {name: _moment(content[name]) for name in ("startTime", "endTime")}
         content["refused"] = _refused([NotReached(esiid, code) for esiid, code in content["refused"]])
@@ -210,6 +207,18 @@ def _cancellation(call: Call, request: Any) -> Cancellation:
 
 def _numbers(request: Any, category: str) -> dict[str, Any]:
     return {field.element: getattr(request, field.element) for field in FIELDS[category]}
+
+
+def _kept(sent: Sent) -> dict[str, Any]:
+    """An answer as it is remembered."""
+    return {
+        "requestId": str(sent.request_id),
+        "esiidsAsked": sent.esiids_asked,
+        "esiidsReached": sent.esiids_asked - len(sent.not_reached),
+        "startTime": _iso(sent.schedule.start),
+        "endTime": _iso(sent.schedule.ends),
+        "refused": [(one.esiid, one.code) for one in sent.not_reached],
+    }
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -11,17 +11,23 @@ from sqlalchemy import Connection
 from adapters.soap.protocol import Call
 from smt_ws.hub import Hub
 from smt_ws.soap.wire import started
-from smt_ws.store.idempotency import Answer, answer_once
+from smt_ws.store.idempotency import Answer, AtOnce, answer_once
 
 __all__ = ["remembered", "stamped"]
 
 
 def remembered(
-    hub: Hub, call: Call, run: Callable[[Connection], dict[str, Any]], *, keep: timedelta | None = None
+    hub: Hub,
+    call: Call,
+    run: Callable[[Connection], dict[str, Any]],
+    *,
+    keep: timedelta | None = None,
+    at_once: AtOnce | None = None,
 ) -> Answer:
     """Run *run* for this request unless it is a repeat; what it returns is the content of every answer to it.
 
-    *keep*: how long it is remembered, where that is not as long as the settings say of all.
+    *keep*: how long it is remembered, where that is not as long as the settings say of all; *at_once* as in
+    `answer_once`.
     """
     return answer_once(
         hub.store,
@@ -32,6 +38,7 @@ def remembered(
         now=hub.clock.now(),
         keep=keep or timedelta(hours=hub.settings.limits.repeat_hours),
         run=run,
+        at_once=at_once,
     )
 
 

@@ -7,17 +7,19 @@ Body's child). Its answer is stored in the same transaction as its effect; a rep
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, select, update
 
+from smt_ws.errors import HubError
 from smt_ws.store.dialect import insert, is_postgresql
 from smt_ws.store.engine import Store
 from smt_ws.store.tables import answered_request
 
-__all__ = ["Answer", "answer_once", "forget_expired"]
+__all__ = ["AlreadyClaimed", "Answer", "AtOnce", "Claim", "answer_once", "forget_expired"]
 
 
 # Made once: every request that changes something runs them, and making a statement costs as much as it.
@@ -38,6 +40,27 @@ class Answer:
     first_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request is remembered under, and until when."""
+
+    company_id: int
+    operation: str
+    trans_id: str
+    body_sha256: bytes
+    first_at: datetime
+    expires_at: datetime
+
+
+class AlreadyClaimed(Exception):  # noqa: N818 — no error: the request is a repeat
+    """The claim is another's: nothing was done."""
+
+
+#: Does the whole of a request by reading and then one statement that also stores the claim with the answer; returns the
+#: answer. Raises `AlreadyClaimed`, having done nothing, where the claim is there.
+AtOnce = Callable[[Connection, Claim], dict[str, Any]]
+
+
 def answer_once(
     store: Store,
     *,
@@ -48,15 +71,22 @@ def answer_once(
     now: datetime,
     keep: timedelta,
     run: Callable[[Connection], dict[str, Any]],
+    at_once: AtOnce | None = None,
 ) -> Answer:
     """Run *run* once for this request and give every repeat within *keep* the first answer.
 
     Two equal requests at the same moment: one runs, the other waits for its commit and repeats its answer. If *run*
     raises, nothing is remembered and nothing it did remains.
+
+    *at_once* is the same as *run* for a store on which a statement can do it all: it is tried first there. A refusal
+    of its is not given before it is known that the request is no repeat.
     """
-    key = {"company_id": company_id, "operation": operation, "trans_id": trans_id, "body_sha256": body_sha256}
-    same = {f"of_{name}": value for name, value in key.items()}
-    row = key | {"first_at": now, "expires_at": now + keep, "answer": {}}
+    mine = Claim(company_id, operation, trans_id, body_sha256, first_at=now, expires_at=now + keep)
+    if at_once is not None and not store.is_sqlite:
+        with suppress(AlreadyClaimed, HubError), store.each_alone() as connection:
+            return Answer(content=at_once(connection, mine), repeated=False, first_at=now)
+    row = asdict(mine) | {"answer": {}}
+    same = {f"of_{one.name}": row[one.name] for one in answered_request.primary_key.columns}
     with store.write() as connection:
         claim = insert(connection, answered_request).on_conflict_do_nothing().returning(answered_request.c.company_id)
         # The unique key is the lock: a rival's insert waits here until the first transaction ends.

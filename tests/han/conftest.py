@@ -26,6 +26,7 @@ WRITTEN = (
     "meter",
     "rep_of_record",
     "outbox",
+    "answered_request",
     "premise",
     "company",
 )
