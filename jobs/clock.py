@@ -9,12 +9,13 @@ session; were two to run, the jobs are idempotent and no harm is done. On SQLite
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import partial
 from threading import Event, Lock
+from time import monotonic
 
 import structlog
-from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Connection, select, text, update
@@ -23,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.table import CONTINUAL, TABLE, ContinualJob, TimedJob
 from smt_ws.clock import CENTRAL, real_now
 from smt_ws.hub import Hub
-from smt_ws.store.dialect import insert, try_lock
+from smt_ws.store.dialect import insert, try_lock, unlock
 from smt_ws.store.engine import Store
 from smt_ws.store.heartbeat import CLOCK, beat
 from smt_ws.store.tables import job_run
@@ -136,22 +137,25 @@ class Election:
     def resign(self) -> None:
         """Let go of the lock, so that another process may take it."""
         if self._session is not None:
+            with suppress(SQLAlchemyError):
+                # At once; with the session it would end when the server has noticed.
+                unlock(self._session, _LOCK)
             # Not back into the pool: the lock belongs to the session and ends with it.
             self._session.invalidate()
             self._session.close()
             self._session = None
 
 
-def _jumps(hub: Hub, ticking: Job) -> Callable[[], None]:
-    """Look whether the clock of a sandbox was moved; if so, tick now: what is due then need not wait for it."""
-    known = hub.clock.now() - real_now()
+def _jumps(hub: Hub, ticked: Callable[[], None], tick: float) -> Callable[[], None]:
+    """Tick when it is time, and as soon as the clock of a sandbox was moved: what is due there does not wait."""
+    known, last = hub.clock.now() - real_now(), monotonic()
 
     def look() -> None:
-        nonlocal known
+        nonlocal known, last
         shift = hub.clock.now() - real_now()
-        if abs(shift - known) > timedelta(seconds=1):
-            known = shift
-            ticking.modify(next_run_time=real_now())
+        if abs(shift - known) > timedelta(seconds=1) or monotonic() - last >= tick:
+            known, last = shift, monotonic()
+            ticked()
 
     return look
 
@@ -188,20 +192,20 @@ def run_clock(
 
     scheduler = BackgroundScheduler(timezone="UTC")
 
-    def every(seconds: float, run: Callable[[], None]) -> Job:
+    def every(seconds: float, run: Callable[[], None]) -> None:
         # One at a time, and a tick that was missed is only made up for once.
-        return scheduler.add_job(run, IntervalTrigger(seconds=seconds, timezone="UTC"), max_instances=1, coalesce=True)
+        scheduler.add_job(run, IntervalTrigger(seconds=seconds, timezone="UTC"), max_instances=1, coalesce=True)
 
     every(tick, elected(lambda: beat(hub.store, CLOCK)))
     for job in continual:
         every(job.seconds, elected(partial(job.run, hub)))
     elected(lambda: beat(hub.store, CLOCK))()
     scheduler.start()
+    movable = hub.settings.clock_file is not None
+    ticking = _jumps(hub, ticked, tick) if movable else ticked
     try:
         at_start()
-        ticking = every(tick, ticked)
-        if hub.settings.clock_file is not None:
-            every(1, _jumps(hub, ticking))
+        every(min(tick, 1) if movable else tick, ticking)
         stop.wait()
     finally:
         scheduler.shutdown(wait=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time as real_time
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from adapters import publishing
 from jobs import daily
 from jobs.clock import Election, due_dates, run_clock, run_due
 from jobs.table import TABLE, TimedJob
-from smt_ws.clock import FixedClock, real_now
+from smt_ws.clock import FixedClock, SystemClock, central_today, real_now
 from smt_ws.hub import Hub
 from smt_ws.settings import Settings
 from smt_ws.store.engine import Store
@@ -211,3 +213,31 @@ def test_what_a_killed_worker_left_half_written_is_swept_from_both_delivery_fold
         os.utime(fresh)
     assert daily.sweep_files(hub, date(2026, 11, 20)) == "2 left-over files removed"
     assert len(list(hub.settings.ftps.root.rglob("*.asc"))) == 2
+
+
+def test_a_sandbox_that_is_taken_to_another_day_does_what_is_due_there_at_once(hub: Hub, tmp_path: Path) -> None:
+    """Its file moves every process that looks at it; the scheduler does not wait for its next tick."""
+    file = tmp_path / "clock-moved"
+    clock = SystemClock(FixedClock().now() - real_now(), file)
+    moved = replace(hub, clock=clock, settings=hub.settings.model_copy(update={"clock_file": file}))
+    seen: queue.Queue[date] = queue.Queue()
+
+    def run(_hub: Hub, for_date: date) -> str:
+        seen.put(for_date)
+        return "counted"
+
+    job = TimedJob("count", time(6, 0), run)
+    stop = threading.Event()
+    thread = threading.Thread(target=run_clock, args=(moved,), kwargs={"stop": stop, "table": [job], "tick": 3600})
+    thread.start()
+    try:
+        assert seen.get(timeout=30) == date(2026, 11, 20)
+        file.write_text(f"{timedelta(days=40).total_seconds()}")
+        assert central_today(clock) == date(2026, 12, 30)
+        assert seen.get(timeout=30) == date(2026, 12, 30)
+        file.unlink()
+        assert central_today(clock) == date(2026, 11, 20)
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
