@@ -102,6 +102,10 @@ OCCASIONS: Final[Mapping[Occasion, tuple[Letter, ...]]] = MappingProxyType(
 )
 
 
+#: What a letter to anybody but the customer does not repeat: a registered one's is not for the company to learn.
+_KEPT_BACK: Final = {"customer_address": None, "customer_email": None, "customer_phone": None, "to_customer": False}
+
+
 def tell(connection: Connection, rows: Sequence[Any], occasion: Occasion, *, now: datetime) -> None:
     """Queue the letters of *occasion* about each agreement of *rows*, in the caller's transaction."""
     if not rows:
@@ -130,7 +134,7 @@ def tell(connection: Connection, rows: Sequence[Any], occasion: Occasion, *, now
                     "to": addresses[letter.reader],
                     "key": key,
                     "date": now.isoformat(),
-                    "facts": facts | {"to_customer": to_customer},
+                    "facts": facts | ({} if to_customer else _KEPT_BACK),
                     "files": None,
                 },
             }
@@ -155,6 +159,9 @@ def facts_of(row: Any, company_row: Any, meters: Sequence[tuple[str, str]]) -> d
         "privacy_url": company_row.privacy_url,
         "comments": row.comments or None,
         "customer_name": " ".join(part for part in (row.first_name, row.middle_initial, row.last_name) if part),
+        "customer_address": _address(row),
+        "customer_email": row.email,
+        "customer_phone": row.phone or None,
         "esiids": [masked_esiid(esiid) for esiid, _meter in meters],
         "meters": [meter for _esiid, meter in meters],
         "all_meters": row.all_meters,
@@ -163,7 +170,8 @@ def facts_of(row: Any, company_row: Any, meters: Sequence[tuple[str, str]]) -> d
         "report_format": row.report_format,
         "report_period": row.report_period,
         "services": list(row.services),
-        "duration_months": row.months,
+        # once it is accepted its last day says it
+        "duration_months": row.months if row.accepted_at is None else None,
         "end_day": None if end_day is None else end_day.isoformat(),
         "extension": extension,
         "expires_on": row.expires_on.isoformat(),
@@ -175,6 +183,11 @@ def facts_of(row: Any, company_row: Any, meters: Sequence[tuple[str, str]]) -> d
         "portal_url": None,
         "to_customer": True,
     }
+
+
+def _address(row: Any) -> str | None:
+    place = " ".join(part for part in (row.state, row.zip) if part)
+    return ", ".join(part for part in (row.street, row.city, place) if part) or None
 
 
 def _companies(connection: Connection, rows: Sequence[Any]) -> dict[int, Any]:

@@ -14,7 +14,10 @@ FACTS: dict[str, Any] = {
     "privacy_url": None,
     "comments": "We met on Tuesday.\nThank you!",
     "customer_name": "Chika Akin",
-    "esiids": ["**********4378120"],
+    "customer_address": "400 N Olive Street, Sunnyville, TX 75012",
+    "customer_email": "cakin@customer.example",
+    "customer_phone": "214-555-0199",
+    "esiids": ["XXXXXXXXXX4378120"],
     "meters": ["104051941"],
     "all_meters": False,
     "devices": [],
@@ -45,7 +48,7 @@ KIND_FACTS: dict[str, dict[str, Any]] = {
     },
     "device": {
         "kind": "device", "report": None, "report_format": None, "report_period": None, "services": ["device"],
-        "devices": ["***********4F:0A:1"],
+        "devices": ["XXXXXXXXXXXF0A1B"],
     },
     "device_services": {
         "kind": "device_services", "report": None, "report_format": None, "report_period": None,
@@ -53,6 +56,6 @@ KIND_FACTS: dict[str, dict[str, Any]] = {
     },
     "removal": {
         "kind": "removal", "report": None, "report_format": None, "report_period": None, "services": [],
-        "devices": ["***********4F:0A:1"],
+        "devices": ["XXXXXXXXXXXF0A1B"],
     },
 }  # fmt: skip

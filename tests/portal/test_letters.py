@@ -109,7 +109,8 @@ def test_an_invitation_has_all_parts_of_document_003(message: str, part: str) ->
     written = getattr(sent(message), part)
     for fact in (
         "Lantern Analytics", "Ana Ruiz", "512-555-0100", "ana@lantern.example", "We met on Tuesday.", "Thank you!",
-        "Chika Akin", "**********4378120", "104051941", "112026000001", "December 20, 2026", "not provided",
+        "Chika Akin", "400 N Olive Street, Sunnyville, TX 75012", "cakin@customer.example", "214-555-0199",
+        "XXXXXXXXXX4378120", "104051941", "112026000001", "December 20, 2026", "not provided",
         "https://hub.example/a/TOKEN-A", "https://hub.example/r/TOKEN-R", "https://hub.example/d/TOKEN-D",
         "https://hub.example/privacy", "is yours", "between you and Lantern Analytics alone",
     ):  # fmt: skip
