@@ -62,7 +62,9 @@ def register() -> Answer:
     try:
         add_registration(hub(), form, address=g.address)
     except InvalidFormError as error:
-        return render_template("register.html", **again, problems=error.problems, meter_not_found=False), 422
+        # told in the order of the page
+        problems = {name: error.problems[name] for name in _FIELDS if name in error.problems}
+        return render_template("register.html", **again, problems=problems, meter_not_found=False), 422
     except MeterNotFoundError:
         return render_template("register.html", **again, problems={}, meter_not_found=True), 422
     session.pop("prefill", None)
