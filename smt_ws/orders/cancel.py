@@ -6,18 +6,23 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import OperationalError
 
 from smt_ws.clock import Clock
-from smt_ws.orders.errors import OrderFinishedError, OrderUnknownError
+from smt_ws.orders.errors import OrderFinishedError, OrderHeldError, OrderUnknownError
 from smt_ws.orders.finish import all_exceptions, close, delivered_so_far
 from smt_ws.orders.rules import LARGEST_NUMBER, ORDER_MOVES, PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.store import audit
+from smt_ws.store.dialect import lock_timed_out, wait_for_locks_at_most
 
 if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
 
 __all__ = ["cancel_order"]
+
+#: How long a thread of the endpoint waits for a worker that is recording a part.
+PATIENCE = timedelta(seconds=5)
 
 
 def cancel_order(
@@ -32,16 +37,23 @@ def cancel_order(
     """Cancel the caller's order and return its status: parts not yet published never will be.
 
     Files already delivered stay for *keep*. A worker in the middle of a part finds out when it renews its lease or
-    wants to publish. Raises `OrderUnknownError` (also for another company's order: the two look the same) and
-    `OrderFinishedError`.
+    wants to publish. Raises `OrderUnknownError` (also for another company's order: the two look the same),
+    `OrderFinishedError`, and `OrderHeldError` where a worker was stopped while it recorded a part.
     """
     mine = (report_order.c.number == order_number, report_order.c.company_id == caller.company_id)
     if order_number > LARGEST_NUMBER or connection.execute(select(report_order.c.number).where(*mine)).first() is None:
         raise OrderUnknownError(presented=str(order_number))
-    # Parts before the order, as everywhere: a worker that is publishing this moment goes first.
     of_order = order_part.c.order_number == order_number
-    connection.execute(select(order_part.c.part).where(of_order).order_by(order_part.c.part).with_for_update()).all()
-    order = connection.execute(select(report_order).where(*mine).with_for_update()).one()
+    # Parts before the order, as everywhere: a worker that is publishing this moment goes first.
+    parts = select(order_part.c.part).where(of_order).order_by(order_part.c.part).with_for_update()
+    wait_for_locks_at_most(connection, PATIENCE)
+    try:
+        connection.execute(parts).all()
+        order = connection.execute(select(report_order).where(*mine).with_for_update()).one()
+    except OperationalError as error:
+        if lock_timed_out(error):
+            raise OrderHeldError from error
+        raise
     status = Status(order.status)
     if Status.CANCELLED not in ORDER_MOVES[status]:
         raise OrderFinishedError(

@@ -24,6 +24,7 @@ __all__ = [
     "OpenEsiidsError",
     "OpenPgpCertificateMissingError",
     "OrderFinishedError",
+    "OrderHeldError",
     "OrderUnknownError",
     "OrdersPerDayError",
     "PackedUnreadableError",
@@ -157,6 +158,18 @@ class OrderUnknownError(HubError):
     """There is no such order of your company. Check the correlationId that the hub gave when the order was placed."""
 
     code = "ORDER_UNKNOWN"
+
+
+class OrderHeldError(HubError):
+    """A file of the order is being recorded, and that takes longer than it should; nothing was done. Send it again.
+
+    The Retry-After header says when. Keep the trans_id.
+    """
+
+    code = "ORDER_HELD"
+    callers_fault = False
+    #: Seconds.
+    retry_after: ClassVar[int] = 30
 
 
 class StatusUnknownError(HubError):

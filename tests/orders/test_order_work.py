@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from order_market import Market, esiid
 from sqlalchemy import select, update
 
-from smt_ws.orders import claim, plan
+from smt_ws.orders import cancel, claim, plan
+from smt_ws.orders.errors import OrderHeldError
 from smt_ws.orders.work import work, work_once
 from smt_ws.parties.tables import company
 from smt_ws.serve.handlers import handlers_of
@@ -204,7 +205,8 @@ def test_a_worker_stopped_while_it_records_holds_up_its_order_and_no_other(
     """It holds rows of its order, so nobody else may publish there; others give that order back and go on."""
     if market.hub.store.is_sqlite:
         pytest.skip("on SQLite there is one writer, on one machine: while it is stopped all wait")
-    monkeypatch.setattr(claim, "PATIENCE", timedelta(milliseconds=200))
+    for module in (claim, cancel):
+        monkeypatch.setattr(module, "PATIENCE", timedelta(milliseconds=200))
     monkeypatch.setattr("smt_ws.orders.work._PAUSE", timedelta(seconds=1))
     market.add_premises(range(12))
     market.load_days(range(12), date(2026, 11, 1), date(2026, 11, 9), number=1)
@@ -219,6 +221,8 @@ def test_a_worker_stopped_while_it_records_holds_up_its_order_and_no_other(
         assert (held[0].state, held[0].fence) == ("building", 1)
         assert {part.state for part in held[1:]} == {"planned"}
         assert {part.attempts for part in held[1:]} == {0}
+        with pytest.raises(OrderHeldError), market.store.write() as connection:
+            cancel.cancel_order(connection, market.rep, number, clock=market.hub.clock, keep=timedelta(days=10))  # type: ignore[arg-type]
     work_off(market)
     assert market.row(number).status == "Complete with exceptions"
     assert market.parts(number)[0].fence == 1
