@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -26,13 +26,18 @@ __all__ = ["ended_premises", "without_ended"]
 _ENDED: Final = REASON_CODES.index(Reason.AGREEMENT_ENDED)
 
 
+#: What ends a grant takes its moment first and commits afterwards: a TDSP's file of move-ins minutes later. An order
+#: that was accepted in between has still seen the grant.
+_COMMITTED_WITHIN: Final = timedelta(hours=1)
+
+
 def ended_premises(connection: Connection, claim: Claim, *, now: datetime) -> frozenset[int]:
-    """The premises of the part at which a grant of the order's company has ended since the order was accepted."""
+    """The premises of the part at which a grant may have ended since the order was accepted: those to ask about anew."""
     ended = connection.scalars(
         select(grants.c.premise_id).where(
             grants.c.company_id == claim.company_id,
             grants.c.scope == ENERGY_DATA,
-            grants.c.ended_at > claim.accepted_at,
+            grants.c.ended_at > claim.accepted_at - _COMMITTED_WITHIN,
             grants.c.ended_at <= now,
         )
     ).all()

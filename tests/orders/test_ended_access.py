@@ -69,6 +69,22 @@ def test_days_of_an_ended_agreement_are_excepted_and_the_service_stays(granted: 
     assert f"{esiid(1)},11/04/2026" not in data
 
 
+def test_what_ended_before_the_order_was_accepted_and_was_committed_after_it_is_closed_too(granted: Market):
+    """R5, A12: a file of move-ins takes its moment when it is opened, and is in the store when it is read."""
+    moment = granted.hub.clock.now()
+    granted.hub.clock.advance(timedelta(minutes=5))
+    placed = granted.order([esiid(0), esiid(1)])
+    with granted.store.write() as connection:
+        connection.execute(update(grants).where(grants.c.source == "agreement:1").values(ended_at=moment))
+    build_all(granted)
+    order = granted.row(placed.order_number)
+    assert (order.days_delivered, order.days_excepted) == (13, 7)
+    exceptions = granted.opened(granted.named("Exceptions")).decode().splitlines()
+    assert [row.split(",")[:4] for row in exceptions if Reason.AGREEMENT_ENDED.value in row] == [
+        [esiid(1), "11/04/2026", "11/10/2026", "AGREEMENT_ENDED"]
+    ]
+
+
 def test_an_order_of_which_nothing_is_left_has_no_data_file(granted: Market):
     placed = granted.order([esiid(0), esiid(1)], start="11/04/2026", report_format="LSE")
     end_grant(granted, 0, 1)
