@@ -32,7 +32,7 @@ _COMMITTED_WITHIN: Final = timedelta(hours=1)
 
 
 def ended_premises(connection: Connection, claim: Claim, *, now: datetime) -> frozenset[int]:
-    """The premises of the part at which a grant may have ended since the order was accepted: those to ask about anew."""
+    """The premises of the part at which a grant may have ended since the order was accepted: to be asked about anew."""
     ended = connection.scalars(
         select(grants.c.premise_id).where(
             grants.c.company_id == claim.company_id,
