@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
+from functools import partial
 
 import pytest
 from agreement_market import ANA, BEACON, LANTERN, PECAN, Town, esiid, meter_number
@@ -107,10 +109,9 @@ def test_everything_that_a_company_may_see(town: Town):
     rosa = town.register("ana@customer.example", 2)
     town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT], account_id=rosa)
     with town.store.write() as connection:
-        whole = authorized_esiids(connection, pecan, clock=town.clock)
-        rest = authorized_esiids(connection, pecan, after=esiid(3), clock=town.clock)
-        as_csp = authorized_esiids(connection, replace(pecan, kind="CSP"), clock=town.clock)
-        nothing = authorized_esiids(connection, town.callers[LANTERN], clock=town.clock)
+        seen = partial(authorized_esiids, connection, kept_from=date(2022, 11, 20), clock=town.clock)
+        whole, rest = seen(pecan), seen(pecan, after=esiid(3))
+        as_csp, nothing = seen(replace(pecan, kind="CSP")), seen(town.callers[LANTERN])
     assert [(one.esiid, one.basis, one.service) for one in whole.rows if one.esiid == esiid(2)] == [
         (esiid(2), "AGREEMENT", "device"),
         (esiid(2), "SERVICE", "energy_data"),
