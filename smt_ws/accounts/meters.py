@@ -11,11 +11,12 @@ from smt_ws.accounts.errors import InvalidFormError, MeterNotFoundError
 from smt_ws.clock import Clock, central_today
 from smt_ws.parties import account_rules as rules
 from smt_ws.parties.account_tables import account_meter
-from smt_ws.parties.accounts import account_of_premise, find_meter, somebody_else_moved_in
+from smt_ws.parties.accounts import account_meters, account_of_premise, find_meter, somebody_else_moved_in
+from smt_ws.parties.device_access import Control, set_control
 from smt_ws.store.audit import Event, record
 from smt_ws.store.dialect import insert
 
-__all__ = ["add_meter", "release_moved_out"]
+__all__ = ["add_meter", "control_devices", "release_moved_out"]
 
 
 def add_meter(
@@ -47,6 +48,17 @@ def add_meter(
         details=details,
     )  # fmt: skip
     return named.premise_id
+
+
+def control_devices(connection: Connection, account_id: int, *, esiid: str, control: Control, clock: Clock) -> None:
+    """Store whom the customer lets control the devices in one of its homes (A19, BR-401).
+
+    Raises `MeterNotFoundError` where *esiid* is not of the account.
+    """
+    hers = {one.esiid: one.premise_id for one in account_meters(connection, account_id, today=central_today(clock))}
+    if esiid not in hers:
+        raise MeterNotFoundError
+    set_control(connection, hers[esiid], control, actor=f"account:{account_id}", clock=clock)
 
 
 def release_moved_out(connection: Connection, premises: Collection[int], *, today: date) -> None:
