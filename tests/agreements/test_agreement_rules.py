@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from smt_ws.agreements import rules
 from smt_ws.agreements.rules import FINAL, IN_FORCE, INVITING, KINDS, Act, Actor, Kind, Status, after
+from smt_ws.store.audit import Event
 
 DAYS = st.dates(date(2020, 1, 1), date(2040, 12, 31))
 
@@ -94,6 +95,11 @@ def test_who_logs_in_and_where_an_acceptance_leads():
     accepted = {kind: after(kind, Status.PENDING, Act.ACCEPT, Actor.CUSTOMER) for kind in Kind}
     assert accepted.pop(Kind.REMOVAL) is Status.COMPLETE
     assert set(accepted.values()) == {Status.ACTIVE}
+
+
+def test_every_act_has_a_line_in_the_audit_log():
+    """P7, 002: whatever is done to an agreement is an event of the log."""
+    assert {Event(f"agreement:{act.value}:done").name for act in Act} <= set(Event.__members__)
 
 
 def test_every_service_belongs_to_a_kind():
