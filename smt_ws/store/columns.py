@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table
 
 from smt_ws.store.dialect import is_postgresql, sent_integers
 
-__all__ = ["Joined", "Nullable", "copy_columns", "fetch_columns"]
+__all__ = ["Columns", "Joined", "Nullable", "copy_columns", "fetch_columns", "rows_of"]
 
 _HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END: Final = b"\xff\xff"
@@ -33,6 +33,10 @@ class Nullable(NamedTuple):
     null: NDArray[np.bool_]
 
 
+#: Columns of equal length by name.
+Columns = Mapping[str, NDArray[Any] | Nullable]
+
+
 class Joined(NamedTuple):
     """What `fetch_columns` found."""
 
@@ -41,7 +45,18 @@ class Joined(NamedTuple):
     binary: bytes
 
 
-def copy_columns(connection: Connection, table: Table, columns: Mapping[str, NDArray[Any] | Nullable]) -> None:
+def rows_of(columns: Columns, where: NDArray[np.bool_]) -> Columns:
+    """Those rows of *columns* where *where* is true."""
+    if where.all():
+        return columns
+    rows = np.flatnonzero(where)
+    return {
+        name: Nullable(column.values[rows], column.null[rows]) if isinstance(column, Nullable) else column[rows]
+        for name, column in columns.items()
+    }
+
+
+def copy_columns(connection: Connection, table: Table, columns: Columns) -> None:
     """Insert the rows that *columns* (of equal length) make up: by COPY on PostgreSQL, executemany on SQLite.
 
     Whole numbers and days (``datetime64[D]``) go into columns of their types, rows of a two-dimensional array as
@@ -58,7 +73,7 @@ def copy_columns(connection: Connection, table: Table, columns: Mapping[str, NDA
     driver.executemany(f"INSERT INTO {quoted} ({names}) VALUES ({marks})", zip(*lists, strict=True))  # noqa: S608
 
 
-def _copy(connection: Connection, table: Table, columns: Mapping[str, NDArray[Any] | Nullable]) -> None:
+def _copy(connection: Connection, table: Table, columns: Columns) -> None:
     names = ", ".join(f'"{name}"' for name in columns)
     quoted = connection.dialect.identifier_preparer.format_table(table)
     values = {
@@ -72,7 +87,7 @@ def _copy(connection: Connection, table: Table, columns: Mapping[str, NDArray[An
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f"COPY {quoted} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(_HEAD)
-        for absent in np.unique(pattern).tolist():
+        for absent in np.flatnonzero(np.bincount(pattern)).tolist():
             missing = {name for bit, name in enumerate(nulls) if absent >> bit & 1}
             alike = np.flatnonzero(pattern == absent)
             for start in range(0, len(alike), _AT_ONCE):

@@ -1,4 +1,4 @@
-"""Taking in the records of an LSE file: validated a batch at a time, then staged and merged as one set.
+"""Taking in the records of an LSE file: validated a batch at a time, then put into the store as one set.
 
 A batch is checked as columns; only a record that breaks a rule, or may, is looked at by itself. The good days of a
 file, 50,000 at most, are kept as columns (25 MB) until it has been read to its end.
@@ -6,7 +6,7 @@ file, 50,000 at most, are kept as columns (25 MB) until it has been read to its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -19,14 +19,15 @@ from adapters.lse import LOAD, Reject, TooManyRecordsError
 from adapters.lse_columns import LseBatch, LseDays
 from smt_ws.parties.rules import malformed_esiids
 from smt_ws.settings import Validation
-from smt_ws.store.columns import Nullable
+from smt_ws.store.columns import Nullable, rows_of
 from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.checks import LARGEST_REGISTER_WH, NOT_READ, Batch, check
+from smt_ws.usage.current import standing_of
 from smt_ws.usage.errors import TooManyRecordsInFileError
 from smt_ws.usage.known import Premises, premises_of
 from smt_ws.usage.loads import OpenLoad
-from smt_ws.usage.merge import merge_days, merge_reads, open_staging, stage_days, stage_read_columns
+from smt_ws.usage.merge import KEY, add_days, merge_days, merge_reads, stage_days, stage_read_columns
 from smt_ws.usage.partitions import ensure_months
 from smt_ws.usage.recent import NOT_MEASURED, register_usage, whole_days_before
 from smt_ws.usage.rules import RULES, Severity, estimate_replaces_actual, examine, flags_of
@@ -66,7 +67,6 @@ def take_in(
     Raises `TooManyRecordsInFileError`.
     """
     file = _File(opened.connection, sender, today, severity, figures, allow_test_esiids)
-    open_staging(opened.connection)
     try:
         for batch in batches:
             file.turn_away(batch.rejects)
@@ -213,42 +213,60 @@ class _File:
             row = int(rows[place])
             self.estimated[int(position[place])] = (*_about(days, row), days.letters[row].tobytes())
 
-    def _stage(self) -> bool:
-        """Stage what was kept in the order of the store's keys; return whether there are register reads."""
-        has_reads = False
-        for parts in self.kept.values():
-            kept = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-            parts.clear()
-            order = np.lexsort((kept["operating_day"], kept["channel"], kept["premise_id"]))
-            if (order[1:] < order[:-1]).any():
-                kept = {name: column[order] for name, column in kept.items()}
-            key = {name: kept[name] for name in ("position", "premise_id", "channel", "operating_day")}
-            statuses = Nullable(kept["letters"], kept["actual"])
-            stage_days(self.connection, {**key, "wh": kept["wh"], "statuses": statuses, "flags": kept["flags"]})
-            highest = kept["registers"].max(axis=1)
-            read = (highest > NOT_READ) & (highest <= LARGEST_REGISTER_WH)
-            if read.any():
-                has_reads = True
-                reads = _as_reads(kept["registers"][read])
-                stage_read_columns(self.connection, {name: column[read] for name, column in key.items()} | reads)
-        return has_reads
-
     def put(self, opened: OpenLoad, store: Store) -> None:
-        """Merge the staged days and complete the tally."""
+        """Put what was kept into the store and complete the tally."""
         tally = opened.tally
         tally.rejected = self.rejected
         if self.days:
             ensure_months(store, self.days)
             tally.first_day, tally.last_day = min(self.days), max(self.days)
             days_of_file = (tally.first_day, tally.last_day)
-            has_reads = self._stage()
-            merged = merge_days(
-                opened.connection, load_number=opened.number, days=days_of_file, judge=self._estimates_for_actuals
-            )
-            tally.loaded, tally.replaced, tally.unchanged = merged.loaded, len(merged.replaced), merged.unchanged
+            waiting = has_reads = False
+            for kept in self._sorted():
+                waiting |= self._put_days(opened, kept)
+                has_reads |= self._stage_reads(kept)
+            if waiting:
+                judge = self._estimates_for_actuals
+                merged = merge_days(opened.connection, load_number=opened.number, days=days_of_file, judge=judge)
+                tally.loaded += merged.loaded
+                tally.replaced += len(merged.replaced)
+                tally.unchanged += merged.unchanged
             if has_reads:
                 merge_reads(opened.connection, load_number=opened.number, days=days_of_file)
         tally.flagged = len(self.flagged)
+
+    def _sorted(self) -> Iterator[dict[str, NDArray[Any]]]:
+        """What was kept, by number of intervals, in the order of the store's keys; then it is kept no more."""
+        for parts in self.kept.values():
+            kept = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            parts.clear()
+            order = np.lexsort((kept["operating_day"], kept["channel"], kept["premise_id"]))
+            yield kept if (order[1:] > order[:-1]).all() else {name: column[order] for name, column in kept.items()}
+
+    def _put_days(self, opened: OpenLoad, kept: Mapping[str, NDArray[Any]]) -> bool:
+        """Store new days; return whether others wait to be compared with their latest versions."""
+        premises, channels, on = (kept[name] for name in KEY)
+        standing = standing_of(self.connection, premises, channels, on, kept["wh"], kept["actual"])
+        days: dict[str, NDArray[Any] | Nullable] = {name: kept[name] for name in (*KEY, "wh", "flags")}
+        days["statuses"] = Nullable(kept["letters"], kept["actual"])
+        others = ~(standing.new | standing.same)
+        if standing.new.any():
+            add_days(self.connection, rows_of(days, standing.new), load_number=opened.number)
+        if others.any():
+            stage_days(self.connection, rows_of({"position": kept["position"], **days}, others))
+        opened.tally.loaded += int(np.count_nonzero(standing.new))
+        opened.tally.unchanged += int(np.count_nonzero(standing.same))
+        return bool(others.any())
+
+    def _stage_reads(self, kept: Mapping[str, NDArray[Any]]) -> bool:
+        """Stage the register reads that came with the days; return whether there are any."""
+        highest = kept["registers"].max(axis=1)
+        read = (highest > NOT_READ) & (highest <= LARGEST_REGISTER_WH)
+        if not read.any():
+            return False
+        key = rows_of({name: kept[name] for name in ("position", *KEY)}, read)
+        stage_read_columns(self.connection, {**key, **_as_reads(kept["registers"][read])})
+        return True
 
     def _estimates_for_actuals(self, replaced: Mapping[int, bytes | None]) -> dict[int, int]:
         rule = RULES["ESTIMATE_REPLACES_ACTUAL"]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from smt_ws.store.columns import fetch_columns
 from smt_ws.store.dialect import is_postgresql
 
-__all__ = ["NOT_MEASURED", "register_usage", "whole_days_before"]
+__all__ = ["NOT_MEASURED", "array_text", "is_dense", "register_usage", "whole_days_before"]
 
 #: Stands for a day that the store does not have, or not whole.
 NOT_MEASURED: Final = -1
@@ -90,11 +90,11 @@ def whole_days_before(
     on = np.asarray(days, "datetime64[D]")
     if is_postgresql(connection):
         keys, row = np.unique(np.asarray(premise_ids, np.int64), return_inverse=True)
-        if (on == on[0]).all() and keys[-1] - keys[0] < _DENSE * len(keys):
+        if (on == on[0]).all() and is_dense(keys):
             return _of_neighbours(connection, keys, on[0], back, channel)[row]
         query, parameters = _POSTGRESQL, {
-            "premises": _array(premise_ids),
-            "days": _array(on),
+            "premises": array_text(premise_ids),
+            "days": array_text(on),
             "back": list(back),
             "channel": channel,
             "first": (on.min() - max(back)).item(),
@@ -152,9 +152,9 @@ def register_usage(connection: Connection, premise_ids: Numbers, channels: Numbe
     on = np.asarray(days, "datetime64[D]")
     if is_postgresql(connection):
         query, parameters = _READ_POSTGRESQL, {
-            "premises": _array(premise_ids),
-            "channels": _array(channels),
-            "days": _array(on),
+            "premises": array_text(premise_ids),
+            "channels": array_text(channels),
+            "days": array_text(on),
             "first": on.min().item(),
             "last": on.max().item(),
         }  # fmt: skip
@@ -172,6 +172,11 @@ def _list(numbers: Numbers) -> list[int]:
     return listed
 
 
-def _array(numbers: Numbers | NDArray[np.datetime64]) -> str:
+def array_text(numbers: Numbers | NDArray[np.datetime64]) -> str:
     """Numbers, or days since 1970, as PostgreSQL's text of an array: the driver writes a list out far slower."""
     return f"{{{','.join(map(str, np.asarray(numbers).astype(np.int64).tolist()))}}}"
+
+
+def is_dense(keys: NDArray[np.int64]) -> bool:
+    """Whether most of what lies between the first and the last of sorted *keys* is among them."""
+    return bool(keys[-1] - keys[0] < _DENSE * len(keys))

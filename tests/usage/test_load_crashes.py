@@ -41,11 +41,12 @@ def stop(*_args, **_more):
     print("here", flush=True)
     time.sleep(600)
 
-intervals._BATCH = 2
 progress = None
 if place == "reading":
     progress = stop
-elif place == "before merge":
+elif place == "before new days":
+    intervals.add_days = stop
+elif place == "before replaced days":
     intervals.merge_days = stop
 elif place == "before commit":
     loads._finish = stop
@@ -81,7 +82,7 @@ def sweep_when_the_server_has_noticed(store: Store, clock: FixedClock) -> list[i
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["reading", "before merge", "before commit"])
+@pytest.mark.parametrize("place", ["reading", "before new days", "before replaced days", "before commit"])
 def test_kill_9_in_the_middle_of_a_load_changes_nothing_and_the_load_can_be_repeated(
     store: Store, store_url: str, clock: FixedClock, lse_file: LseFile, place: str
 ) -> None:
