@@ -30,6 +30,7 @@ from smt_ws.store.tables import audit_log, outbox
 # A worker process of its own; at the step that it is told, it sends itself the signal that it is told, once.
 WORKER = """
 import json, os, signal, sys, threading
+from contextlib import contextmanager
 from adapters import openpgp, packing, publishing
 from smt_ws.hub import Hub
 from smt_ws.orders import build, work
@@ -41,9 +42,23 @@ from smt_ws.store.engine import Store
 settings = Settings.model_validate(json.loads(sys.argv[1]))
 step, signals = sys.argv[2], [int(sys.argv[3])]
 
+# One thread at a time is at the store: none is stopped in the blink in which it holds SQLite's one lock.
+alone = threading.RLock()
+
+def one_at_a_time(transaction):
+    @contextmanager
+    def entered(store):
+        with alone, transaction(store) as connection:
+            yield connection
+    return entered
+
+for name in ("write", "read", "look"):
+    setattr(Store, name, one_at_a_time(getattr(Store, name)))
+
 def here():
-    if signals:
-        os.kill(os.getpid(), signals.pop())
+    with alone:
+        if signals:
+            os.kill(os.getpid(), signals.pop())
 
 def before(function):
     def stopped(*args, **kwargs):
