@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from adapters.soap import spyne_compat  # noqa: F401
 from spyne import ServiceBase, rpc
@@ -28,6 +28,9 @@ from smt_ws.soap.wire import started
 from smt_ws.store.idempotency import Claim
 
 __all__ = ["han_messaging"]
+
+#: Premises of a message that is stored by statements planned for a few rows.
+_FEW: Final = 100
 
 
 def han_messaging(hub: Hub) -> type[ServiceBase]:
@@ -54,7 +57,10 @@ def han_messaging(hub: Hub) -> type[ServiceBase]:
         def at_once(connection: Connection, claim: Claim) -> dict[str, Any]:
             return _kept(sent(connection, Once(claim, _kept, "requestId")))
 
-        answer = remembered(hub, call, lambda connection: _kept(sent(connection)), keep=keep, at_once=at_once)
+        few = len(submission.esiids) <= _FEW
+        answer = remembered(
+            hub, call, lambda connection: _kept(sent(connection)), keep=keep, at_once=at_once if few else None
+        )
         content = dict(answer.content)
         content |= {name: _moment(content[name]) for name in ("startTime", "endTime")}
         content["refused"] = _refused([NotReached(esiid, code) for esiid, code in content["refused"]])

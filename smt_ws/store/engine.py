@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -22,10 +22,16 @@ __all__ = ["Store"]
 SQLITE_BUSY_SECONDS = 60
 
 
+#: A list of 50,000 ESI IDs comes as one parameter, and a plan that is made without seeing it expects ten of them. Where
+#: a statement asks for a row by its key, making its plan costs several times as much as carrying it out.
+_ANEW: Final = "force_custom_plan"
+_ONCE: Final = "force_generic_plan"
+
+
 class Store:
     """The hub's database, by SQLAlchemy URL (``sqlite:////path/hub.db`` or ``postgresql+psycopg://host/name``)."""
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
         """Open (lazily) the database at *url*; ``postgresql://`` is read as psycopg 3."""
         parsed = make_url(url)
         if parsed.drivername in {"postgresql", "postgres"}:
@@ -42,19 +48,22 @@ class Store:
             event.listen(self.engine, "connect", _sqlite_connect)
             event.listen(self.engine, "begin", _sqlite_begin)
         else:
-            self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
-            event.listen(self.engine, "connect", _postgresql_connect)
+            # None beyond the pool: those would be opened for one transaction each, which costs more than most of them.
+            self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that changes the store; committed at the end, rolled back by any exception."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self.engine.connect() as connection:
+            self._plan(connection, _ANEW)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One snapshot of the store that stays the same however long it is read."""
         with self.engine.connect() as plain:
+            self._plan(plain, _ANEW)
             options: dict[str, Any] = {"smt_ws_read_only": True}
             if not self.is_sqlite:
                 options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -74,9 +83,23 @@ class Store:
 
     @contextmanager
     def each_alone(self) -> Iterator[Connection]:
-        """Each statement is a transaction of its own, committed when it is done: two round trips less than `write`."""
+        """Each statement is a transaction of its own, committed when it is done: two round trips less than `write`.
+
+        On PostgreSQL, where a statement's plan is also made only once: for statements about a few rows, by their keys.
+        """
         with self.engine.connect() as plain:
+            self._plan(plain, _ONCE)
             yield plain.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _plan(self, connection: Connection, mode: str) -> None:
+        """Have the session make its plans so. It is told only when that changes: most calls follow their like."""
+        if self.is_sqlite or connection.info.get("plans") == mode:
+            return
+        driver: Any = connection.connection.driver_connection
+        previous, driver.autocommit = driver.autocommit, True
+        driver.execute(f"SET plan_cache_mode = {mode}")
+        driver.autocommit = previous
+        connection.info["plans"] = mode
 
     def close(self) -> None:
         """Give every pooled connection back."""
@@ -92,13 +115,6 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
-
-
-def _postgresql_connect(connection: Any, _record: Any) -> None:
-    # A list of 50,000 ESI IDs comes as one parameter; a plan made without seeing it expects ten of them.
-    previous, connection.autocommit = connection.autocommit, True
-    connection.execute("SET plan_cache_mode = force_custom_plan")
-    connection.autocommit = previous
 
 
 def _sqlite_begin(connection: Connection) -> None:
