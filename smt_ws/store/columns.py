@@ -139,7 +139,7 @@ def fetch_columns(
 ) -> Joined:
     """Run *query*, in the store's own words, and give the columns that it names: whole numbers, and one of bytes.
 
-    None of them may be NULL. On PostgreSQL each column comes as one value.
+    No number may be NULL; bytes that are NULL are left out. On PostgreSQL each column comes as one value.
     """
     driver: Any = connection.connection.driver_connection
     if not is_postgresql(connection):
@@ -147,7 +147,8 @@ def fetch_columns(
         place = {description[0]: n for n, description in enumerate(found.description)}
         rows = found.fetchall()
         columns = {name: np.array([row[place[name]] for row in rows], np.int64) for name in integers}
-        return Joined(columns, b"".join([row[place[binary]] for row in rows]) if binary else b"")
+        values = [row[place[binary]] for row in rows] if binary else []
+        return Joined(columns, b"".join([value for value in values if value is not None]))
     wanted = [f"array_send(array_agg({name}::int8))" for name in integers]
     if binary:
         wanted.append(f"string_agg({binary}, ''::bytea)")

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from adapters.lse import LOAD
-from smt_ws.store.columns import Joined, fetch_columns
+from smt_ws.store.columns import fetch_columns
 from smt_ws.store.dialect import is_postgresql
 from smt_ws.usage.recent import array_text, is_dense
 
@@ -22,28 +21,31 @@ Mask = NDArray[np.bool_]
 
 #: Days compared at once: their values are a few MB.
 _AT_ONCE: Final = 10_000
-# OFFSET 0 and the outer bounds: see `recent`.
+# Of each version one number, twice its place and whether it can be compared as it is: it is then all actual and of so
+# many bytes. OFFSET 0 and the outer bounds: see `recent`.
 _POSTGRESQL: Final = """
-SELECT s.position, octet_length(d.wh) AS size, (d.statuses IS NULL)::int AS actual, d.wh
+SELECT s.position << 1 | d.plain::int AS place, CASE WHEN d.plain THEN d.wh END AS wh
 FROM (
     SELECT ordinal - 1 AS position, premise_id, channel, DATE '1970-01-01' + day AS day
     FROM unnest(%(premises)s::int8[], %(channels)s::int2[], %(days)s::int4[])
         WITH ORDINALITY AS asked (premise_id, channel, day, ordinal)
 ) s
 CROSS JOIN LATERAL (
-    SELECT wh, statuses FROM interval_day
+    SELECT wh, statuses IS NULL AND octet_length(wh) = %(size)s AS plain FROM interval_day
     WHERE premise_id = s.premise_id AND channel = s.channel AND operating_day = s.day
         AND operating_day BETWEEN %(first)s AND %(last)s
     OFFSET 0
 ) d
 """
 _NEIGHBOURS: Final = """
-SELECT premise_id, channel, octet_length(wh) AS size, (statuses IS NULL)::int AS actual, wh
+SELECT (premise_id << 4 | channel) << 1 | (statuses IS NULL AND octet_length(wh) = %(size)s)::int AS place,
+    CASE WHEN statuses IS NULL AND octet_length(wh) = %(size)s THEN wh END AS wh
 FROM interval_day
 WHERE premise_id BETWEEN %(lowest)s AND %(highest)s AND operating_day = %(day)s
 """
 _SQLITE: Final = """
-SELECT s.value ->> 0 AS position, length(d.wh) AS size, d.statuses IS NULL AS actual, d.wh AS wh
+SELECT (s.value ->> 0) << 1 | (d.statuses IS NULL AND length(d.wh) = :size) AS place,
+    CASE WHEN d.statuses IS NULL AND length(d.wh) = :size THEN d.wh END AS wh
 FROM json_each(:asked) s CROSS JOIN interval_day d
     ON d.premise_id = s.value ->> 1 AND d.channel = s.value ->> 2 AND d.operating_day = s.value ->> 3
 """
@@ -71,53 +73,49 @@ def standing_of(
     *actual*: whether all intervals of the day are.
     """
     standing = Standing(np.ones(len(days), bool), np.zeros(len(days), bool))
+    size = values.itemsize * values.shape[1]
     for start in range(0, len(days), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        position, found = _latest(connection, premise_ids[part], channels[part], days[part].astype("datetime64[D]"))
-        asked = position >= 0
-        rows = start + position[asked]
-        standing.new[rows] = False
-        if (found.integers["size"] != values.itemsize * values.shape[1]).any():
-            continue  # where a row begins in what was found is not known
-        stored = np.frombuffer(found.binary, "<i4").reshape(len(position), values.shape[1])
-        if len(rows) < len(position):
-            stored = stored[asked]
-        alike = (stored == values[rows]).all(axis=1)
-        standing.same[rows] = alike & actual[rows] & (found.integers["actual"][asked] != 0)
+        on = days[part].astype("datetime64[D]")
+        position, plain, wh = _latest(connection, premise_ids[part], channels[part], on, size)
+        standing.new[start + position[position >= 0]] = False
+        compared = start + position[plain]
+        stored = np.frombuffer(wh, "<i4").reshape(len(compared), values.shape[1])
+        if (asked := compared >= start).any():
+            stored, compared = (stored, compared) if asked.all() else (stored[asked], compared[asked])
+            standing.same[compared] = (stored == values[compared]).all(axis=1) & actual[compared]
     return standing
 
 
 def _latest(
-    connection: Connection, premise_ids: NDArray[np.int64], channels: NDArray[np.int16], days: NDArray[np.datetime64]
-) -> tuple[NDArray[np.int64], Joined]:
-    """The latest versions of days that the store has, and their positions; some may not have been asked for: -1."""
-    wanted = ("size", "actual")
+    connection: Connection,
+    premise_ids: NDArray[np.int64],
+    channels: NDArray[np.int16],
+    days: NDArray[np.datetime64],
+    size: int,
+) -> tuple[NDArray[np.int64], Mask, bytes]:
+    """The positions of those days that the store has, which can be compared as they are, and the values of those.
+
+    A version that was not asked for has the position -1.
+    """
+    parameters: dict[str, Any] = {"size": size}
     if not is_postgresql(connection):
         each = zip(premise_ids.tolist(), channels.tolist(), days.tolist(), strict=True)
         asked = [f'[{n},{premise_id},{channel},"{day}"]' for n, (premise_id, channel, day) in enumerate(each)]
-        parameters: dict[str, Any] = {"asked": f"[{','.join(asked)}]"}
-        found = fetch_columns(connection, _SQLITE, parameters, integers=("position", *wanted), binary="wh")
-        return found.integers["position"], found
-    if (days == days[0]).all() and is_dense(premise_ids):
+        query, parameters["asked"] = _SQLITE, f"[{','.join(asked)}]"
+    elif (days == days[0]).all() and is_dense(premise_ids):
         # side by side in the primary key: see `recent`
-        parameters = {"lowest": int(premise_ids[0]), "highest": int(premise_ids[-1]), "day": days[0].item()}
-        keyed = ("premise_id", "channel", *wanted)
-        found = fetch_columns(connection, _NEIGHBOURS, parameters, integers=keyed, binary="wh")
-        keys = _key(premise_ids, channels)
-        sought = _key(found.integers["premise_id"], found.integers["channel"])
-        place = np.minimum(np.searchsorted(keys, sought), len(keys) - 1)
-        return np.where(keys[place] == sought, place, -1), found
-    parameters = {
-        "premises": array_text(premise_ids),
-        "channels": array_text(channels),
-        "days": array_text(days),
-        "first": days.min().item(),
-        "last": days.max().item(),
-    }
-    found = fetch_columns(connection, _POSTGRESQL, parameters, integers=("position", *wanted), binary="wh")
-    return found.integers["position"], found
-
-
-def _key(premise_ids: NDArray[np.int64], channels: NDArray[np.integer]) -> NDArray[np.int64]:
-    key: NDArray[np.int64] = premise_ids << 1 | (channels == LOAD)
-    return key
+        query = _NEIGHBOURS
+        parameters |= {"lowest": int(premise_ids[0]), "highest": int(premise_ids[-1]), "day": days[0].item()}
+    else:
+        query = _POSTGRESQL
+        parameters |= {"premises": array_text(premise_ids), "channels": array_text(channels), "days": array_text(days)}
+        parameters |= {"first": days.min().item(), "last": days.max().item()}
+    found = fetch_columns(connection, query, parameters, integers=("place",), binary="wh")
+    place = found.integers["place"]
+    position = place >> 1
+    if query is _NEIGHBOURS:
+        keys = premise_ids << 4 | channels
+        near = np.minimum(np.searchsorted(keys, position), len(keys) - 1)
+        position = np.where(keys[near] == position, near, -1)
+    return position, place & 1 != 0, found.binary

@@ -14,6 +14,7 @@ from sqlalchemy.sql import ColumnElement
 
 from smt_ws.parties.tables import meter, premise
 from smt_ws.store.dialect import integers, is_postgresql, sent_integers, unnested
+from smt_ws.usage.recent import DENSE
 from smt_ws.usage.rules import KnownPremise, MeterSpell
 
 __all__ = ["Premises", "known_premises", "meters_of", "premises_of"]
@@ -157,19 +158,25 @@ def _meters(connection: Connection, keys: NDArray[np.int64]) -> NDArray[np.int64
     there = np.flatnonzero(keys)
     if not len(there):
         return np.empty((4, 0), np.int64)
-    asked = unnested(connection, list(map(str, keys[there].tolist())))
+    wanted = keys[there]
+    lowest, highest = int(wanted.min()), int(wanted.max())
     days = (
         _number(connection, meter.c.installed_on),
         func.coalesce(_number(connection, meter.c.provisioned_on), _NEVER),
         func.coalesce(_number(connection, meter.c.removed_on), _NEVER),
     )
-    question = (
-        select(asked.c.position, *days)
-        .join(asked, cast(asked.c.value, BigInteger) == meter.c.premise_id)
-        .where(meter.c.premise_id.between(int(keys[there].min()), int(keys[there].max())))
-    )
+    question = select(meter.c.premise_id, *days).where(meter.c.premise_id.between(lowest, highest))
+    if highest - lowest >= DENSE * len(wanted):
+        asked = unnested(connection, list(map(str, wanted.tolist())))
+        question = question.where(meter.c.premise_id.in_(select(cast(asked.c.value, BigInteger))))
     found = integers(connection, question).T
-    found[0] = there[found[0]]
+    order = np.argsort(wanted)
+    # an ESI ID may be asked for twice
+    first, after = (np.searchsorted(wanted[order], found[0], side) for side in ("left", "right"))
+    stay = np.repeat(np.arange(len(first)), after - first)
+    before = np.cumsum(after - first) - (after - first)
+    found = found[:, stay]
+    found[0] = there[order[first[stay] + np.arange(len(stay)) - before[stay]]]
     return found
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from smt_ws.store.columns import fetch_columns
 from smt_ws.store.dialect import is_postgresql
 
-__all__ = ["NOT_MEASURED", "array_text", "is_dense", "register_usage", "whole_days_before"]
+__all__ = ["DENSE", "NOT_MEASURED", "array_text", "is_dense", "register_usage", "whole_days_before"]
 
 #: Stands for a day that the store does not have, or not whole.
 NOT_MEASURED: Final = -1
@@ -71,7 +71,7 @@ WHERE r.usage_wh IS NOT NULL
 """
 #: How many premises may lie between the first and the last of a list for each of it, that it is worth to go through
 #: all of them.
-_DENSE: Final = 3
+DENSE: Final = 3
 #: A row for each premise, channel or day, as an array or a list.
 Numbers = NDArray[np.integer] | Sequence[int]
 Days = NDArray[np.datetime64] | Sequence[date]
@@ -179,4 +179,4 @@ def array_text(numbers: Numbers | NDArray[np.datetime64]) -> str:
 
 def is_dense(keys: NDArray[np.int64]) -> bool:
     """Whether most of what lies between the first and the last of sorted *keys* is among them."""
-    return bool(keys[-1] - keys[0] < _DENSE * len(keys))
+    return bool(keys[-1] - keys[0] < DENSE * len(keys))
