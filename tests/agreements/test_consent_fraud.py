@@ -13,12 +13,15 @@ import pytest
 from agreement_market import ANA, BEACON, LANTERN, PECAN, Town, esiid, meter_number
 from sqlalchemy import Engine, event, select, update
 
+from jobs.agreements import agreements_by_night
 from smt_ws.agreements import errors, guesses
 from smt_ws.agreements.end import release_agreement, terminate_agreement
 from smt_ws.agreements.form import Customer, ListedMeter
 from smt_ws.agreements.moving import find_agreement
 from smt_ws.agreements.respond import Outcome
 from smt_ws.agreements.rules import Actor, Kind, Purpose, Status
+from smt_ws.notices.carry import letter
+from smt_ws.notices.queue import EMAIL
 from smt_ws.parties.tables import meter
 from smt_ws.store.tables import audit_log, outbox
 
@@ -219,3 +222,35 @@ def test_of_two_requests_at_once_one_is_the_fourth(town: Town):
     assert len(set(made)) == 2
     assert len(refused) == 1
     assert refused[0] == f"again from {date(2027, 11, 21):%m/%d/%Y} on"
+
+
+def test_the_operator_is_written_to_about_a_pattern_once_a_week_while_it_lasts(town: Town):
+    """A23: disowned, accepted from the asker's own address, guessed: whichever it is, the letter says how often."""
+
+    def told() -> list[dict[str, Any]]:
+        agreements_by_night(town.hub, date(2026, 11, 20))
+        with town.store.read() as connection:
+            rows = connection.scalars(select(outbox.c.payload).where(outbox.c.kind == EMAIL).order_by(outbox.c.id))
+            return [row for row in rows if row["message"] == "consent_suspicious"]
+
+    for home in range(2):
+        _number, tokens = town.invited(home)
+        town.answer(Purpose.DISOWN, tokens[Purpose.DISOWN])
+    town.invited(2, by=BEACON)
+    assert told() == []
+    _number, tokens = town.invited(3)
+    town.answer(Purpose.DISOWN, tokens[Purpose.DISOWN])
+    for _ in range(2):
+        (first,) = told()
+    assert first["to"] == town.hub.settings.operator_address
+    assert (first["facts"]["company"], first["facts"]["initiated"], first["facts"]["disowned"]) == (
+        "Lantern Savings", 3, 3,
+    )  # fmt: skip
+    written = letter(first, sender="Hub <hub@hub.example>", support_contact="help@hub.example")
+    for text in (written.text, written.html or ""):
+        assert "Lantern Savings" in text
+        assert "smt-ws agreement list --status Frozen" in text
+    town.later(days=7)
+    assert len(told()) == 2
+    town.later(days=30)
+    assert len(told()) == 2, "it is over"
