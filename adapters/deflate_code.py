@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["BlockCode", "Deflated", "Item", "Literal", "Match", "Varying", "block_code", "plain_of"]
 
 _END_OF_BLOCK: Final = 256
-_LONGEST: Final = 15
+_LONGEST: Final = 14
 _RARE: Final = 9
 #: Unused byte values that take up what the code leaves over: a decoder wants a complete code (RFC 1951 3.2.7).
 _FILLERS: Final = range(200, 256)
@@ -25,7 +26,7 @@ _FILLERS: Final = range(200, 256)
 _DIGIT_BITS: Final = 4
 _ORDER: Final = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 #: The code of code lengths: sixteen of four bits each.
-_LENGTHS_TOLD: Final = (0, 1, *range(4, 16), 17, 18)
+_LENGTHS_TOLD: Final = (0, 1, *range(3, _LONGEST + 1), 17, 18)
 
 
 class Deflated(NamedTuple):
@@ -128,29 +129,34 @@ def _first_lengths(lines: Sequence[Sequence[Item]]) -> dict[int, int]:
 
 
 def _aligned(lines: Sequence[Counter[int]], lengths: dict[int, int], extra: Sequence[int]) -> dict[int, int]:
-    """Give some symbols longer codes, so that each line is whole bytes; digits keep theirs."""
+    """Give some symbols shorter or longer codes, so that each line is whole bytes, as few as can be; not to digits."""
     fixed = {ord(character) for character in "0123456789"}
     for counts, more in zip(lines, extra, strict=True):
-        size = more + sum(lengths[symbol] * count for symbol, count in counts.items())
-        choices = (
-            (longer, symbol)
-            for longer in range(8)
-            for symbol, count in counts.items()
-            if (size + longer * count) % 8 == 0
-            and (not longer or (symbol not in fixed and lengths[symbol] + longer <= _LONGEST))
-        )
-        try:
-            longer, symbol = next(choices)
-        except StopIteration:
-            raise ValueError("no lengths make whole bytes of a line") from None
-        lengths[symbol] += longer
+        free = [symbol for symbol in counts if symbol not in fixed]
+        best: tuple[int, dict[int, int]] | None = None
+        # one symbol of the line shorter by a bit, if there is room, and one longer
+        for shorter, (symbol, longer) in product([None, *free], product(free, range(8))):
+            tried = lengths | ({} if shorter is None else {shorter: lengths[shorter] - 1})
+            tried[symbol] += longer
+            size = more + sum(tried[one] * count for one, count in counts.items())
+            if size % 8 or tried[symbol] > _LONGEST or _left(tried) < 0 or (best is not None and size >= best[0]):
+                continue
+            best = size, tried
+        if best is None:
+            raise ValueError("no lengths make whole bytes of a line")
+        lengths = best[1]
         # what is settled for this line stays for the next
         fixed |= set(counts)
     return lengths
 
 
+def _left(lengths: Mapping[int, int]) -> int:
+    """How much of the code is not given to any symbol, in codes of the longest length; below 0, it is none."""
+    return (1 << _LONGEST) - sum(1 << (_LONGEST - length) for length in lengths.values())
+
+
 def _complete(lengths: dict[int, int]) -> None:
-    left = (1 << _LONGEST) - sum(1 << (_LONGEST - length) for length in lengths.values())
+    left = _left(lengths)
     if left < 0:
         raise ValueError("more symbols than the code has room for")
     fillers = iter(_FILLERS)

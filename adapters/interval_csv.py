@@ -35,7 +35,7 @@ import numpy as np
 
 from adapters.central_day import CENTRAL, INTERVAL, interval_starts_utc, intervals_in, midnight_utc
 from adapters.deflate_code import Deflated
-from adapters.interval_deflate import Form, deflate_days
+from adapters.interval_deflate import Form, coded_days
 from adapters.kwh_text import DECIMALS, kwh_parts
 
 if TYPE_CHECKING:
@@ -143,30 +143,43 @@ def render_deflated(days: Iterable[IntervalDay], profile: Profile) -> Iterator[b
         for start, end in _alike(batch, shapes):
             if start > done:
                 yield _render_batch(batch[done:start], profile, room)
-            matrix = _lay_out(batch[start:end], shapes[start], room)
-            values = np.frombuffer(b"".join([day.values for day in batch[start + 1 : end]]), "<i4")
-            packed = deflate_days(_form(shapes[start]), matrix[1:], values.reshape(-1, shapes[start].intervals))
-            # the first is for the others to look back to
-            yield matrix[0].tobytes()
-            text = matrix[1:].tobytes()
-            yield text if packed is None else Deflated(text, packed)
+            yield from _deflated(batch[start:end], shapes[start], room)
             done = end
         if done < len(batch):
             yield _render_batch(batch[done:], profile, room)
 
 
 def _alike(batch: Sequence[IntervalDay], shapes: Sequence[_Shape]) -> Iterator[tuple[int, int]]:
-    """Yield where days of one shape and with actual values alone begin and end, if there are enough to be worth it."""
-    keys = [
-        shape if shape.uniform and day.esiid.isdigit() and not (day.statuses and day.statuses.strip(b"A")) else None
-        for day, shape in zip(batch, shapes, strict=True)
-    ]
+    """Yield where days of one shape that can be coded begin and end, if there are enough to be worth it."""
     start = 0
+    keys = (shape if shape.uniform and day.esiid.isdigit() else None for day, shape in zip(batch, shapes, strict=True))
     for key, run in groupby(keys):
         end = start + sum(1 for _ in run)
         if key is not None and end - start >= _WORTH_CODING:
             yield start, end
         start = end
+
+
+def _deflated(days: Sequence[IntervalDay], shape: _Shape, room: npt.NDArray[np.uint8]) -> Iterator[bytes | Deflated]:
+    """Yield days of one shape: with their deflate but for those that have estimates, and the first."""
+    matrix = _lay_out(days, shape, room)
+    values = np.frombuffer(b"".join([day.values for day in days]), "<i4").reshape(-1, shape.intervals)
+    coded = coded_days(_form(shape), matrix, values)
+    start = 0
+    for follows, run in groupby(_following(days)):
+        end = start + sum(1 for _ in run)
+        text = matrix[start:end].tobytes()
+        yield Deflated(text, coded.block(start, end)) if follows and coded else text
+        start = end
+
+
+def _following(days: Sequence[IntervalDay]) -> Iterator[bool]:
+    """Yield whether all of a day's values are actual, and so is the last one of the day before."""
+    before = b"E"
+    for day in days:
+        letters = day.statuses or b"A"
+        yield before == b"A" and not letters.strip(b"A")
+        before = letters[-1:]
 
 
 def _render_batch(batch: Sequence[IntervalDay], profile: Profile, room: npt.NDArray[np.uint8]) -> bytes:

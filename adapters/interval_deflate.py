@@ -21,7 +21,7 @@ from adapters.deflate_code import BlockCode, Item, Literal, Match, Varying, bloc
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Form", "deflate_days"]
+__all__ = ["CodedDays", "Form", "coded_days"]
 
 _VALUES: Final = 10_000
 _VALUE: Final = 5  # characters: 0.290
@@ -65,28 +65,39 @@ class _Special(NamedTuple):
     digits: npt.NDArray[np.uint8]
 
 
-def deflate_days(form: Form, text: npt.NDArray[np.uint8], values: npt.NDArray[np.int32]) -> bytes | None:
-    """Return days in deflate, whole bytes of whole blocks, none of them the last; None where the form has no code.
+class CodedDays(NamedTuple):
+    """Days of one form in deflate, each in as many bytes."""
 
-    *text* is (days, lines, width): the plain characters; *values* are (days, lines), in Wh, below 10,000. The day
-    before the first of them, of the same form, must be the text right before them.
+    packer: _Packer
+    #: (days, bytes).
+    bytes: npt.NDArray[np.uint8]
+
+    def block(self, start: int, end: int) -> bytes:
+        """Return some of the days as whole bytes of whole blocks, none of them the last."""
+        return self.packer.head + self.bytes[start:end].tobytes() + self.packer.tail
+
+
+def coded_days(form: Form, text: npt.NDArray[np.uint8], values: npt.NDArray[np.int32]) -> CodedDays | None:
+    """Return days in deflate; None where the form has no code.
+
+    *text* is (days, lines, width): the plain characters; *values* are (days, lines), in Wh, below 10,000. What is
+    returned of a day may be used where every value of it is actual, and where the text right before it is that of a day
+    of the same form of which the last value is actual.
     """
     packer = _packer(form)
     if packer is None:
         return None
-    special = {line: _special_line(one, text[:, line]) for line, one in packer.special}
     usual = packer.usual.take(values)
-    size = packer.usual.dtype.itemsize
-    rows = usual.view(np.uint8).reshape(len(values), form.lines, size)
+    rows = usual.view(np.uint8).reshape(len(values), form.lines, packer.usual.dtype.itemsize)
     pieces: list[npt.NDArray[np.uint8]] = []
     begin = 0
-    for line, packed in special.items():
+    for line, special in packer.special:
         if line > begin:
             pieces.append(rows[:, begin:line].reshape(len(values), -1))
-        pieces.append(packed)
+        pieces.append(_special_line(special, text[:, line]))
         begin = line + 1
     pieces.append(rows[:, begin:].reshape(len(values), -1))
-    return packer.head + np.concatenate(pieces, axis=1).tobytes() + packer.tail
+    return CodedDays(packer, np.concatenate(pieces, axis=1))
 
 
 def _special_line(special: _Special, text: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
