@@ -94,12 +94,12 @@ def render(days: Iterable[IntervalDay], named: Callable[[str, date], Companies])
     out. Raises `UnwritableRecordError` at the first day that is not whole; what was yielded must then be thrown away.
     """
     rest = iter(days)
-    pairs: dict[Companies, str] = {}
+    around: _Around = {}
     while batch := list(islice(rest, _RECORDS_AT_ONCE)):
         texts = []
         for _, alike in groupby(batch, key=lambda day: len(day.values)):
             some = list(alike)
-            headers = [_stored_header(day, named, pairs) for day in some]
+            headers = [_stored_header(day, named, around) for day in some]
             values = np.frombuffer(b"".join([day.values for day in some]), "<i4").reshape(len(some), -1)
             texts.append(_lay_out(headers, values, [day.statuses for day in some]))
         yield texts[0] if len(texts) == 1 else b"".join(texts)
@@ -227,19 +227,31 @@ def _header(record: LseRecord) -> str:
     )
 
 
-def _stored_header(day: IntervalDay, named: Callable[[str, date], Companies], pairs: dict[Companies, str]) -> str:
+def _stored_header(day: IntervalDay, named: Callable[[str, date], Companies], around: _Around) -> str:
     esiid, channel, on, revised, values, statuses = day
-    intervals, odd = divmod(len(values), 4)
-    _check_day(esiid, channel, on, 0 if odd else intervals, statuses)
+    if statuses is not None:
+        _check_day(esiid, channel, on, len(values) // 4, statuses)
     if not (esiid.isascii() and esiid.isalnum()):
         raise UnwritableRecordError(f"{esiid[:64]!r}: an ESI ID has letters and digits")
     companies = named(esiid, on)
-    if companies not in pairs:
-        _check_texts(esiid, *companies)
-        pairs[companies] = _pairs(companies)
-    date_text, created = _compact(on), _central(revised)
-    transaction = f"{esiid}{channel}{date_text}{created}"
-    return _rows(esiid, channel, date_text, ",", transaction, f"{created},M", pairs[companies])
+    key = (channel, on, revised, len(values), companies)
+    before, after = around.get(key) or around.setdefault(key, _stored_around(day, companies))
+    return f"00000001,{esiid}{before}{esiid}{after}"
+
+
+#: What stands between and after the two ESI IDs of a header: of days alike in all but their ESI ID and values.
+_Around = dict[tuple[int, "date", "datetime", int, Companies], tuple[str, str]]
+
+
+def _stored_around(day: IntervalDay, companies: Companies) -> tuple[str, str]:
+    intervals, odd = divmod(len(day.values), 4)
+    _check_day(day.esiid, day.channel, day.day, 0 if odd else intervals, None)
+    _check_texts(day.esiid, *companies)
+    mark, on, created = "\0", _compact(day.day), f"{day.revised.astimezone(CENTRAL):%Y%m%d%H%M%S}"
+    transaction = f"{mark}{day.channel}{on}{created}"
+    whole = _rows(mark, day.channel, on, ",", transaction, f"{created},M", _pairs(companies))
+    _, before, after = whole.split(mark)
+    return before, after
 
 
 def _rows(esiid: str, channel: int, day: str, readings: str, transaction: str, created: str, pairs: str) -> str:
@@ -260,8 +272,3 @@ def _reading(kwh: Decimal | None) -> str:
 @lru_cache(maxsize=8192)
 def _compact(day: date) -> str:
     return day.isoformat().replace("-", "")
-
-
-@lru_cache(maxsize=8192)
-def _central(instant: datetime) -> str:
-    return f"{instant.astimezone(CENTRAL):%Y%m%d%H%M%S}"

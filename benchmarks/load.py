@@ -274,7 +274,7 @@ def take_in(sandbox: Sandbox, url: str, files: int, processes: int, timeout: flo
     hub = sandbox.hub()
     with hub.store.read() as connection:
         before = {row.number for row in connection.execute(select(load.c.number))}
-    cpu = _children_cpu()
+    cpu = children_cpu()
     began = time.perf_counter()
     with (sandbox.folder / "intake.log").open("ab") as log:
         command = [sys.executable, "-m", "smt_ws.cli", "--settings", str(sandbox.settings_file), "intake"]
@@ -307,10 +307,11 @@ def take_in(sandbox: Sandbox, url: str, files: int, processes: int, timeout: flo
             process.wait(60)
     hub.store.close()
     counts = [sum(getattr(row, name) for row in rows) for name in ("loaded", "replaced", "unchanged")]
-    return Took(took, _children_cpu() - cpu, watch.store_cpu, watch.highest, (counts[0], counts[1], counts[2]))
+    return Took(took, children_cpu() - cpu, watch.store_cpu, watch.highest, (counts[0], counts[1], counts[2]))
 
 
-def _children_cpu() -> float:
+def children_cpu() -> float:
+    """Processor seconds of the processes that were started here and have ended."""
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
 

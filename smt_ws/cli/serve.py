@@ -143,6 +143,7 @@ def work(hub: Hub, once: bool, small: bool) -> None:
     """
     _begin("work")
     from smt_ws.orders import work as worker
+    from smt_ws.serve.garbage import collect_rarely
     from smt_ws.serve.handlers import handlers_of
     from smt_ws.store.revision import require_current
 
@@ -152,6 +153,7 @@ def work(hub: Hub, once: bool, small: bool) -> None:
         while worker.work_once(hub, worker="once", handlers=handlers):
             pass
         return
+    collect_rarely()
     worker.work(hub, stop=_stop_event(), handlers=handlers, small_only=small)
 
 

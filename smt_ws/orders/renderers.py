@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from types import MappingProxyType
@@ -89,11 +90,14 @@ def _interval_xml(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes]:
 
 
 def _interval_lse(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes]:
-    parties = issue.parties
+    of, receiver = issue.parties.of, issue.receiver
+
+    @cache
+    def companies(tdsp: str, rep: str | None) -> lse_write.Companies:
+        return lse_write.Companies(tdsp, tdsp, receiver, rep)
 
     def named(esiid: str, day: date) -> lse_write.Companies:
-        tdsp = parties.tdsp(esiid)
-        return lse_write.Companies(tdsp, tdsp, issue.receiver, parties.rep(esiid, day))
+        return companies(*of(esiid, day))
 
     return lse_write.render(days, named)
 

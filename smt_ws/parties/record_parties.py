@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
-from smt_ws.parties.rules import Spell
 from smt_ws.parties.tables import company_duns, premise, rep_of_record
 from smt_ws.store.dialect import among
 
@@ -25,36 +24,33 @@ class RecordParties:
         self._connection = connection
         self._premise_ids = sorted(set(premise_ids))
         self._company_id = company_id
-        self._wires: dict[str, str] | None = None
-        self._services: dict[str, list[Spell]] = {}
+        #: By ESI ID: the TDSP, and the company's services as REP of record: DUNS number, first day, last day.
+        self._known: dict[str, tuple[str, tuple[tuple[str, date, date | None], ...]]] | None = None
 
-    def tdsp(self, esiid: str) -> str:
-        """DUNS number of the TDSP on whose wires the premise is."""
-        return self._read()[esiid]
+    def of(self, esiid: str, day: date) -> tuple[str, str | None]:
+        """DUNS number of the TDSP on whose wires the premise is, and that under which the company served it on *day*.
 
-    def rep(self, esiid: str, day: date) -> str | None:
-        """DUNS number under which the company was REP of record on *day*; None where it was not."""
-        self._read()
-        for spell in self._services.get(esiid, ()):
-            if spell.first <= day and (spell.last is None or day <= spell.last):
-                return spell.who
-        return None
+        None where the company was not its REP of record. Raises KeyError for a premise of another file.
+        """
+        tdsp, services = (self._known or self._read())[esiid]
+        for duns, first, last in services:
+            if first <= day and (last is None or day <= last):
+                return tdsp, duns
+        return tdsp, None
 
-    def _read(self) -> dict[str, str]:
-        if self._wires is not None:
-            return self._wires
-        self._wires = {}
+    def _read(self) -> dict[str, tuple[str, tuple[tuple[str, date, date | None], ...]]]:
         own = select(company_duns.c.duns).where(company_duns.c.company_id == self._company_id)
-        premises = select(premise.c.esiid, premise.c.tdsp_duns).where(
-            among(self._connection, premise.c.id, self._premise_ids)
-        )
-        self._wires = {row.esiid: row.tdsp_duns for row in self._connection.execute(premises)}
         of = rep_of_record.c
-        served = (
-            select(premise.c.esiid, of.from_day, of.to_day, of.duns)
-            .join(premise, premise.c.id == of.premise_id)
-            .where(among(self._connection, of.premise_id, self._premise_ids), of.duns.in_(own))
-        )
-        for esiid, first, last, duns in self._connection.execute(served):
-            self._services.setdefault(esiid, []).append(Spell(first, last, duns))
-        return self._wires
+        served = and_(of.premise_id == premise.c.id, of.duns.in_(own))
+        rows = self._connection.execute(
+            select(premise.c.esiid, premise.c.tdsp_duns, of.duns, of.from_day, of.to_day)
+            .select_from(premise)
+            .outerjoin(rep_of_record, served)
+            .where(among(self._connection, premise.c.id, self._premise_ids))
+        ).all()
+        known: dict[str, tuple[str, tuple[tuple[str, date, date | None], ...]]] = {}
+        for esiid, tdsp, duns, first, last in rows:
+            before = known[esiid][1] if esiid in known else ()
+            known[esiid] = (tdsp, before if duns is None else (*before, (duns, first, last)))
+        self._known = known
+        return known

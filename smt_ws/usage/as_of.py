@@ -41,7 +41,7 @@ _POSTGRESQL: Final = """
 SELECT s.position::int4, (d.operating_day - DATE '1970-01-01')::int4, d.channel, d.load_number, {columns}
 FROM (
     SELECT ordinal - 1 AS position, premise_id, DATE '1970-01-01' + a AS first_day, DATE '1970-01-01' + b AS last_day
-    FROM unnest(%(premises)s::int8[], %(firsts)s::int4[], %(lasts)s::int4[])
+    FROM unnest(%(premises)s::text::int8[], %(firsts)s::text::int4[], %(lasts)s::text::int4[])
         WITH ORDINALITY AS asked (premise_id, a, b, ordinal)
 ) s
 CROSS JOIN LATERAL (
@@ -155,7 +155,8 @@ class StoredRows(Generic[Row]):
         if is_postgresql(self._connection):
             driver: Any = self._connection.connection.driver_connection
             with driver.cursor(binary=True) as cursor:
-                cursor.execute("SELECT id, esiid FROM premise WHERE id = ANY (%s::int8[])", [list(premise_ids)])
+                wanted = _array(np.array(premise_ids, np.int64))
+                cursor.execute("SELECT id, esiid FROM premise WHERE id = ANY (%s::text::int8[])", [wanted])
                 return dict(cursor.fetchall())
         found = self._connection.execute(
             text("SELECT p.id, p.esiid FROM json_each(:ids) s CROSS JOIN premise p ON p.id = s.value"),
@@ -205,9 +206,9 @@ def _read_postgresql(
                 history=history,
             ),
             {
-                "premises": chunk["premise_id"].tolist(),
-                "firsts": chunk["first_day"].astype(np.int64).tolist(),
-                "lasts": chunk["last_day"].astype(np.int64).tolist(),
+                "premises": _array(chunk["premise_id"]),
+                "firsts": _array(chunk["first_day"].astype(np.int64)),
+                "lasts": _array(chunk["last_day"].astype(np.int64)),
                 "channels": list(channels),
                 "first": chunk["first_day"].min().item(),
                 "last": chunk["last_day"].max().item(),
@@ -217,6 +218,11 @@ def _read_postgresql(
         )
         rows: list[Any] = cursor.fetchall()
         return rows
+
+
+def _array(numbers: NDArray[np.int64]) -> str:
+    """Written out as PostgreSQL reads an array: the driver would write it item by item, four times as slowly."""
+    return f"{{{','.join(map(str, numbers.tolist()))}}}"
 
 
 def _read_sqlite(
