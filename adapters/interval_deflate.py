@@ -69,12 +69,12 @@ class CodedDays(NamedTuple):
     """Days of one form in deflate, each in as many bytes."""
 
     packer: _Packer
-    #: (days, bytes).
-    bytes: npt.NDArray[np.uint8]
+    #: (days, bytes of a day).
+    rows: npt.NDArray[np.uint8]
 
     def block(self, start: int, end: int) -> bytes:
         """Return some of the days as whole bytes of whole blocks, none of them the last."""
-        return self.packer.head + self.bytes[start:end].tobytes() + self.packer.tail
+        return self.packer.head + self.rows[start:end].tobytes() + self.packer.tail
 
 
 def coded_days(form: Form, text: npt.NDArray[np.uint8], values: npt.NDArray[np.int32]) -> CodedDays | None:
