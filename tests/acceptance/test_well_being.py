@@ -126,6 +126,37 @@ def test_who_asked_what_is_missing_is_in_the_audit_log(hub: Any, caller: WireCli
     assert len(line.certificate_sha256) == 64
 
 
+def test_who_was_told_how_an_order_ended_is_in_the_audit_log(hub: Any, caller: WireClient) -> None:
+    """P7: of an order of one ESI ID it says whether there is usage. What was asked is told along (R6)."""
+    options = "<m:version>A</m:version><m:readingType>C</m:readingType>"
+    number = caller.call(usage([NOBODY], options=options, trans_id="told")).text("correlationId")
+    assert number is not None
+
+    def told() -> Any:
+        answer = caller.call(get_status(number), service="ReportRequestStatus")
+        return answer if "COMPLETE" in (answer.text("status") or "") else None
+
+    answer = wait_for(told)
+    assert [answer.text(name) for name in ("requestTransId", "version", "readingType", "failure")] == [
+        "told", "A", "C", None
+    ]  # fmt: skip
+    listing = (
+        f'<m:ListRequests xmlns:m="urn:smt-ws:ReportRequestStatus:1">{header()}'
+        "<m:fromDate>11/20/2026</m:fromDate><m:toDate>11/21/2026</m:toDate></m:ListRequests>"
+    )
+    assert caller.call(listing, service="ReportRequestStatus").status == 200
+    own = hub.sandbox.hub()
+    with own.store.read() as connection:
+        lines = connection.execute(
+            select(audit_log).where(audit_log.c.event.in_(["order:status:shown", "order:list:shown"]))
+        ).all()
+    own.store.close()
+    shown = [line for line in lines if line.object == f"order:{number}"]
+    assert [line.details["days_excepted"] for line in shown] == [3]
+    assert any(line.event == "order:list:shown" and line.details["orders"] > 0 for line in lines)
+    assert {(line.address, len(line.certificate_sha256)) for line in shown} == {("127.0.0.1", 64)}
+
+
 def test_the_audit_log_of_a_running_hub_can_be_sealed_and_verified(hub: Any) -> None:
     own = hub.sandbox.hub()
     audit_chain.seal(own.store)
