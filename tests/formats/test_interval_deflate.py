@@ -94,8 +94,11 @@ def runs_of_days(draw: st.DrawFn) -> list[IntervalDay]:
         channel = draw(st.sampled_from([1, 4]))
         for n in range(draw(st.integers(1, 12))):
             day = first + timedelta(days=n)
-            odd = draw(st.sampled_from([None, None, None, None, None, None, "large", b"A", b"E", b"M"]))
-            letters = odd * intervals_in(day) if isinstance(odd, bytes) else None
+            odd = draw(st.sampled_from([*[None] * 7, "large", b"A", b"E", b"M", "first", "last"]))
+            count = intervals_in(day)
+            letters = odd * count if isinstance(odd, bytes) else None
+            if odd in ("first", "last"):
+                letters = (b"E" + b"A" * (count - 1))[:: 1 if odd == "first" else -1]
             most = 30_000_000 if odd == "large" else draw(st.sampled_from([0, 9, 9_999]))
             days.append(a_day(day, esiid=esiid, channel=channel, statuses=letters, most=most))
     return days
