@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fresh_schema import fresh_schema
-from storyboard import PostOffice, Stage, free_port
+from storyboard import PostOffice, Stage
 from whole_hub import RunningHub
 
 from smt_ws.sandbox.build import NOW, Sandbox, load_market, make_sandbox
@@ -61,8 +61,8 @@ def staged_hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         if request.param == "postgresql":
             url = stack.enter_context(fresh_schema(request.getfixturevalue("postgresql_server")))
         sandbox = make_sandbox(tmp_path_factory.mktemp("stage") / "sandbox", database=url, ports=(0, 0))
-        port = free_port()
-        office = stack.enter_context(PostOffice().opened(port))
+        office = PostOffice()
+        port = stack.enter_context(office.opened())
         with sandbox.settings_file.open("a") as settings:
             settings.write(f'[mail]\nsmtp_host = "127.0.0.1"\nsmtp_port = {port}\nsmtp_starttls = false\n')
         market = load_market(sandbox, premises=20)

@@ -5,20 +5,21 @@ Letters come over SMTP: to a mail server in the test's own process, which hands 
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import os
-import socket
-from collections.abc import Callable, Iterator
+from asyncio import Server
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from threading import Condition
+from threading import Condition, Thread
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 from whole_hub import LANTERN, RunningHub
 
 from smt_ws.clock import real_now
@@ -26,7 +27,7 @@ from smt_ws.sandbox.build import Sandbox
 from smt_ws.sandbox.customer import Customer
 from smt_ws.sandbox.market import Market
 
-__all__ = ["Person", "PostOffice", "Stage", "free_port", "until"]
+__all__ = ["Person", "PostOffice", "Stage", "until"]
 
 Answer = TypeVar("Answer")
 
@@ -67,13 +68,30 @@ class PostOffice:
             return letter
 
     @contextmanager
-    def opened(self, port: int) -> Iterator[PostOffice]:
-        server = Controller(self, hostname="127.0.0.1", port=port)
-        server.start()
+    def opened(self) -> Iterator[int]:
+        """Take letters at the port that this gives, in a thread of its own."""
+        loop = asyncio.new_event_loop()
+        thread = Thread(target=loop.run_forever, name="post office")
+        thread.start()
+
+        def done(work: Coroutine[Any, Any, Server]) -> Server:
+            return asyncio.run_coroutine_threadsafe(work, loop).result(30)
+
+        async def closed(server: Server) -> Server:
+            server.close()
+            await server.wait_closed()
+            return server
+
         try:
-            yield self
+            server = done(loop.create_server(lambda: SMTP(self, loop=loop), "127.0.0.1", 0))
+            try:
+                yield int(server.sockets[0].getsockname()[1])
+            finally:
+                done(closed(server))
         finally:
-            server.stop(no_assert=True)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(30)
+            loop.close()
 
 
 @dataclass
@@ -129,9 +147,3 @@ def until(ask: Callable[[], Answer], good: Callable[[Answer], bool], *, timeout:
         assert monotonic() < end, f"after {timeout:.0f} s it is still {answer}"
         sleep(0.3)
     return answer
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
