@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
+from smt_ws.han.field_rules import FIELDS
 from smt_ws.han.rules import DeviceEvent
 from smt_ws.han.tables import han_device_history, han_message, han_message_target, han_request
 
@@ -37,7 +38,7 @@ def timings(connection: Connection, *, since: datetime, until: datetime) -> list
 
     By the hub's own clock at both ends: from the moment it answered the requester to the moment it heard of the
     outcome. An add that skipped Meter Ready counts from Device Added; a message that was to begin later counts from
-    when it was sent.
+    when it was sent. Cancellations are not counted: some never leave the hub.
     """
     first_heard = (
         select(han_device_history.c.request_number, func.min(han_device_history.c.at).label("at"))
@@ -57,7 +58,9 @@ def timings(connection: Connection, *, since: datetime, until: datetime) -> list
     messages = (
         select(of.tdsp_duns, han_message.c.accepted_at.label("asked_at"), of.delivered_at.label("at"))
         .join(han_message, han_message.c.number == of.message_number)
-        .where(han_message.c.accepted_at >= since, han_message.c.accepted_at < until)
+        .where(
+            han_message.c.category.in_(FIELDS), han_message.c.accepted_at >= since, han_message.c.accepted_at < until
+        )
     )
     return [
         *_added_up(METER_READY, connection.execute(adds.execution_options(yield_per=10_000))),

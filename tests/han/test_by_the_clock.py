@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from jobs import han as jobs
 from smt_ws.cli.han import han
 from smt_ws.han import errors
+from smt_ws.han.cancel_message import Cancellation, cancel_message
 from smt_ws.han.lifecycle import (
     destroy_install_codes,
     end_waiting_devices,
@@ -127,6 +128,13 @@ def test_how_long_each_tdsp_takes(market: HanMarket) -> None:
     for number in range(10, 20):
         market.clock.advance(timedelta(minutes=1))
         market.told(texts, "CON", number=number)
+    # what is cancelled before it leaves has not been delivered, and a cancellation is no message
+    withdrawn = market.event(range(20, 21)).request_id
+    with market.store.write() as connection:
+        cancel_message(
+            connection, market.rep, withdrawn, Cancellation("t", "svc"), category="CLE",  # type: ignore[arg-type]
+            terms=market.terms, clock=market.clock,
+        )  # fmt: skip
     with market.store.read() as connection:
         found = timings(
             connection, since=market.clock.now() - timedelta(days=1), until=market.clock.now() + timedelta(days=1)
@@ -136,7 +144,7 @@ def test_how_long_each_tdsp_takes(market: HanMarket) -> None:
     assert (ready.done, ready.waiting) == (3, 1)
     assert (ready.half, ready.nine_of_ten, ready.longest) == tuple(timedelta(minutes=m) for m in (20, 30, 30))
     delivered = shown[DELIVERY, ONCOR]
-    assert (delivered.done, delivered.waiting) == (10, 1)
+    assert (delivered.done, delivered.waiting) == (10, 2)
     assert (delivered.half, delivered.nine_of_ten, delivered.longest) == tuple(
         timedelta(minutes=m) for m in (35, 39, 40)
     )

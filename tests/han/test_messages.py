@@ -19,7 +19,7 @@ from smt_ws.han.message_log import COLUMNS, LogRange, LogRow, log_page
 from smt_ws.han.message_status import message_status
 from smt_ws.han.statuses import MessagePost, post_message_statuses
 from smt_ws.han.tables import han_message, han_message_target
-from smt_ws.parties.tables import company
+from smt_ws.parties.tables import company, grants
 
 SOON = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 
@@ -148,6 +148,29 @@ def test_premises_that_cannot_be_sent_to_are_told_and_the_others_get_it_h8(stric
     with pytest.raises(errors.NoEsiidsError):
         market.text([])
     assert market.count(han_message) == 1
+
+
+def test_an_agreement_that_ends_stops_messages_and_devices_stay_a12(strict_market: HanMarket) -> None:
+    market = strict_market
+    for scope in ("device", "device_services"):
+        market.grant(market.csp, scope, range(1, 2))
+    asked = market.ask(who=market.csp)
+    market.hand_over()
+    market.post(asked, "ADDED")
+    before = market.event(who=market.csp, start=SOON + timedelta(hours=5)).request_id
+    market.hand_over()
+    market.clock.advance(timedelta(minutes=1))
+    with market.store.write() as connection:
+        connection.execute(grants.update().values(ended_at=market.clock.now()))
+    with pytest.raises(errors.NoServicesAgreementError):
+        market.text(who=market.csp)
+    with pytest.raises(errors.NoDeviceAgreementError):
+        market.ask(device=2, who=market.csp)
+    assert market.state() == "Device Added"
+    # what was sent in its time is seen on, and may be taken back: that ends control
+    with market.store.read() as connection:
+        assert message_status(connection, market.csp, before).counts
+    assert cancelled(market, before, "CLE", who=market.csp).premises == 1
 
 
 def test_every_kind_of_message_reaches_the_device_as_its_sep_frame_h4(market: HanMarket) -> None:
