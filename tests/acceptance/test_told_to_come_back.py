@@ -58,7 +58,7 @@ def beside(hub: Any, folder: Path, **settings: str) -> Iterator[Beside]:
         yield Beside(WireClient(hub.sandbox, own), health_port)
 
 
-def until(true: Callable[[], Any], seconds: float = 60) -> None:
+def until(true: Callable[[], Any], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
