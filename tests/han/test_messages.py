@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from adapters import sep
 from smt_ws.errors import HubError
-from smt_ws.han import errors, handover, send
+from smt_ws.han import errors, handover, message_log, send
+from smt_ws.han import message_status as message_status_of
 from smt_ws.han.cancel_message import Cancellation, cancel_all, cancel_message
 from smt_ws.han.handover import Taken
 from smt_ws.han.message_log import COLUMNS, LogRange, LogRow, log_page
@@ -228,6 +229,33 @@ def test_the_state_does_not_depend_on_the_order_of_statuses_h5(market: HanMarket
     }  # fmt: skip
     assert at.state.value == "COMPLETED"
     assert len(log(market)) == 11
+
+
+def test_the_log_and_the_status_come_by_pages_that_add_up_h6(
+    market: HanMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_log, "PAGE", 3)
+    monkeypatch.setattr(message_status_of, "PAGE", 3)
+    market.devices_put(range(1, 8))
+    text = market.text(range(1, 8)).request_id
+    market.hand_over()
+    day = date(2026, 11, 20)
+    rows, homes = [], []
+    for page, more in ((1, True), (2, True), (3, False), (4, False)):
+        with market.store.write() as connection:
+            found = log_page(
+                connection, market.rep, LogRange(day, day), page=page, terms=market.terms, clock=market.clock  # type: ignore[arg-type]
+            )  # fmt: skip
+            stands = message_status(connection, market.rep, text, page=page)  # type: ignore[arg-type]
+        assert (found.more, stands.more) == (more, more)
+        rows += found.rows
+        homes += [one.esiid for one in stands.premises]
+        # the roll-up is of all homes, on every page
+        assert {state.value: number for state, number in stands.counts.items()} == {"SENT": 7}
+    numbers = [row.status_id for row in rows]
+    assert numbers == sorted(numbers)
+    assert (len(rows), len({row.esiid for row in rows})) == (7, 7)
+    assert sorted(homes) == [esiid(number) for number in range(1, 8)]
 
 
 def test_posts_that_cannot_be_taken_are_answered_each_for_itself_h7(market: HanMarket) -> None:
