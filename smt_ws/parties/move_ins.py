@@ -19,6 +19,7 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 
 from smt_ws.clock import CENTRAL
 from smt_ws.parties.tables import grants, occupancy
+from smt_ws.store import audit
 from smt_ws.store.dialect import among
 
 __all__ = ["day_begins", "keep_to_stays"]
@@ -29,10 +30,11 @@ def day_begins(day: date) -> datetime:
     return datetime.combine(day, time(), CENTRAL).astimezone(UTC)
 
 
-def keep_to_stays(connection: Connection, premises: Collection[int], *, now: datetime) -> int:
+def keep_to_stays(connection: Connection, premises: Collection[int], *, load_number: int, now: datetime) -> int:
     """Cut the open grants at these *premises* to the stay in which each was granted; returns how many were changed.
 
-    *now* is business time; a grant that ends does so at that moment, or later, never before it.
+    The load *load_number* has told of moves there, and is named in the audit log (P7). *now* is business time; a grant
+    that ends does so at that moment, or later, never before it.
     """
     if not premises:
         return 0
@@ -60,6 +62,14 @@ def keep_to_stays(connection: Connection, premises: Collection[int], *, now: dat
             .where(grants.c.premise_id == bindparam("at"), grants.c.id == bindparam("which"))
             .values(from_day=bindparam("first"), to_day=bindparam("last"), ended_at=bindparam("ends")),
             changed,
+        )
+        audit.record(
+            connection,
+            audit.Event.GRANTS_CUT,
+            actor="hub:load",
+            at=now,
+            object=f"load:{load_number}",
+            details={"grants": len(changed)},
         )
     return len(changed)
 

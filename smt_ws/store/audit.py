@@ -54,6 +54,7 @@ class Event(StrEnum):
     AGREEMENT_EXPIRED = "agreement:expire:done"
     AGREEMENT_MOVED_OUT = "agreement:move_out:done"
     AGREEMENT_RELEASED = "agreement:release:done"
+    GRANTS_CUT = "grants:move_in:cut"
     AGREEMENT_REMOVED = "agreement:retention:removed"
     AGREEMENTS_SHOWN = "agreement:list:shown"
     SUBSCRIPTION_BEGUN = "subscription:begin:done"

@@ -105,7 +105,7 @@ def take_in(
     assert apply is not None, f"the rows of {kind} files are not taken in here"
     applied = apply(opened.connection, good, load_number=opened.number, tdsp_duns=sender)
     if kind == "occupancy":
-        keep_to_stays(opened.connection, applied.premises, now=now)
+        keep_to_stays(opened.connection, applied.premises, load_number=opened.number, now=now)
     findings += [
         Finding(reject.line, reject.esiid, None, None, reject.code, Severity.REJECT, reject.reason)
         for reject in applied.rejects

@@ -18,6 +18,8 @@ from smt_ws.agreements.rules import Kind, Purpose
 from smt_ws.parties.access import authorise
 from smt_ws.parties.account_tables import account_meter
 from smt_ws.parties.tables import grants
+from smt_ws.store.audit import Event
+from smt_ws.store.tables import audit_log
 from smt_ws.usage.load import load_file
 
 ROSA = Customer(registered=True, email="rosa@customer.example")
@@ -77,6 +79,10 @@ def test_a_move_in_told_before_its_day_closes_the_agreement_at_that_midnight(tow
     """No night's work in between: the load has set the end; the days before the move stay the customer's own."""
     number = accepted(town, 0, kind=Kind.ONGOING, customer=ROSA, account_id=rosa)
     told((0, date(2026, 12, 1)))
+    with town.store.read() as connection:
+        (line,) = connection.execute(select(audit_log).where(audit_log.c.event == Event.GRANTS_CUT.value))
+    assert (line.actor, line.details) == ("hub:load", {"grants": 1}), "P7"
+    assert line.object.startswith("load:")
     november, december = date(2026, 11, 1), date(2026, 12, 31)
     assert days_open(town, 0, november, december) == [(november, date(2026, 11, 30))]
     assert town.open_grants(number, at=datetime(2026, 12, 1, 5, 59, tzinfo=UTC)) == {(0, "energy_data")}
