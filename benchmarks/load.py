@@ -250,7 +250,7 @@ class Watch(threading.Thread):
                 self.highest = max(self.highest, sum(_pss(process.pid) for process in self.processes))
                 if store is not None:
                     named = store.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (NAME,))
-                    self.ticks |= {pid: _ticks(pid) or self.ticks.get(pid, 0) for (pid,) in named}
+                    self.ticks |= {pid: ticks(pid) or self.ticks.get(pid, 0) for (pid,) in named}
 
 
 def _pss(pid: int) -> int:
@@ -261,7 +261,8 @@ def _pss(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
 
 
-def _ticks(pid: int) -> int:
+def ticks(pid: int) -> int:
+    """Clock ticks of processor time that a process has used; 0 where it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:

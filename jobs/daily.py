@@ -15,7 +15,7 @@ from smt_ws.usage.loads import sweep_dead_loads
 
 __all__ = ["forget_answers", "forget_effects", "post_new_data", "remove_expired_files", "sweep_files", "sweep_loads"]
 
-#: Temporary files that nobody has written to for so long belong to no living worker.
+#: Temporary files that nobody has written to for so long belong to no living process.
 ABANDONED_AFTER = timedelta(hours=6)
 #: How long outbox rows that were carried out stay to be looked at.
 KEEP_DONE_EFFECTS = timedelta(days=7)
@@ -51,10 +51,12 @@ def sweep_loads(hub: Hub, _for_date: date) -> str:
 
 
 def sweep_files(hub: Hub, _for_date: date) -> str:
-    """Remove temporary files that killed workers left behind."""
+    """Remove temporary files that killed processes left behind."""
     older_than = real_now() - ABANDONED_AFTER
     site = hub.settings.ftps.root
-    folders = [hub.settings.work_folder, *site.glob("*/adhoc"), *site.glob("*/daily"), *site.glob("*/reports")]
+    folders = [hub.settings.work_folder]
+    # in an inbox: an upload whose FTPS process was killed
+    folders += [path for name in ("adhoc", "daily", "reports", "inbox") for path in site.glob(f"*/{name}")]
     folders += hub.settings.intake.archive.glob("*/*")
     removed = [path for folder in folders if folder.is_dir() for path in publishing.sweep(folder, older_than)]
     return f"{len(removed)} left-over files removed"

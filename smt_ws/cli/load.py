@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
 
 from smt_ws.hub import Hub
 from smt_ws.usage.activity import Activity, write_report
@@ -20,6 +19,7 @@ __all__ = ["load"]
 
 #: Findings shown on the terminal for each file; the report has them all.
 _SHOWN = 5
+_COUNTS = ("loaded", "replaced", "unchanged", "rejected", "flagged")
 
 
 @click.command()
@@ -79,39 +79,33 @@ def load(
             activities.append(activity)
             if reports is not None:
                 write_report(activity, reports)
-    _print(activities)
+    for activity in activities:
+        _tell(activity)
+    if len(activities) > 1:
+        click.echo(_sum(activities))
     if any(activity.outcome == "refused" for activity in activities):
         raise click.exceptions.Exit(1)
 
 
-def _print(activities: Sequence[Activity]) -> None:
-    names = ("loaded", "replaced", "unchanged", "rejected", "flagged")
-    table = Table(
-        Column("file", overflow="fold"),
-        Column("outcome", no_wrap=True, min_width=8),
-        Column("load", no_wrap=True, justify="right"),
-        *(Column(name, justify="right") for name in names),
-        Column("s", no_wrap=True, justify="right"),
-        show_footer=len(activities) > 1,
-    )
-    for activity in activities:
-        table.add_row(
-            activity.file_name,
-            activity.outcome,
-            str(activity.load_number or ""),
-            *(f"{getattr(activity.tally, name):,}" for name in names),
-            f"{activity.seconds:.2f}",
-        )
-    table.columns[0].footer = f"{len(activities)} files"
-    for column, name in zip(table.columns[3:8], names, strict=True):
-        column.footer = f"{sum(getattr(activity.tally, name) for activity in activities):,}"
-    Console().print(table)
-    for activity in activities:
-        if activity.outcome == "refused":
-            click.echo(f"{activity.file_name}: {activity.code}: {activity.reason}")
-        for rule, count in sorted(activity.by_rule().items()):
-            click.echo(f"{activity.file_name}: {rule}: {count:,}")
-        for finding in activity.findings[:_SHOWN]:
-            click.echo(f"  line {finding.line}: {finding.rule}: {finding.reason}")
-        if len(activity.findings) > _SHOWN:
-            click.echo(f"  … and {len(activity.findings) - _SHOWN:,} more; --reports FOLDER writes them all")
+def _tell(activity: Activity) -> None:
+    """What became of a file, and what was found in it."""
+    counts = ", ".join(f"{getattr(activity.tally, name):,} {name}" for name in _COUNTS)
+    under = "" if activity.load_number is None else f" as load {activity.load_number}"
+    click.echo(f"{activity.file_name}: {activity.outcome}{under} in {activity.seconds:.2f} s")
+    if activity.outcome == "refused":
+        click.echo(f"  {activity.code}: {activity.reason}")
+        return
+    click.echo(f"  {counts}")
+    for rule, count in sorted(activity.by_rule().items()):
+        click.echo(f"  {rule}: {count:,}")
+    for finding in activity.findings[:_SHOWN]:
+        about = " ".join(str(part) for part in (finding.esiid, finding.day) if part)
+        click.echo(f"  line {finding.line}: {finding.severity.value}: {finding.rule}: {about}: {finding.reason}")
+    if len(activity.findings) > _SHOWN:
+        click.echo(f"  … and {len(activity.findings) - _SHOWN:,} more; --reports FOLDER writes them all")
+
+
+def _sum(activities: Sequence[Activity]) -> str:
+    counts = (f"{sum(getattr(activity.tally, name) for activity in activities):,} {name}" for name in _COUNTS)
+    refused = sum(activity.outcome == "refused" for activity in activities)
+    return f"{len(activities)} files, {refused} refused: {', '.join(counts)}"

@@ -338,7 +338,7 @@ def _facts(
     if repeated:
         facts.append(("DUPLICATE_IN_FILE", f"channel {channel} of {day} came before in this file; the first counts"))
     facts += when(premise, day=day, today=today)
-    strangers = [duns for duns in named if duns and duns != sender and duns[:9] != sender[:9]]
+    strangers = dict.fromkeys(duns for duns in named if duns and duns[:9] != sender[:9])
     if strangers:
         facts.append(("METER_IDENTIFICATION", f"row 30 names {', '.join(strangers)}; the TDSP is {premise.tdsp_duns}"))
     if rounded:

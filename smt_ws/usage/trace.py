@@ -107,7 +107,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Trace:
-    """All that the store knows of one ESI ID and day; versions of each channel from the first to the latest."""
+    """All that the store knows of one ESI ID and day; consumption first, of each channel the first version first."""
 
     place: Place
     day: date
@@ -165,7 +165,7 @@ def _versions(connection: Connection, current: Table, history: Table, premise_id
     return connection.execute(
         select(both, *_ORIGIN)
         .join(load, load.c.number == both.c.load_number)
-        .order_by(both.c.channel, both.c.load_number)
+        .order_by(both.c.channel.desc(), both.c.load_number)
     )
 
 

@@ -65,7 +65,7 @@ def test_the_line_of_an_interval_day_is_that_of_its_record_in_every_form(
     plain = lse_file("a", *days)
     file = plain if form == "plain" else zipped(plain)
     take_in(hub, sealed(file) if "OpenPGP" in form else file)
-    expected = [line_that_begins(plain, f"00000001,{esiid(2)},{channel},20261111") for channel in (1, 4)]
+    expected = [line_that_begins(plain, f"00000001,{esiid(2)},{channel},20261111") for channel in (4, 1)]
     assert found(hub, 2, DayVersion, NEXT) == expected
     # the register reads of row two stand in the same record
     assert found(hub, 2, ReadVersion, NEXT) == expected
@@ -106,7 +106,7 @@ def test_lines_of_register_reads_and_bills(hub: Hub, tmp_path: Path) -> None:
     )
     for file in (reads, bills):
         take_in(hub, file)
-    assert found(hub, 2, ReadVersion, NEXT) == [9, 8], "generation, consumption"
+    assert found(hub, 2, ReadVersion, NEXT) == [8, 9], "consumption, generation"
     assert found(hub, 2, BillVersion) == [5], "the last row is what the load brought"
 
 

@@ -38,7 +38,8 @@ def test_u4_the_activity_report_has_every_rejection_with_its_line_and_reason(
     file = lse_file("a", day_of(1, DAY), day_of(9, DAY), day_of(2, DAY, statuses=marked(DAY, b"M", 0)))
     result = run(file, "--reports", tmp_path / "reports")
     assert result.exit_code == 0
-    assert "ESIID_UNKNOWN: 1" in result.output
+    assert "  2 loaded, 0 replaced, 0 unchanged, 1 rejected, 1 flagged\n  ESIID_UNKNOWN: 1\n" in result.output
+    assert f"  line 30: reject: ESIID_UNKNOWN: {esiid(9)} 2026-11-10: no premise has" in result.output
     (report,) = (tmp_path / "reports").iterdir()
     with report.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -74,8 +75,10 @@ def test_a_refused_file_does_not_stop_the_others_but_the_exit_code_tells(
     add_premises(store, 1)
     result = run(tmp_path / "absent.lse", lse_file("a", day_of(1, DAY)))
     assert result.exit_code == 1
+    assert "absent.lse: refused in " in result.output
     assert "FILE_UNREADABLE" in result.output
-    assert "loaded" in result.output
+    assert "a.lse: loaded as load 1 in " in result.output
+    assert "2 files, 1 refused: 1 loaded, 0 replaced" in result.output
 
 
 def test_u8_unprovisioned_days_are_taken_on_request(
