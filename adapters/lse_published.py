@@ -198,6 +198,8 @@ def _part(lines: Lines, begin: Places, end: Places, judge: Callable[[str], Any])
 def _readings(lines: Lines, before: Places, end: Places, good: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Read the register readings between stops, in Wh; a record is no longer *good* where that is not a number."""
     width = end - before - 1
+    if not width.any():
+        return np.full(len(width), NOT_GIVEN, np.int64)
     last = thousandths(lines, end, np.minimum(width, 8))
     found = last.number.astype(np.int64)
     understood = last.understood

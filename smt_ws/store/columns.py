@@ -19,8 +19,8 @@ __all__ = ["Columns", "Joined", "Nullable", "copy_columns", "fetch_columns", "ro
 
 _HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END: Final = b"\xff\xff"
-#: Rows put together at once: a few MB.
-_AT_ONCE: Final = 8192
+#: Rows put together at once: about a MB.
+_AT_ONCE: Final = 2048
 #: How PostgreSQL counts days.
 _DAY_NOUGHT: Final = np.datetime64("2000-01-01", "D")
 _WIRE: Final = {"BIGINT": ">i8", "INTEGER": ">i4", "SMALLINT": ">i2", "DATE": ">i4"}
