@@ -184,15 +184,17 @@ def _with_headers(lines: Lines, rows: Places, block: Block, first_line: int) -> 
 def _part(lines: Lines, begin: Places, end: Places, judge: Callable[[str], Any]) -> _Part:
     """Judge each different text between these places once."""
     words = lines.words_of(begin, end)
-    columns = np.arange(1, 2 * words.shape[1], 2, dtype=np.uint64) * np.uint64(_MIX)
-    mixed = (words * columns).sum(axis=1, dtype=np.uint64)
-    if (mixed == mixed[0]).all():
-        first, which = np.zeros(1, np.intp), np.zeros(len(mixed), np.intp)
+    alike = (words == words[0]).all(axis=1)
+    if alike.all():
+        first, which = np.zeros(1, np.intp), np.zeros(len(words), np.intp)
     else:
-        _, first, which = np.unique(mixed, return_index=True, return_inverse=True)
+        columns = np.arange(1, 2 * words.shape[1], 2, dtype=np.uint64) * np.uint64(_MIX)
+        _, first, which = np.unique(
+            (words * columns).sum(axis=1, dtype=np.uint64), return_index=True, return_inverse=True
+        )
+        alike = (words == words[first[which]]).all(axis=1)
     facts = [judge(lines.slice(a, b)) for a, b in zip(begin[first].tolist(), end[first].tolist(), strict=True)]
-    good = np.array([fact is not None for fact in facts])[which] & (words == words[first[which]]).all(axis=1)
-    return _Part(facts, which, good)
+    return _Part(facts, which, np.array([fact is not None for fact in facts])[which] & alike)
 
 
 def _readings(lines: Lines, before: Places, end: Places, good: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
