@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
 from smt_ws.agreements import rules
 from smt_ws.agreements.errors import AgreementStateError
@@ -17,11 +17,21 @@ from smt_ws.agreements.granting import bring_in_line, follow_account, moved_in_s
 from smt_ws.agreements.letters import Occasion, tell
 from smt_ws.agreements.moving import move
 from smt_ws.agreements.rules import Act, Actor, Kind, Status
+from smt_ws.agreements.tables import agreement_history
 from smt_ws.clock import CENTRAL, Clock
 from smt_ws.parties.tables import premise
+from smt_ws.store import audit
 from smt_ws.store.outbox import enqueue
 
-__all__ = ["ORDER_AGREED", "REMOVAL_DECIDED", "accept_agreement", "disown_agreement", "reject_agreement", "tell_han"]
+__all__ = [
+    "ORDER_AGREED",
+    "REMOVAL_DECIDED",
+    "accept_agreement",
+    "disown_agreement",
+    "reject_agreement",
+    "report_disowned",
+    "tell_han",
+]
 
 #: Outbox kinds that other rooms carry out: a report to be made, a removal that was answered.
 ORDER_AGREED: Final = "order.agreed"
@@ -91,6 +101,36 @@ def disown_agreement(connection: Connection, row: Any, *, who: str, clock: Clock
     tell(connection, [row], Occasion.DISOWNED, now=now)
     if was_pending:
         tell(connection, [row], Occasion.REJECTED, now=now)
+    return row
+
+
+def report_disowned(connection: Connection, row: Any, *, who: str, clock: Clock, address: str | None) -> Any:
+    """Note that the customer did not ask for the locked *row*, which was accepted and is over, and tell the operator.
+
+    There is nothing left to stop, and what is final stays so (BR-7); a report that went out is when fraud is noticed.
+    """
+    now = clock.now()
+    connection.execute(
+        insert(agreement_history).values(
+            number=row.number,
+            at=now,
+            act=Act.DISOWN.value,
+            actor=who,
+            from_status=row.status,
+            to_status=row.status,
+            details={},
+        )
+    )
+    audit.record(
+        connection,
+        audit.Event.AGREEMENT_DISOWNED,
+        actor=who,
+        at=now,
+        object=f"agreement:{row.number}",
+        details={"from": row.status, "to": row.status},
+        address=address,
+    )
+    tell(connection, [row], Occasion.DISOWNED, now=now)
     return row
 
 

@@ -87,7 +87,7 @@ OCCASIONS: Final[Mapping[Occasion, tuple[Letter, ...]]] = MappingProxyType(
         Occasion.REJECTED: (Letter("agreement_rejected", _INITIATOR), Letter("agreement_rejected_customer", _CUSTOMER)),
         Occasion.COMPLETED: (
             Letter("agreement_completed", _INITIATOR),
-            Letter("agreement_completed_customer", _CUSTOMER),
+            Letter("agreement_completed_customer", _CUSTOMER, (Purpose.DISOWN,)),
         ),
         Occasion.CHANGED: _both("agreement_changed"),
         Occasion.EXTENSION_ASKED: (Letter("agreement_invitation", _CUSTOMER, _ALL_LINKS),),

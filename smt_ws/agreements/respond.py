@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from smt_ws.agreements import errors, links
-from smt_ws.agreements.answer import accept_agreement, disown_agreement, reject_agreement
+from smt_ws.agreements.answer import accept_agreement, disown_agreement, reject_agreement, report_disowned
 from smt_ws.agreements.letters import facts_of
 from smt_ws.agreements.moving import find_agreement
-from smt_ws.agreements.rules import INVITING, KINDS, Actor, Kind, Purpose, Status, acts_open_to, day_is_over
+from smt_ws.agreements.rules import FINAL, INVITING, KINDS, Act, Actor, Kind, Purpose, Status, acts_open_to, day_is_over
 from smt_ws.agreements.tables import agreement, agreement_premise
 from smt_ws.clock import Clock, central_today
 from smt_ws.parties.accounts import account_of_premise
@@ -138,11 +138,13 @@ def reject(connection: Connection, token: str, *, clock: Clock, address: str | N
 def disown(connection: Connection, token: str, *, clock: Clock, address: str | None = None) -> Decided:
     """Say "I did not ask for this": rejects a pending agreement, freezes one in force; the operator is told (A23).
 
-    Raises `InvitationNotOpenError`.
+    One that was accepted and is over stays as it is; the operator is told all the same. Raises
+    `InvitationNotOpenError`.
     """
 
     def run(row: Any) -> Any:
-        return disown_agreement(connection, row, who="customer", clock=clock, address=address)
+        act = report_disowned if _is_over(row) else disown_agreement
+        return act(connection, row, who="customer", clock=clock, address=address)
 
     return _answered(connection, token, Purpose.DISOWN, clock, run)
 
@@ -171,7 +173,7 @@ def _outcome(link: Any, row: Any, purpose: Purpose, now: datetime) -> Outcome:
     if link.used_at is not None:
         return Outcome.USED
     if purpose is Purpose.DISOWN:
-        can = any(act.value == "disown" for act in acts_open_to(Kind(row.kind), status, Actor.CUSTOMER))
+        can = _is_over(row) or Act.DISOWN in acts_open_to(Kind(row.kind), status, Actor.CUSTOMER)
         return Outcome.OPEN if can and now < link.expires_at else Outcome.CHANGED
     # The time of the invitation counts, whether or not the nightly job has been (BR-4, BR-8).
     if now >= min(link.expires_at, day_is_over(row.expires_on)) or status is Status.NOT_ACCEPTED:
@@ -179,6 +181,11 @@ def _outcome(link: Any, row: Any, purpose: Purpose, now: datetime) -> Outcome:
     if link.revoked_at is not None or status not in INVITING:
         return Outcome.CHANGED
     return Outcome.OPEN
+
+
+def _is_over(row: Any) -> bool:
+    """Whether the agreement was accepted and has come to its end: a one-time one has within a minute."""
+    return row.accepted_at is not None and Status(row.status) in FINAL
 
 
 def _customers_account(connection: Connection, row: Any, account_id: int | None, today: date) -> int:

@@ -18,6 +18,8 @@ from smt_ws.agreements import errors, guesses
 from smt_ws.agreements.end import release_agreement, terminate_agreement
 from smt_ws.agreements.form import Customer, ListedMeter
 from smt_ws.agreements.moving import find_agreement
+from smt_ws.agreements.patterns import patterns
+from smt_ws.agreements.reports import order_moved
 from smt_ws.agreements.respond import Outcome
 from smt_ws.agreements.rules import Actor, Kind, Purpose, Status
 from smt_ws.notices.carry import letter
@@ -150,6 +152,32 @@ def test_i_did_not_ask_for_this_freezes_an_agreement_in_force(town: Town):
         row = find_agreement(connection, number)
         terminate_agreement(connection, row, actor=Actor.OPERATOR, who="operator:jo", clock=town.clock)
     assert town.open_grants(number) == set()
+
+
+def test_a_report_that_was_sent_can_still_be_disowned(town: Town):
+    """A23, BR-7: Complete stays Complete; the letter that tells of the report has the link, the operator is told."""
+    number, tokens = town.invited(0)
+    town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT])
+    with town.store.write() as connection:
+        order_moved(connection, {"agreement": number, "order_number": 100001, "status": "Complete"}, clock=town.clock)
+    town.post()
+    told = town.tokens("agreement_completed_customer")
+    assert set(told) == {Purpose.DISOWN}
+    town.later(days=3)
+    assert town.look(told[Purpose.DISOWN]).outcome is Outcome.OPEN
+    assert town.answer(Purpose.DISOWN, told[Purpose.DISOWN]).status is Status.COMPLETE
+    assert town.look(told[Purpose.DISOWN]).outcome is Outcome.USED
+    assert town.history(number)[-1] == ("disown", "Complete", "Complete")
+    town.post()
+    assert town.letters()[-1] == ("agreement_disowned", town.hub.settings.support_contact)
+    with town.store.read() as connection:
+        (company,) = patterns(connection, since=town.clock.now() - timedelta(days=30))
+        lines = connection.scalars(select(audit_log.c.event).where(audit_log.c.event == "agreement:disown:done")).all()
+    assert (company.disowned, len(lines)) == (1, 1)
+    # What was never accepted and is over is nobody's any more.
+    number, tokens = town.invited(1)
+    town.answer(Purpose.REJECT, tokens[Purpose.REJECT])
+    assert town.look(tokens[Purpose.DISOWN]).outcome is Outcome.CHANGED
 
 
 def test_disowning_an_invitation_rejects_it(town: Town):
