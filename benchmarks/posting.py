@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import load as market_day
+import load as intake
+import market_day
 import numpy as np
 from sqlalchemy import func, select, update
 
@@ -127,13 +128,13 @@ def post(sandbox: Sandbox, url: str, for_date: date, processes: int, timeout: fl
     command = [sys.executable, "-m", "smt_ws.cli", "--settings", str(sandbox.settings_file), "work"]
     with (sandbox.folder / "work.log").open("ab") as log:
         workers = [subprocess.Popen(command, stdout=log, stderr=log) for _ in range(processes)]
-    watch = market_day.Watch(workers, url)
+    watch = intake.Watch(workers, url)
     watch.start()
     time.sleep(3)  # they have started; a hub's workers have long before
     try:
         # what it took them to start is not counted
-        started = sum(market_day.ticks(worker.pid) for worker in workers)
-        before = market_day.children_cpu()
+        started = sum(intake.ticks(worker.pid) for worker in workers)
+        before = intake.children_cpu()
         began, began_cpu = time.perf_counter(), time.process_time()
         posted = post_daily(hub.store, for_date=for_date, clock=hub.clock, limits=hub.settings.limits)
         planned, planned_cpu = time.perf_counter() - began, time.process_time() - began_cpu
@@ -150,7 +151,7 @@ def post(sandbox: Sandbox, url: str, for_date: date, processes: int, timeout: fl
         for worker in workers:
             worker.wait(60)
         hub.store.close()
-    workers_cpu = market_day.children_cpu() - before - started / os.sysconf("SC_CLK_TCK")
+    workers_cpu = intake.children_cpu() - before - started / os.sysconf("SC_CLK_TCK")
     return Took(posted, took, planned, planned_cpu, workers_cpu, watch.store_cpu)
 
 
@@ -170,13 +171,13 @@ def main() -> int:
     files, reps = (50, 100) if options.full else (5, 10)
     homes = files * market_day.PER_FILE
     # by this name the store's processes are known: those of the planning and of the workers
-    os.environ["PGAPPNAME"] = market_day.NAME
+    os.environ["PGAPPNAME"] = intake.NAME
     if shutil.disk_usage(tempfile.gettempdir()).free < homes * 3_000:
         print(f"{homes * 3e3 / 1e9:.0f} GB of free disk are needed", file=sys.stderr)
         return 2
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = market_day.own_schema(stack, options.url, f"bench_posting_{os.getpid()}")
+        url = intake.own_schema(stack, options.url, f"bench_posting_{os.getpid()}")
         sandbox = make_sandbox(folder / "sandbox", database=url, ports=(0, 0))
         market_day.seed(sandbox, files)
         seed_reps(sandbox, homes, reps)
