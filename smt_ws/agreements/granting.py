@@ -128,7 +128,7 @@ def _stays(connection: Connection, row: Any, agreed_on: date) -> dict[int, tuple
     of = premises_of(row.number).subquery()
     added = (
         account_meter.c.premise_id == of.c.premise_id,
-        account_meter.c.account_id == (row.account_id if row.all_meters and row.account_id is not None else -1),
+        account_meter.c.account_id == (-1 if row.account_id is None else row.account_id),
         account_meter.c.in_force,
     )
     told = connection.execute(

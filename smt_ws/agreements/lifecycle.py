@@ -235,7 +235,6 @@ def _end_where_others_live(store: Store, clock: Clock, batch: int) -> int:
         occupancy.c.move_in_day <= today,
     )
     added = and_(
-        agreement.c.all_meters,
         account_meter.c.account_id == agreement.c.account_id,
         account_meter.c.premise_id == agreement_premise.c.premise_id,
         account_meter.c.in_force,

@@ -12,6 +12,7 @@ from agreement_market import ANA, LANTERN, TDSP, Town, esiid
 from sqlalchemy import select, update
 
 from smt_ws.agreements import errors, of_account
+from smt_ws.agreements.change import Change
 from smt_ws.agreements.form import Customer
 from smt_ws.agreements.lifecycle import pass_night
 from smt_ws.agreements.rules import Kind, Purpose
@@ -162,6 +163,22 @@ def test_a_customer_who_moves_takes_an_agreement_over_all_meters_along(town: Tow
         done = night(town)
         assert (done.moved_out, town.row(number).status) == (0, "Active")
         assert town.open_grants(number) == {(4, "energy_data")}
+
+
+def test_a_meter_that_came_later_stays_when_the_agreement_is_no_longer_over_all(town: Town, rosa: int, told: Moves):
+    """A3, A12: one ESI ID taken out, the others go on, also a home into which the customer moved after accepting."""
+    number = accepted(town, kind=Kind.ONGOING, customer=CODE, all_meters=True, meters=(), account_id=rosa)
+    town.later(days=10)
+    told((4, date(2026, 11, 29)))
+    town.give_meters(rosa, 4)
+    with town.store.write() as connection:
+        of_account.meters_changed(connection, rosa, clock=town.clock)
+        change = Change(drop_esiids=[esiid(1)])
+        of_account.change_as_customer(connection, rosa, number, change, clock=town.clock)
+    assert town.open_grants(number) == {(0, "energy_data"), (4, "energy_data")}
+    assert night(town).moved_out == 0
+    assert town.open_grants(number) == {(0, "energy_data"), (4, "energy_data")}
+    assert days_open(town, 4, date(2026, 11, 1), date(2026, 11, 30)) == [(date(2026, 11, 29), date(2026, 11, 30))]
 
 
 def test_who_has_left_does_not_see_the_next_occupants_invitation(town: Town, rosa: int, told: Moves):
