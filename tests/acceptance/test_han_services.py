@@ -29,16 +29,15 @@ PLAIN = "000D6F000ABCDEF0"
 
 @pytest.fixture(scope="module")
 def home(hub: Any) -> dict[str, str]:
-    """An ESI ID that Pecan serves, and its meter."""
+    """An ESI ID that Pecan serves, where no device is or was, and its meter."""
+    rep = hub.requester()
     rows = [line.split(",") for line in hub.market.rep_of_record.read_text().splitlines()]
     switched = set(hub.market.special.switched)
     served = [row[0] for row in rows if row[1] == PECAN and row[0] not in switched]
-    meters = (
-        hub.requester()
-        .client("MeterInformation")
-        .service.GetMeterInformation(**hub.requester().header("meters"), esiid=served)
-    )
-    one = meters.meter[-1]
+    known = rep.client("HANProvisioning").service.GetDevices(**rep.header("known"), esiid=served)
+    taken = {device.esiid for device in known.device}
+    meters = rep.client("MeterInformation").service.GetMeterInformation(**rep.header("meters"), esiid=served)
+    one = next(meter for meter in meters.meter if meter.esiid not in taken)
     return {"esiid": one.esiid, "meterSerialNumber": one.meterSerialNumber}
 
 
