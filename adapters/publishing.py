@@ -32,9 +32,13 @@ class NotATemporaryNameError(PublishingError):
 
 def temporary_name(final: Path) -> Path:
     """A hidden name beside ``final``, different at each call: two workers that both believe in a part never share."""
+    return final.with_name(f"{_begins(final)}{secrets.token_hex(6)}{_SUFFIX}")
+
+
+def _begins(final: Path) -> str:
     # 255 bytes is the longest name on the usual file systems
     stem = final.name.encode()[: 255 - 1 - 13 - len(_SUFFIX)].decode(errors="ignore")
-    return final.with_name(f".{stem}.{secrets.token_hex(6)}{_SUFFIX}")
+    return f".{stem}."
 
 
 def is_temporary(name: str) -> bool:
@@ -54,6 +58,22 @@ def publish(temporary: Path, final: Path) -> None:
     make_durable(temporary)
     temporary.replace(final)
     make_durable(final.parent)
+
+
+def discard_temporaries(final: Path) -> None:
+    """Remove what others have begun under temporary names of *final*, so that none of them can be published any more.
+
+    For whoever takes a part over: a process that comes back in the instant before its `publish` finds nothing to give
+    the name to. A folder that is not there holds none. Raises OSError.
+    """
+    begins = _begins(final)
+    try:
+        with os.scandir(final.parent) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(begins) and is_temporary(entry.name)]
+    except FileNotFoundError:
+        return
+    for name in names:
+        final.with_name(name).unlink(missing_ok=True)
 
 
 def make_durable(path: Path) -> None:

@@ -15,9 +15,10 @@ from threading import Event, Thread
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from adapters import publishing
 from smt_ws.hub import Hub
-from smt_ws.orders.build import Renderers, build_part
-from smt_ws.orders.claim import Claim, claim_part, failed, heartbeat, release
+from smt_ws.orders.build import Renderers, build_part, delivery_folder
+from smt_ws.orders.claim import Claim, claim_part, failed, heartbeat, release, renew
 from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
 from smt_ws.orders.renderers import RENDERERS
 from smt_ws.store.breaker import Policy
@@ -115,6 +116,11 @@ def build_next(hub: Hub, *, worker: str, renderers: Renderers = RENDERERS, small
 def _build(hub: Hub, claim: Claim, renderers: Renderers) -> None:
     told = log.bind(order=claim.order_number, part=claim.part, fence=claim.fence, worker=claim.worker)
     try:
+        if claim.fence > 1:
+            # Who had it before may stand right before its rename, in a transaction that the database no longer knows.
+            publishing.discard_temporaries(
+                delivery_folder(hub.settings.ftps.root, claim.duns, claim.folder) / claim.file_name
+            )
         with heartbeat(hub.store, claim, lease=timedelta(seconds=hub.settings.work.lease_seconds)) as lost:
             state = build_part(hub, claim, renderers=renderers, lost=lost.is_set)
         told.info("part_done", state=state.value)
@@ -125,6 +131,10 @@ def _build(hub: Hub, claim: Claim, renderers: Renderers) -> None:
             # Another worker holds the order and has been silent: stopped while it recorded a part, most likely.
             release(hub.store, claim, pause=_PAUSE)
             told.warning("order_held")
+            return
+        if not renew(hub.store, claim, lease=timedelta(seconds=hub.settings.work.lease_seconds)):
+            # Whoever took it over has left nothing of it to this worker: no failure of the part.
+            told.warning("part_lost", error=type(error).__name__)
             return
         told.exception("part_failed", error=type(error).__name__)
         over = failed(

@@ -87,6 +87,20 @@ def test_a_failing_disk_never_leaves_half_a_file_visible(part, monkeypatch, fail
         assert final.read_bytes() == b"all of it"
 
 
+def test_who_takes_over_leaves_others_nothing_to_publish(part) -> None:
+    temporary, final = part
+    late, another = temporary_name(final), temporary_name(final.with_name("Another.asc"))
+    for path in (late, another, final):
+        path.write_bytes(b"of " + path.name.encode())
+    publishing.discard_temporaries(final)
+    assert not temporary.exists()
+    with pytest.raises(FileNotFoundError):
+        publish(late, final)
+    assert final.read_bytes() == b"of " + final.name.encode()
+    assert another.exists()
+    publishing.discard_temporaries(final.parent / "nowhere" / "a.asc")
+
+
 def test_names_that_would_not_be_atomic_or_would_stay_hidden_are_refused(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -167,6 +167,31 @@ def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(market: Market, s
     assert market.parts(number)[0].fence == (1 if step == "after commit" else 2)
 
 
+@pytest.mark.slow
+def test_a_worker_that_comes_back_before_its_rename_without_its_transaction_publishes_nothing(market: Market) -> None:
+    """Stopped there, then the database was restarted and another worker published: the file that is recorded stays."""
+    if market.hub.store.is_sqlite:
+        pytest.skip("SQLite's lock ends with the process alone")
+    market.add_premises(range(6))
+    market.load_days(range(6), date(2026, 11, 1), date(2026, 11, 9), number=1)
+    number = market.order([esiid(n) for n in range(6)]).order_number
+    with stopped_at(market, "before rename") as worker:
+        with market.store.write() as connection:
+            ended = connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND state = 'idle in transaction'"
+            ).all()
+        assert len(ended) == 1
+        work_off(market)
+        accounted_for(market, number)
+        before = everything(market, number)
+        worker.send_signal(signal.SIGCONT)
+        assert worker.stdout is not None
+        while b"part_lost" not in worker.stdout.readline():
+            assert worker.poll() is None
+    assert everything(market, number) == before
+
+
 @contextmanager
 def stopped_at(market: Market, step: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker on another machine that was stopped by SIGSTOP at *step* of the first part that it builds."""
