@@ -5,6 +5,7 @@ has none, keeps the interpreter lock, and would take the process that reads an i
 here, where it takes a third of the time; it cannot expand.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Final
 
 from adapters import openpgp_child
 from adapters.armor import BEGIN, ArmorError, dearmored
+from adapters.large_pages import with_large_pages
 from adapters.openpgp import DecryptionFailedError, OpenPGPError, UnreadableCertificateError
 
 _MEMORY: Final = 1024**3  # beyond four times the message as it came; what Sequoia keeps of one is far less
@@ -53,6 +55,7 @@ def decrypt_bounded(source: Path, target: Path, secret_key: Path, *, largest: in
                 timeout=seconds,
                 check=False,
                 pass_fds=handles,
+                env=with_large_pages(os.environ),
             )
         if done.returncode:
             _explain(done, source.name, largest)

@@ -41,6 +41,7 @@ import psycopg
 from market_day import BEFORE, DAY, PER_FILE, SHAPES, TDSPS, seed, seed_days, shapes, write_files
 from sqlalchemy import select
 
+from adapters.large_pages import with_large_pages
 from smt_ws.sandbox.build import Sandbox, make_sandbox
 from smt_ws.usage.tables import load
 
@@ -136,7 +137,7 @@ def take_in(sandbox: Sandbox, url: str, files: int, processes: int, timeout: flo
     began = time.perf_counter()
     with (sandbox.folder / "intake.log").open("ab") as log:
         command = [sys.executable, "-m", "smt_ws.cli", "--settings", str(sandbox.settings_file), "intake"]
-        environment = os.environ | {"PGAPPNAME": NAME}
+        environment = with_large_pages(os.environ) | {"PGAPPNAME": NAME}  # as `smt-ws serve` starts them
         running = [subprocess.Popen(command, stdout=log, stderr=log, env=environment) for _ in range(processes)]
     watch = Watch(running, url)
     watch.start()

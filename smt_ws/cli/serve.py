@@ -86,7 +86,8 @@ def serve(hub: Hub, no_ftps: bool, no_portal: bool, drain: float, ready_folder: 
         roles.append(Role("portal", ("portal", *ready("portal"))))
     roles += [Role(f"work-{n + 1}", ("work",)) for n in range(hub.settings.work.processes)]
     roles += [Role(f"work-small-{n + 1}", ("work", "--small")) for n in range(hub.settings.work.small_processes)]
-    roles += [Role(f"intake-{n + 1}", ("intake",)) for n in range(hub.settings.intake.processes)]
+    intakes = range(hub.settings.intake.processes)
+    roles += [Role(f"intake-{n + 1}", ("intake",), large_pages=True) for n in intakes]
     roles.append(Role("schedule", ("schedule",)))
     roles.append(Role("health", ("health", *ready("health"))))
     raise click.exceptions.Exit(Supervisor(roles, drain_seconds=drain).run())

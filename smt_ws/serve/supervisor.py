@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from adapters.large_pages import with_large_pages
 from smt_ws.serve import lifeline
 
 __all__ = ["Role", "Supervisor"]
@@ -33,6 +34,8 @@ class Role:
 
     name: str
     arguments: tuple[str, ...]
+    #: Whether it works on large arrays.
+    large_pages: bool = False
 
 
 @dataclass
@@ -90,7 +93,10 @@ class Supervisor:
             child.process = subprocess.Popen(  # noqa: S603 — our own command line
                 [sys.executable, "-m", "smt_ws.cli", *child.role.arguments],
                 pass_fds=(reading,),
-                env={**os.environ, lifeline.VARIABLE: str(reading)},
+                env={
+                    **(with_large_pages(os.environ) if child.role.large_pages else os.environ),
+                    lifeline.VARIABLE: str(reading),
+                },
                 # Ctrl-C reaches the supervisor alone, which then drains in order.
                 process_group=0,
             )
