@@ -1,4 +1,4 @@
-"""P10: what works on large arrays gets large pages, unless the operator says otherwise."""
+"""U2 at volume: what works on large arrays gets large pages, unless the operator says otherwise."""
 
 import pytest
 
