@@ -26,6 +26,8 @@ _HUBS = ("sandbox_with_market", "staged_hub")
 LOCAL_POSTGRESQL = "postgresql://127.0.0.1:5432/test"
 
 
+# before the plug-in that reads the groups
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares something that is slow to start (``--dist loadgroup``).
 
