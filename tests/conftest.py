@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+from _pytest.nodeid import coerce_node_id
 from fresh_schema import emptied, fresh_database, fresh_schema, keep_pristine
 
 from smt_ws.clock import FixedClock
@@ -26,9 +27,7 @@ _HUBS = ("sandbox_with_market", "staged_hub")
 LOCAL_POSTGRESQL = "postgresql://127.0.0.1:5432/test"
 
 
-# before the plug-in that reads the groups
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep together what shares something that is slow to start (``--dist loadgroup``).
 
     The tests over one running hub go to one process, which starts it once; all others go there by file.
@@ -36,7 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         over = getattr(item, "callspec", None)
         hubs = [f"{name} on {over.params[name]}" for name in _HUBS if name in over.params] if over else []
-        item.add_marker(pytest.mark.xdist_group(hubs[0] if hubs else item.path.name))
+        group = hubs[0] if hubs else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+        if config.getoption("loadgroup", default=False):
+            # pytest 9.2 keeps an item's id elsewhere than xdist 3.8 writes the group to: without this it does nothing
+            item._id = coerce_node_id(f"{item.nodeid}@{group}")  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
