@@ -28,7 +28,7 @@ class Hub:
         return cls.of(settings)
 
     @classmethod
-    def of(cls, settings: Settings) -> Hub:
-        """The hub that *settings* describe."""
+    def of(cls, settings: Settings, *, connections_kept: int = 5) -> Hub:
+        """The hub that *settings* describe, with so many connections to its store kept open."""
         clock = SystemClock(timedelta(seconds=settings.clock_shift_seconds), settings.clock_file)
-        return cls(settings=settings, store=Store(settings.database), clock=clock)
+        return cls(settings=settings, store=Store(settings.database, kept=connections_kept), clock=clock)

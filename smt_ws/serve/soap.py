@@ -16,6 +16,7 @@ from smt_ws.health.exchanges import counting, folder_of, outcome_of
 from smt_ws.hub import Hub
 from smt_ws.parties.identify import Caller
 from smt_ws.soap.app import SERVICES, application
+from smt_ws.store.engine import MOST_CONNECTIONS
 from smt_ws.store.revision import require_current
 
 __all__ = ["run_soap"]
@@ -42,19 +43,21 @@ def run_soap(hub: Hub, *, ready_file: Path | None = None) -> None:
         )
 
     def load() -> Gate:
+        # one for each thread that may answer a call at once
+        own = Hub.of(settings, connections_kept=min(settings.soap.threads, MOST_CONNECTIONS))
         folder = folder_of(settings)
         try:
             count = counting(folder, frozenset(f"/soap/{name}" for name in SERVICES))
         except OSError as error:
             # an endpoint that cannot write its counts still answers
             log.warning("exchanges are not counted", folder=str(folder), error=error.strerror)
-            return application(Hub.of(settings), on_exchange=_log_exchange)
+            return application(own, on_exchange=_log_exchange)
 
         def note(record: ExchangeRecord) -> None:
             _log_exchange(record)
             count(record)
 
-        return application(Hub.of(settings), on_exchange=note)
+        return application(own, on_exchange=note)
 
     def ready(addresses: list[Any]) -> None:
         log.info("taking calls", addresses=addresses)

@@ -16,7 +16,10 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-__all__ = ["Store"]
+__all__ = ["MOST_CONNECTIONS", "Store"]
+
+#: Of one process, to PostgreSQL.
+MOST_CONNECTIONS = 10
 
 #: How long a SQLite writer waits for another one, in seconds: longer than the longest load of the embedded default.
 SQLITE_BUSY_SECONDS = 60
@@ -31,8 +34,12 @@ _ONCE: Final = "force_generic_plan"
 class Store:
     """The hub's database, by SQLAlchemy URL (``sqlite:////path/hub.db`` or ``postgresql+psycopg://host/name``)."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        """Open (lazily) the database at *url*; ``postgresql://`` is read as psycopg 3."""
+    def __init__(self, url: str, *, kept: int = 5) -> None:
+        """Open (lazily) the database at *url*; ``postgresql://`` is read as psycopg 3.
+
+        At most `MOST_CONNECTIONS` are open at once, and so many of them are *kept* open: those beyond are opened for a
+        transaction each, which costs more than most of them, and those that are kept are nobody else's.
+        """
         parsed = make_url(url)
         if parsed.drivername in {"postgresql", "postgres"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -48,8 +55,9 @@ class Store:
             event.listen(self.engine, "connect", _sqlite_connect)
             event.listen(self.engine, "begin", _sqlite_begin)
         else:
-            # None beyond the pool: those would be opened for one transaction each, which costs more than most of them.
-            self.engine = create_engine(parsed, pool_size=pool_size, max_overflow=0, pool_pre_ping=True)
+            self.engine = create_engine(
+                parsed, pool_size=kept, max_overflow=MOST_CONNECTIONS - kept, pool_pre_ping=True
+            )
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

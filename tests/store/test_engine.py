@@ -52,7 +52,7 @@ def test_each_statement_alone_is_committed_and_a_failed_one_undoes_no_other(on_p
 
 
 def test_connections_are_kept_however_many_were_needed_at_once(on_postgresql: Store) -> None:
-    store = Store(on_postgresql.url.render_as_string(hide_password=False), pool_size=3)
+    store = Store(on_postgresql.url.render_as_string(hide_password=False), kept=3)
 
     def numbers() -> set[int]:
         with store.look() as one, store.look() as two, store.look() as three:
