@@ -1,4 +1,4 @@
-"""Tables of codes, states and limits: who may call, faults, exceptions, orders, parts, message security."""
+"""Tables of codes, states and limits: who may call, faults, exceptions, remarks, orders, parts, message security."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from smt_ws.parties import errors as party_errors
 from smt_ws.parties.rules import KINDS, REASONS
 from smt_ws.settings import Ftps, Limits, Mail, Settings, Soap, Validation
 from smt_ws.usage import errors as usage_errors
+from smt_ws.usage.remarks import REMARKS
 from smt_ws.usage.rules import RULES
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "lse_rejects",
     "order_states",
     "part_states",
+    "remarks",
     "reports",
     "security",
     "validation",
@@ -179,6 +181,11 @@ def _figure(value: object) -> str:
 def exceptions() -> str:
     """Codes of the exceptions file."""
     return table(["code", "what is so, and what to do"], [(f"`{code.value}`", text) for code, text in REASONS.items()])
+
+
+def remarks() -> str:
+    """Codes of the remarks file."""
+    return table(["code", "what is so"], [(f"`{code}`", text) for code, text in REMARKS.items()])
 
 
 def order_states() -> str:

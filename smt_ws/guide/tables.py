@@ -35,6 +35,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "device-posts": home_devices.provisioning_statuses,
         "codes-posts": home_devices.answers,
         "codes-exceptions": codes.exceptions,
+        "codes-remarks": codes.remarks,
         "order-states": codes.order_states,
         "part-states": codes.part_states,
         "reports": codes.reports,

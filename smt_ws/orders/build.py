@@ -28,7 +28,8 @@ from smt_ws.orders.content import Content, Wanted, data_content
 from smt_ws.orders.ended import ended_premises, without_ended
 from smt_ws.orders.errors import AccessEndedError, ClaimLostError
 from smt_ws.orders.finish import all_exceptions, settle
-from smt_ws.orders.place import DATA, EXCEPTIONS
+from smt_ws.orders.place import DATA, EXCEPTIONS, REMARKS
+from smt_ws.orders.remarks import count_remarks, parts_remarked, remarks_csv
 from smt_ws.orders.renderers import RENDERERS, Issue, Renderer, publisher_of
 from smt_ws.orders.rules import PartState
 from smt_ws.orders.tables import order_part, report_order
@@ -36,6 +37,7 @@ from smt_ws.parties.record_parties import RecordParties
 from smt_ws.parties.rules import REASONS, Reason
 from smt_ws.parties.tables import company
 from smt_ws.store import audit
+from smt_ws.usage.remarks import REMARKS as REMARK_SENTENCES
 
 __all__ = ["build_part", "delivery_folder", "member_of"]
 
@@ -78,6 +80,7 @@ def build_part(
             found = {
                 "records": content.records,
                 "missing": plan.pack_exceptions(content.missing) if content.missing else None,
+                "remarks": content.remarks,
                 "days_delivered": content.days_delivered,
             }
             if content.nothing:
@@ -155,8 +158,20 @@ def _content(hub: Hub, connection: Connection, claim: Claim, renderers: Renderer
         if not len(exceptions.rows):
             return None
         return Content(_exceptions_csv(exceptions), records=len(exceptions.rows))
+    if claim.kind == REMARKS:
+        if not parts_remarked(connection, claim.order_number):
+            return None
+        content = Content(iter(()), records=-1)  # its header is no record
+        content.chunks = _counted(remarks_csv(connection, claim.order_number), content)
+        return content
     files, document = _manifest(hub, connection, claim)
     return Content(iter([document]), records=files)
+
+
+def _counted(chunks: Iterator[bytes], content: Content) -> Iterator[bytes]:
+    for chunk in chunks:
+        content.records += chunk.count(b"\n")
+        yield chunk
 
 
 def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) -> Content:
@@ -183,7 +198,9 @@ def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) ->
             green_button=hub.settings.green_button,
         )
 
-    content = data_content(connection, wanted, renderer, issue, hub.settings.limits, dropped=dropped)
+    content = data_content(
+        connection, wanted, renderer, issue, hub.settings.limits, dropped=dropped, remarked=claim.folder == "adhoc"
+    )
     content.ended = ended
     return content
 
@@ -241,6 +258,12 @@ def _manifest(hub: Hub, connection: Connection, claim: Claim) -> tuple[int, byte
         "exceptions": [
             {"code": code, "esiidDays": days, "reason": REASONS[Reason(code)]}
             for code, days in sorted(exceptions.by_code().items())
+        ],
+        "remarks": [
+            {"code": code, "esiidDays": days, "remark": REMARK_SENTENCES[code]}
+            for code, days in (
+                count_remarks(connection, order.number) if any(part.kind == REMARKS for part in parts) else {}
+            ).items()
         ],
         "files": [
             {

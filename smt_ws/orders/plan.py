@@ -19,11 +19,13 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from smt_ws.orders.errors import PackedUnreadableError
+from smt_ws.usage.remarks import CODES, REMARK
 
 __all__ = [
     "EXCEPTION",
     "SLICE",
     "Exceptions",
+    "Remarks",
     "Slices",
     "compact",
     "cut",
@@ -31,8 +33,10 @@ __all__ = [
     "day_of",
     "merge",
     "pack_exceptions",
+    "pack_remarks",
     "pack_slices",
     "unpack_exceptions",
+    "unpack_remarks",
     "unpack_slices",
 ]
 
@@ -91,6 +95,27 @@ class Exceptions:
         return {code: int(count) for code, count in zip(self.codes, sums, strict=True) if count}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Remarks:
+    """What must be known of delivered days: *rows* of `REMARK`, whose ``code`` is an index into *codes* here."""
+
+    esiids: Sequence[str]
+    positions: NDArray[np.uint32]
+    rows: Rows
+    codes: Sequence[str]
+
+    def by_code(self) -> dict[str, int]:
+        """ESI-ID-days under each code; a day of which both channels have a remark is one."""
+        days: dict[str, int] = {}
+        for number, code in enumerate(self.codes):
+            rows = self.rows[self.rows["code"] == number]
+            lengths = rows["last_day"].astype(np.int64) - rows["first_day"] + 1
+            nth = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            day = np.repeat(rows["first_day"].astype(np.int64), lengths) + nth
+            days[code] = len(np.unique(np.repeat(rows["esiid"].astype(np.int64) << 32, lengths) + day))
+        return {code: count for code, count in days.items() if count}
+
+
 def _days(rows: Rows) -> int:
     return int((rows["last_day"].astype(np.int64) - rows["first_day"] + 1).sum())
 
@@ -124,6 +149,21 @@ def pack_exceptions(exceptions: Exceptions) -> bytes:
 def unpack_exceptions(packed: bytes) -> Exceptions:
     """Undo `pack_exceptions`. Raises `PackedUnreadableError`."""
     return Exceptions(*_unpack(packed, EXCEPTION))
+
+
+def pack_remarks(slices: Slices, remarks: Rows) -> bytes:
+    """Pack for ``order_part.remarks`` the *remarks* (rows of `REMARK`) on days of *slices*."""
+    wanted, esiid = np.unique(remarks["esiid"], return_inverse=True)
+    used, code = np.unique(remarks["code"], return_inverse=True)
+    rows = remarks.copy()
+    rows["esiid"], rows["code"] = esiid, code
+    names = [slices.esiids[number] for number in wanted.tolist()]
+    return _pack(names, slices.positions[wanted], rows, [CODES[number] for number in used.tolist()])
+
+
+def unpack_remarks(packed: bytes) -> Remarks:
+    """Undo `pack_remarks`. Raises `PackedUnreadableError`."""
+    return Remarks(*_unpack(packed, REMARK))
 
 
 def _pack(esiids: Sequence[str], positions: NDArray[np.uint32], rows: Rows, codes: Sequence[str]) -> bytes:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table, select, text
 from smt_ws.parties.access import SLICE
 from smt_ws.parties.rules import Reason
 from smt_ws.store.dialect import is_postgresql
+from smt_ws.usage.remarks import REMARK
 from smt_ws.usage.tables import interval_day, interval_day_history, load
 
 __all__ = ["EPOCH", "Slices", "StoredRows", "Version"]
@@ -124,6 +125,10 @@ class StoredRows(Generic[Row]):
             self.records += len(rows)
             yield from self._days(chunk, rows)
         self._finished = True
+
+    def remarks(self) -> NDArray[Any]:
+        """Rows of `smt_ws.usage.remarks.REMARK` on what was yielded; asked when all has been read."""
+        return np.empty(0, REMARK)
 
     def _rows(self, chunk: Slices) -> list[Any]:
         """Tuples that begin with position in the chunk, days since 1970, channel and load number, in this order."""

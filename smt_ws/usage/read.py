@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from adapters.interval_csv import IntervalDay
 from smt_ws.usage.as_of import EPOCH, Slices, StoredRows, Version
+from smt_ws.usage.remarks import of_flags
 
 __all__ = ["CHANNELS", "StoredDays", "read_days"]
 
-#: (position in the chunk, days since 1970, channel, load number, values, statuses)
-_Row = tuple[int, int, int, int, bytes, bytes | None]
+#: (position in the chunk, days since 1970, channel, load number, values, statuses, flags)
+_Row = tuple[int, int, int, int, bytes, bytes | None, int]
 
 #: The channels of a ``readingType``: 4 is consumption, 1 is generation (U9).
 CHANNELS: Final[dict[str, tuple[int, ...]]] = {"C": (4,), "G": (1,), "A": (1, 4)}
@@ -23,8 +26,14 @@ CHANNELS: Final[dict[str, tuple[int, ...]]] = {"C": (4,), "G": (1,), "A": (1, 4)
 class StoredDays(StoredRows[IntervalDay]):
     """Interval days: see `read_days`."""
 
+    def __init__(self, connection: Connection, **asked: Any) -> None:
+        """See `read_days`."""
+        super().__init__(connection, **asked)
+        #: ESI ID, day, channel and flags of what was flagged, a chunk each.
+        self._flagged: list[NDArray[np.int64]] = []
+
     def _rows(self, chunk: Slices) -> list[_Row]:
-        rows = self._found("interval_day", ("wh", "statuses"), chunk)
+        rows = self._found("interval_day", ("wh", "statuses", "flags"), chunk)
         if self._measured_only:
             rows = [row for row in rows if row[5] is None or row[5].strip(b"M")]
         # the first four are different in every row, so values are never compared
@@ -34,7 +43,9 @@ class StoredDays(StoredRows[IntervalDay]):
     def _days(self, chunk: Slices, rows: Sequence[_Row]) -> Iterator[IntervalDay]:
         if not rows:
             return iter(())
-        positions, days, channels, numbers, values, statuses = zip(*rows, strict=True)
+        positions, days, channels, numbers, values, statuses, flags = zip(*rows, strict=True)
+        if any(flags):
+            self._note_flagged(chunk, rows)
         premises = chunk["premise_id"].tolist()
         names = self._names(sorted({premises[position] for position in set(positions)}))
         esiids = [names.get(key, "") for key in premises]
@@ -49,6 +60,14 @@ class StoredDays(StoredRows[IntervalDay]):
             values,
             statuses,
         )
+
+    def _note_flagged(self, chunk: Slices, rows: Sequence[_Row]) -> None:
+        position, *flagged = np.array([(row[0], row[1], row[2], row[6]) for row in rows if row[6]], np.int64).T
+        self._flagged.append(np.stack([chunk["esiid"][position].astype(np.int64), *flagged]))
+
+    def remarks(self) -> NDArray[Any]:
+        """A remark for each rule that flagged days (U5)."""
+        return of_flags(np.concatenate([np.empty((4, 0), np.int64), *self._flagged], axis=1))
 
 
 def read_days(

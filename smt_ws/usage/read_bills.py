@@ -11,12 +11,15 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, select, union_all
 
 from adapters.monthly_csv import BilledPeriod
 from smt_ws.parties.access import SLICE
 from smt_ws.parties.rules import Reason
 from smt_ws.usage.as_of import Slices, StoredRows, Version
+from smt_ws.usage.period_sums import period_sums
+from smt_ws.usage.remarks import BILL_TOLERANCE_WH, of_bills
 from smt_ws.usage.tables import monthly_bill, monthly_bill_history
 
 __all__ = ["StoredBills", "read_bills"]
@@ -28,6 +31,12 @@ _VALUES: Final = ("actual_wh", "metered_w", "billed_w", "metered_va", "billed_va
 
 class StoredBills(StoredRows[BilledPeriod]):
     """Bills: see `read_bills`. Days are delivered where a bill that is told covers them."""
+
+    def __init__(self, connection: Connection, **asked: Any) -> None:
+        """See `read_bills`."""
+        super().__init__(connection, **asked)
+        #: (ESI ID of the slice, premise, first day, last day, energy in Wh) of each bill that was told and is in force.
+        self._billed: list[tuple[int, int, date, date, int]] = []
 
     def __iter__(self) -> Iterator[BilledPeriod]:
         """Yield in the order of the slices, then first day and load number."""
@@ -41,6 +50,11 @@ class StoredBills(StoredRows[BilledPeriod]):
                 whole = [bill for bill in told if first <= bill.first_day and bill.last_day <= last]
                 self._account(esiid, premise_id, first, last, told)
                 self.records += len(whole)
+                self._billed += [
+                    (esiid, premise_id, bill.first_day, bill.last_day, bill.actual_wh)
+                    for bill in _standing(list({bill.first_day: bill for bill in told}.values()))
+                    if bill in whole and bill.actual_wh is not None
+                ]
                 for bill in whole:
                     values = (getattr(bill, name) for name in _VALUES)
                     yield BilledPeriod(
@@ -52,6 +66,14 @@ class StoredBills(StoredRows[BilledPeriod]):
                         *values,
                     )
         self._finished = True
+
+    def remarks(self) -> NDArray[Any]:
+        """A remark for each bill that differs from its intervals, where every one of them is known (U10)."""
+        periods = np.array([bill[:4] for bill in self._billed], SLICE)
+        billed = np.array([bill[4] for bill in self._billed], np.int64)
+        measured = period_sums(self._connection, periods, as_of=self._between[1])
+        differ = (measured >= 0) & (abs(measured - billed) > BILL_TOLERANCE_WH)
+        return of_bills(periods[differ], billed[differ], measured[differ])
 
     def _bills(self, chunk: Slices) -> dict[int, list[Any]]:
         """The bills that touch the days of *chunk*, by premise; with version L only those that stand."""

@@ -201,6 +201,10 @@ class Checker:
                     excepted = _excepted_days(file.plain)
                     if excepted != order["days_excepted"]:
                         found.no(f"{where}: {excepted} ESI-ID-days excepted, {order['days_excepted']} recorded")
+                elif part["kind"] == "remarks":
+                    remarks = len(file.plain.splitlines()) - 1
+                    if not remarks or remarks != part["records"]:
+                        found.no(f"{where}: {remarks} remarks in the file, {part['records']} recorded")
                 elif part["kind"] == "manifest":
                     told = {(one["name"], one["sha256"]) for one in json.loads(file.plain)["files"]}
                     known = {

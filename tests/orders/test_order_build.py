@@ -42,7 +42,7 @@ def test_an_order_becomes_encrypted_files_that_account_for_every_day(market: Mar
     market.add_premises(range(12))
     market.load_days(range(12), date(2026, 11, 1), date(2026, 11, 8), number=1)
     number = market.order([*(esiid(n) for n in range(12)), "nonsense"]).order_number
-    assert build_all(market) == ["data"] * 3 + ["exceptions", "manifest"]
+    assert build_all(market) == ["data"] * 3 + ["exceptions", "remarks", "manifest"]
 
     order = market.row(number)
     assert order.status == "Complete with exceptions"
@@ -79,16 +79,16 @@ def test_an_order_without_exceptions_has_no_exceptions_file(market: Market) -> N
     market.add_premises(range(2))
     market.load_days(range(2), date(2026, 11, 1), date(2026, 11, 10), number=1)
     number = market.order([esiid(0), esiid(1)]).order_number
-    assert build_all(market) == ["data", "exceptions", "manifest"]
+    assert build_all(market) == ["data", "exceptions", "remarks", "manifest"]
     assert market.row(number).status == "Complete"
-    assert [part.state for part in market.parts(number)] == ["published", "empty", "published"]
+    assert [part.state for part in market.parts(number)] == ["published", "empty", "empty", "published"]
     assert len(market.visible()) == 2
 
 
 def test_an_order_of_which_nothing_may_be_seen_still_says_so(market: Market) -> None:
     market.add_premises(range(2), served_from=date(2026, 11, 20))
     number = market.order([esiid(0), esiid(1)]).order_number
-    assert build_all(market) == ["exceptions", "manifest"]
+    assert build_all(market) == ["exceptions", "remarks", "manifest"]
     assert market.row(number).status == "Complete with exceptions"
     assert market.row(number).days_excepted == 20
 
@@ -147,7 +147,7 @@ def test_a_part_built_again_has_the_same_plain_bytes(market: Market, format_: st
         return {(part.kind, part.part): (part.plain_sha256, part.missing) for part in market.parts(number)}
 
     # The manifest first: it tells the hashes of encrypted files, and those differ each time they are built.
-    for again in (["manifest"], ["data", "exceptions"]):
+    for again in (["manifest"], ["data", "exceptions", "remarks"]):
         before = built()
         with market.store.write() as connection:
             connection.execute(update(order_part).where(order_part.c.kind.in_(again)).values(state="planned"))
@@ -193,13 +193,13 @@ def test_days_that_do_not_add_up_are_never_published(market: Market, monkeypatch
         market.store, mine, "DAYS_DO_NOT_ADD_UP", attempts=3, clock=market.hub.clock, keep=KEEP, final=True
     )
     assert market.row(number).status == "Failed"
-    assert [part.state for part in market.parts(number)] == ["failed", "cancelled", "cancelled"]
+    assert [part.state for part in market.parts(number)] == ["failed", "cancelled", "cancelled", "cancelled"]
 
 
 def test_totals_that_do_not_add_up_fail_the_order_before_its_manifest_is_seen(market: Market) -> None:
     market.add_premises(range(1))
     number = market.order([esiid(0)]).order_number
-    for _ in range(2):
+    for _ in range(3):
         mine = take(market)
         assert mine is not None
         build.build_part(market.hub, mine)

@@ -61,7 +61,7 @@ def test_a_claim_says_who_works_and_starts_the_order(market: Market) -> None:
     assert timedelta(seconds=50) < part.lease_until - real_now() <= timedelta(seconds=60)
 
 
-def test_exceptions_wait_for_the_data_and_the_manifest_for_both(market: Market) -> None:
+def test_exceptions_and_remarks_wait_for_the_data_and_the_manifest_for_all(market: Market) -> None:
     market.add_premises(range(12))
     market.order([esiid(n) for n in range(12)])
     taken = [take(market) for _ in range(4)]
@@ -70,11 +70,12 @@ def test_exceptions_wait_for_the_data_and_the_manifest_for_both(market: Market) 
         assert one is not None
         assert take(market) is None
         finish(market, one)
-    exceptions = take(market)
-    assert exceptions is not None
-    assert exceptions.kind == "exceptions"
-    assert take(market) is None
-    finish(market, exceptions)
+    whole = [take(market), take(market)]
+    assert [one.kind for one in whole if one] == ["exceptions", "remarks"]
+    for one in whole:
+        assert one is not None
+        assert take(market) is None
+        finish(market, one)
     manifest = take(market)
     assert manifest is not None
     assert manifest.kind == "manifest"
@@ -159,7 +160,7 @@ def test_a_failed_try_is_due_again_after_a_pause_and_the_last_one_fails_the_orde
             assert market.row(number).status == "In Progress"
     order = market.row(number)
     assert (order.status, order.failure) == ("Failed", "DISK: try 3")
-    assert [part.state for part in market.parts(number)] == ["failed"] + ["cancelled"] * 4
+    assert [part.state for part in market.parts(number)] == ["failed"] + ["cancelled"] * 5
     assert take(market) is None
 
 

@@ -149,8 +149,8 @@ def test_a_part_in_any_format_is_built_again_to_the_same_bytes(market: Market, r
 def test_a_part_with_nothing_to_show_is_no_file_and_its_days_are_exceptions(market: Market, report_format: str) -> None:
     market.add_premises(range(2))
     number = market.order([esiid(0), esiid(1)], report_format=report_format).order_number
-    assert build_all(market) == ["data", "exceptions", "manifest"]
-    assert [part.state for part in market.parts(number)] == ["empty", "published", "published"]
+    assert build_all(market) == ["data", "exceptions", "remarks", "manifest"]
+    assert [part.state for part in market.parts(number)] == ["empty", "published", "empty", "published"]
     order = market.row(number)
     assert (order.status, order.days_delivered, order.days_excepted) == ("Complete with exceptions", 0, 20)
 

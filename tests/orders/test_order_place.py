@@ -33,9 +33,10 @@ def test_an_order_is_there_whole_when_it_is_accepted(market: Market) -> None:
         ("data", 0, 50, 5),
         ("data", 0, 20, 2),
         ("exceptions", 1, 0, 0),
+        ("remarks", 1, 0, 0),
         ("manifest", 2, 0, 0),
     ]
-    assert len({part.file_name for part in parts}) == 5
+    assert len({part.file_name for part in parts}) == 6
     assert all(part.file_name.endswith(f".{REP}.asc") for part in parts)
     assert parts[0].file_name.startswith("IntervalMeterUsage20261120090000000")  # 09:00 in Texas
     named = [name for part in parts[:3] for name in plan.unpack_slices(part.slices).esiids]
@@ -67,7 +68,7 @@ def test_an_order_of_which_nothing_may_be_seen_is_accepted(market: Market) -> No
     market.add_premises(range(3))
     placed = market.order([esiid(n) for n in range(3)], who=market.other)
     assert placed.esiids_refused == 3
-    assert [part.kind for part in market.parts(placed.order_number)] == ["exceptions", "manifest"]
+    assert [part.kind for part in market.parts(placed.order_number)] == ["exceptions", "remarks", "manifest"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 from order_market import Market, esiid
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from smt_ws.cli.order import order as order_command
 from smt_ws.orders import build, claim
@@ -18,6 +18,7 @@ from smt_ws.orders.retention import expire_due
 from smt_ws.orders.rules import Status
 from smt_ws.orders.status import OrderStatus, get_status, list_requests
 from smt_ws.store.tables import audit_log
+from smt_ws.usage.tables import interval_day
 
 KEEP = timedelta(days=10)
 
@@ -54,24 +55,24 @@ def test_progress_is_told_while_it_is_made(market: Market) -> None:
     number = ordered(market)
     at_first = status(market, number)
     assert at_first.order.status is Status.PENDING
-    assert (at_first.order.parts_done, at_first.order.parts_total) == (0, 5)
+    assert (at_first.order.parts_done, at_first.order.parts_total) == (0, 6)
     # the one that was refused is done from the first
     assert (at_first.order.esiids_done, at_first.order.esiids_total) == (1, 13)
     assert [(count.code, count.days) for count in at_first.exceptions] == [("ESIID_MALFORMED", 10)]
     build.build_part(market.hub, take(market))
     shown = CliRunner().invoke(order_command, ["show", str(number)], obj=market.hub).output
     assert f"order {number} of DUNS 1234567890000: In Progress" in shown
-    assert "done: 1 of 5 parts, 6 of 13 ESI IDs" in shown
+    assert "done: 1 of 6 parts, 6 of 13 ESI IDs" in shown
     assert "130 asked = 45 delivered + 15 excepted + 70 open" in shown
     later = status(market, number)
     assert later.order.status is Status.IN_PROGRESS
     assert (later.order.parts_done, later.order.esiids_done) == (1, 6)
     assert (later.order.days_delivered, later.order.days_excepted) == (45, 15)
-    for _ in range(4):
+    for _ in range(5):
         build.build_part(market.hub, take(market))
     at_last = status(market, number)
     assert at_last.order.status is Status.COMPLETE_WITH_EXCEPTIONS
-    assert (at_last.order.parts_done, at_last.order.esiids_done) == (5, 13)
+    assert (at_last.order.parts_done, at_last.order.esiids_done) == (6, 13)
     assert at_last.order.days_asked == at_last.order.days_delivered + at_last.order.days_excepted
     assert {count.code: count.days for count in at_last.exceptions} == {"ESIID_MALFORMED": 10, "LATE_AT_TDSP": 12}
     assert all(count.reason for count in at_last.exceptions)
@@ -139,7 +140,7 @@ def test_an_order_cancelled_in_the_middle_publishes_nothing_more(market: Market)
     assert not claim.renew(market.store, in_hand, lease=timedelta(seconds=60))
     assert not claim.failed(market.store, in_hand, "x", attempts=1, clock=market.hub.clock, keep=KEEP)
     assert len(market.visible()) == 1
-    assert [part.state for part in market.parts(number)] == ["published"] + ["cancelled"] * 4
+    assert [part.state for part in market.parts(number)] == ["published"] + ["cancelled"] * 5
     assert status(market, number).order.status is Status.CANCELLED
 
 
@@ -159,8 +160,9 @@ def test_an_order_may_be_cancelled_at_any_moment_before_its_end(market: Market) 
         if in_hand is not None:
             with pytest.raises(ClaimLostError):
                 build.build_part(market.hub, in_hand)
-        assert [part.state for part in market.parts(number)] == ["published"] * done + ["cancelled"] * (parts - done)
-        visible += done
+        states = ["empty" if part.kind == "remarks" else "published" for part in market.parts(number)]
+        assert [part.state for part in market.parts(number)] == states[:done] + ["cancelled"] * (parts - done)
+        visible += states[:done].count("published")
         assert len(market.visible()) == visible
         assert status(market, number).order.parts_done == done
     assert not list(market.folder.glob(".*.part"))
@@ -168,7 +170,7 @@ def test_an_order_may_be_cancelled_at_any_moment_before_its_end(market: Market) 
 
 def test_a_finished_order_cannot_be_cancelled_and_says_why(market: Market) -> None:
     number = ordered(market, 1)
-    for _ in range(3):
+    for _ in range(4):
         build.build_part(market.hub, take(market))
     with pytest.raises(OrderFinishedError, match="Complete with exceptions") as refused:
         cancel(market, number)
@@ -185,14 +187,16 @@ def ordered_again(market: Market) -> int:
 
 def test_files_stay_ten_days_and_then_the_order_is_expired_r7(market: Market) -> None:
     number = ordered(market)
-    for _ in range(5):
+    with market.store.write() as connection:  # so that there are remarks
+        connection.execute(update(interval_day).values(flags=1))
+    for _ in range(6):
         build.build_part(market.hub, take(market))
     (market.folder / market.named("Exceptions")).unlink()  # the client took it
     foreign = market.folder / "not-ours.txt"
     foreign.write_text("stays")
     market.hub.clock.advance(KEEP - timedelta(seconds=1))  # type: ignore[attr-defined]
     assert expire(market) == 0
-    assert len(market.visible()) == 5
+    assert len(market.visible()) == 6
     market.hub.clock.advance(timedelta(seconds=1))  # type: ignore[attr-defined]
     assert expire(market) == 1
     assert market.visible() == ["not-ours.txt"]
@@ -218,7 +222,7 @@ def test_files_of_a_cancelled_order_leave_too_even_one_shown_but_not_recorded(ma
 
 def test_every_change_of_an_order_is_audited_p7(market: Market) -> None:
     number = ordered(market, 1)
-    for _ in range(3):
+    for _ in range(4):
         build.build_part(market.hub, take(market))
     cancel(market, ordered_again(market))
     market.hub.clock.advance(KEEP)  # type: ignore[attr-defined]

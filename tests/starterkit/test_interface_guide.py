@@ -17,6 +17,7 @@ from smt_ws.cli.guide import guide
 from smt_ws.guide import codes, contract
 from smt_ws.guide.markdown import UnknownTableError, filled
 from smt_ws.guide.tables import TABLES
+from smt_ws.orders.remarks import HEADER
 from smt_ws.orders.rules import PartState, Status
 from smt_ws.sandbox.requester import Requester
 from smt_ws.soap.app import SERVICES
@@ -85,7 +86,7 @@ def test_all_codes_are_upper_case_and_each_has_a_sentence() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_exceptions_and_manifest_are_laid_out_as_the_page_says(guided_hub: GuidedHub, tmp_path: Path) -> None:
+def test_exceptions_remarks_and_manifest_are_laid_out_as_the_page_says(guided_hub: GuidedHub, tmp_path: Path) -> None:
     """Neither is rendered apart from an order, so the page is compared with files that were delivered."""
     requester = Requester(guided_hub.sandbox, guided_hub.sandbox.player("111111111"), guided_hub.settings)
     answer = requester.order(
@@ -100,5 +101,7 @@ def test_exceptions_and_manifest_are_laid_out_as_the_page_says(guided_hub: Guide
     assert f"`{row.split(',')[3]}`" in TABLES["codes-exceptions"]()
     manifest = json.loads(plain["Manifest"].read_text())
     told = set(re.findall(r"`(\w+)`", page[page.index("### Manifest") : page.index("## 6.")]))
-    keys = {*manifest, *manifest["esiidDays"], *manifest["exceptions"][0], *manifest["files"][0]}
+    keys = {*manifest, *manifest["esiidDays"], *manifest["exceptions"][0], *manifest["files"][0], "remark"}
+    assert all(set(one) == {"code", "esiidDays", "remark"} for one in manifest["remarks"])
+    assert f"```\n{','.join(HEADER)}\n```" in page
     assert told == keys
