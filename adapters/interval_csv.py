@@ -126,7 +126,7 @@ def render(days: Iterable[IntervalDay], profile: Profile) -> Iterator[bytes]:
     rest = iter(days)
     room = np.empty(_DAYS_AT_ONCE * 100 * _WIDEST_LINE, np.uint8)
     while batch := list(islice(rest, _DAYS_AT_ONCE)):
-        yield _render_batch(batch, profile, room)
+        yield _render_batch(batch, list(_shapes(batch, profile)), room)
 
 
 def render_deflated(days: Iterable[IntervalDay], profile: Profile) -> Iterator[bytes | Deflated]:
@@ -142,11 +142,11 @@ def render_deflated(days: Iterable[IntervalDay], profile: Profile) -> Iterator[b
         done = 0
         for start, end in _alike(batch, shapes):
             if start > done:
-                yield _render_batch(batch[done:start], profile, room)
+                yield _render_batch(batch[done:start], shapes[done:start], room)
             yield from _deflated(batch[start:end], shapes[start], room)
             done = end
         if done < len(batch):
-            yield _render_batch(batch[done:], profile, room)
+            yield _render_batch(batch[done:], shapes[done:], room)
 
 
 def _alike(batch: Sequence[IntervalDay], shapes: Sequence[_Shape]) -> Iterator[tuple[int, int]]:
@@ -182,9 +182,9 @@ def _following(days: Sequence[IntervalDay]) -> Iterator[bool]:
         before = letters[-1:]
 
 
-def _render_batch(batch: Sequence[IntervalDay], profile: Profile, room: npt.NDArray[np.uint8]) -> bytes:
+def _render_batch(batch: Sequence[IntervalDay], shapes: Sequence[_Shape], room: npt.NDArray[np.uint8]) -> bytes:
     groups: dict[_Shape, list[int]] = {}
-    for index, key in enumerate(_shapes(batch, profile)):
+    for index, key in enumerate(shapes):
         groups.setdefault(key, []).append(index)
     if len(groups) == 1:
         (shape,) = groups

@@ -19,7 +19,7 @@ from typing import BinaryIO, ClassVar, Final, Self, cast
 
 from isal import isal_zlib
 
-from adapters.deflate_code import Deflated
+from adapters.deflate_code import Deflated, plain_of
 
 _LOCAL: Final = struct.Struct("<4s5H3I2H")  # APPNOTE 4.3.7
 _DESCRIPTOR: Final = struct.Struct("<4s3I")  # APPNOTE 4.3.9
@@ -220,11 +220,10 @@ def pack(chunks: Iterable[bytes | Deflated], member_name: str, moment: datetime,
     digest = hashlib.sha256()
     with ZipWriter(out, member_name, moment) as zip_writer:
         for chunk in chunks:
+            digest.update(plain_of(chunk))
             if isinstance(chunk, Deflated):
-                digest.update(chunk.plain)
                 zip_writer.write_deflated(chunk)
             else:
-                digest.update(chunk)
                 zip_writer.write(chunk)
     return Packed(digest.hexdigest(), zip_writer.plain_size)
 

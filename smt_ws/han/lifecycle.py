@@ -5,7 +5,9 @@ Everything runs in bounded transactions and may be run again at any time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, delete, exists, func, or_, select, tuple_, update
@@ -55,13 +57,20 @@ def end_waiting_devices(store: Store, *, terms: Terms, clock: Clock) -> int:
     ended = 0
     for state, (setting, event) in rules.TIMEOUTS.items():
         since = clock.now() - timedelta(hours=getattr(terms.han, setting))
-        while True:
-            with store.write() as connection:
-                some = _end_devices(connection, state, event, since, clock)
-            ended += some
-            if some < _BATCH:
-                break
+        end = partial(_end_devices, state=state, event=event, since=since, clock=clock)
+        ended += _in_batches(store, end, _BATCH)
     return ended
+
+
+def _in_batches(store: Store, do: Callable[[Connection], int], batch: int) -> int:
+    """Do so many at once, each time in a transaction of its own, until fewer are left; return how many it was."""
+    done = 0
+    while True:
+        with store.write() as connection:
+            some = do(connection)
+        done += some
+        if some < batch:
+            return done
 
 
 def _end_devices(connection: Connection, state: DeviceState, event: DeviceEvent, since: datetime, clock: Clock) -> int:
@@ -87,13 +96,7 @@ def end_waiting_messages(store: Store, *, clock: Clock) -> int:
     What no TDSP acknowledged is EXPIRED, a failure in the log; what none of the devices answered is NO_REPORT, which
     SEP 1.0 allows; what had arrived stays so.
     """
-    closed = 0
-    while True:
-        with store.write() as connection:
-            some = _end_messages(connection, clock)
-        closed += some
-        if some < _BATCH:
-            return closed
+    return _in_batches(store, lambda connection: _end_messages(connection, clock), _BATCH)
 
 
 def _end_messages(connection: Connection, clock: Clock) -> int:
@@ -153,13 +156,7 @@ def destroy_install_codes(store: Store, *, terms: Terms, clock: Clock) -> int:
 def forget_messages(store: Store, *, terms: Terms, clock: Clock) -> int:
     """Remove messages, with their log, that were accepted too long ago; return how many. Open ones stay."""
     since = clock.now() - timedelta(days=terms.han.keep_messages_days)
-    removed = 0
-    while True:
-        with store.write() as connection:
-            some = _forget(connection, since)
-        removed += some
-        if some < _FORGOTTEN_AT_ONCE:
-            return removed
+    return _in_batches(store, lambda connection: _forget(connection, since), _FORGOTTEN_AT_ONCE)
 
 
 def _forget(connection: Connection, since: datetime) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
+from adapters.daily_csv import thousandths
 from smt_ws.orders import plan
 from smt_ws.orders.renderers import INTERVAL, MONTHLY
 from smt_ws.orders.tables import order_part
@@ -78,12 +79,8 @@ _ROWS_AT_ONCE: Final = 4096
 
 def _sentence(code: str, billed_wh: int, measured_wh: int) -> str:
     if code == "BILL_DIFFERS":
-        return f"{REMARKS[code]} Billed {_kwh(billed_wh)} kWh, intervals {_kwh(measured_wh)} kWh."
+        return f"{REMARKS[code]} Billed {thousandths(billed_wh)} kWh, intervals {thousandths(measured_wh)} kWh."
     return REMARKS[code]
-
-
-def _kwh(wh: int) -> str:
-    return f"{'-' if wh < 0 else ''}{abs(wh) // 1000}.{abs(wh) % 1000:03d}"
 
 
 def _lines(rows: Any) -> bytes:

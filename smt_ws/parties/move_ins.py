@@ -11,23 +11,19 @@ lived there when it was granted:
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, or_, select, update
 
+from adapters.central_day import midnight_utc
 from smt_ws.clock import CENTRAL
 from smt_ws.parties.tables import grants, occupancy
 from smt_ws.store import audit
 from smt_ws.store.dialect import among
 
-__all__ = ["day_begins", "keep_to_stays"]
-
-
-def day_begins(day: date) -> datetime:
-    """The moment at which an operating *day* begins, UTC."""
-    return datetime.combine(day, time(), CENTRAL).astimezone(UTC)
+__all__ = ["keep_to_stays"]
 
 
 def keep_to_stays(connection: Connection, premises: Collection[int], *, load_number: int, now: datetime) -> int:
@@ -82,6 +78,6 @@ def _cut(grant: Any, moves: list[date], now: datetime) -> tuple[date, date | Non
     if following is not None:
         before = following - timedelta(days=1)
         last = before if last is None else min(last, before)
-        over = max(now, day_begins(following))
+        over = max(now, midnight_utc(following))
         ends = over if ends is None else min(ends, over)
     return first, last, ends
