@@ -77,7 +77,10 @@ class TooManyUnconfirmedError(HubError):
 
 
 class CustomerServedError(HubError):
-    """You are the REP of record of this ESI ID and see its data without an agreement. Just order it."""
+    """You are the REP of record for all days that the agreement would open, and see them without one.
+
+    Just order them. You may ask for days before or after your service, and for devices and messages to them.
+    """
 
     code = "CUSTOMER_SERVED_BY_YOU"
 

@@ -21,7 +21,7 @@ from smt_ws.parties.accounts import account_meters
 from smt_ws.parties.tables import grants, occupancy
 from smt_ws.store.dialect import insert
 
-__all__ = ["bring_in_line", "follow_account", "moved_in_since", "premises_of", "source_of"]
+__all__ = ["bring_in_line", "days_agreed", "follow_account", "moved_in_since", "premises_of", "source_of"]
 
 #: How far before its acceptance an agreement opens data, in months: the longest history that anybody is given (R4).
 _HISTORY_MONTHS: Final = 24
@@ -106,12 +106,20 @@ def _ends(row: Any, left_on: date | None, now: datetime) -> datetime | None:
     return gone if ends is None else min(ends, gone)
 
 
+def days_agreed(kind: Kind, accepted: date, *, period: str | None, end_day: date | None) -> tuple[date, date | None]:
+    """First and last day that an agreement opens which is *accepted* on that day, whoever lives there.
+
+    *period* is a one-time report's (A11), *end_day* any other's last day; none: it has no end.
+    """
+    if kind is Kind.ONE_TIME:
+        return rules.first_report_day(accepted, period or ""), accepted
+    return rules.months_later(accepted, -_HISTORY_MONTHS), end_day
+
+
 def _days_open(connection: Connection, row: Any) -> list[tuple[int, date, date | None, date | None]]:
     """Of each premise: first and last day that are open, and the last day of the customer's stay where that is told."""
     accepted: date = row.accepted_on
-    first, last = rules.months_later(accepted, -_HISTORY_MONTHS), row.end_day
-    if row.kind == Kind.ONE_TIME:
-        first, last = rules.first_report_day(accepted, row.report_period), accepted
+    first, last = days_agreed(Kind(row.kind), accepted, period=row.report_period, end_day=row.end_day)
     # Nobody sees a previous occupant's days through a present customer, nor the next one's (R5).
     return [
         (premise_id, max(first, came or first), min(last or date.max, left) if left else last, left)

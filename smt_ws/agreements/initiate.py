@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, and_, exists, insert, or_, select
+from sqlalchemy import Connection, insert, select
 
 from smt_ws.agreements import errors, rules
 from smt_ws.agreements.form import Invitation, ListedMeter, first_problem, plain_mac
+from smt_ws.agreements.granting import days_agreed
 from smt_ws.agreements.guesses import refuse_guesser
 from smt_ws.agreements.letters import Occasion, tell
 from smt_ws.agreements.rules import Act, Kind, Status
@@ -22,6 +23,7 @@ from smt_ws.agreements.tables import agreement, agreement_day, agreement_history
 from smt_ws.clock import Clock, central_today
 from smt_ws.parties.account_rules import email_key
 from smt_ws.parties.accounts import Account, account_meters, account_of_premise, find_account, find_meter
+from smt_ws.parties.rules import ENERGY_DATA, DayRange, served
 from smt_ws.parties.tables import company, meter, premise, rep_of_record
 from smt_ws.store import audit
 from smt_ws.store.dialect import insert as upsert
@@ -180,21 +182,27 @@ def _hanging(connection: Connection, esiid: str) -> str:
 def _refuse_served(
     connection: Connection, caller: Caller, asked: Invitation, places: Sequence[_Place], today: date
 ) -> None:
-    # A REP sees what it serves without asking anybody (A1, R5); devices it does ask for (H8).
-    if caller.kind != "REP" or asked.kind not in (Kind.ONE_TIME, Kind.ONGOING) or asked.all_meters:
+    # A REP sees what it serves without asking anybody (A1, R5); devices it does ask for (H8). It may ask for the
+    # days outside its service: an agreement is refused only where it would open nothing more.
+    if caller.kind != "REP" or ENERGY_DATA not in asked.wanted_services() or asked.all_meters:
         return
+    months = asked.wanted_months()
+    ends = None if months is None else rules.end_day(today, months)
+    first, last = days_agreed(asked.kind, today, period=asked.report_period, end_day=ends)
+    assert last is not None
     of = rep_of_record.c
+    spells: dict[int, list[DayRange]] = {place.premise_id: [] for place in places}
+    served_days = select(of.premise_id, of.from_day, of.to_day).where(
+        of.premise_id.in_(list(spells)), of.duns.in_(list(caller.duns_numbers))
+    )
+    for premise_id, from_day, to_day in connection.execute(served_days):
+        spells[premise_id].append(DayRange(from_day, to_day))
     for place in places:
-        serves = exists().where(
-            and_(
-                of.premise_id == place.premise_id,
-                of.duns.in_(list(caller.duns_numbers)),
-                of.from_day <= today,
-                or_(of.to_day.is_(None), of.to_day >= today),
+        _seen, refused = served(DayRange(first, last), spells[place.premise_id], ())
+        if not refused:
+            raise errors.CustomerServedError(
+                presented=place.esiid, expected=f"a day you do not serve from {first:%m/%d/%Y} to {last:%m/%d/%Y}"
             )
-        )
-        if connection.scalar(select(serves)):
-            raise errors.CustomerServedError(presented=place.esiid)
 
 
 def _refuse_crowd(

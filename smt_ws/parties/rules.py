@@ -119,8 +119,10 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.ESIID_REPEATED: "This ESI ID is in the request more than once; it is answered at its first place.",
     Reason.ESIID_UNKNOWN: "No premise has this ESI ID. Check its digits, or ask again once the TDSP has announced it.",
     Reason.NO_AGREEMENT: "You are not the REP of record and no energy-data agreement opens these days to you.",
-    Reason.BEFORE_SERVICE: "You were not yet the REP of record on these days. An agreement could open them.",
-    Reason.AFTER_SERVICE: "You were no longer the REP of record on these days. An agreement could open them.",
+    Reason.BEFORE_SERVICE: "You were not yet the REP of record on these days. An agreement with their customer could "
+    "open them, up to 24 months back.",
+    Reason.AFTER_SERVICE: "You were no longer the REP of record on these days. An agreement with their customer could "
+    "open them.",
     Reason.NOT_YOUR_SERVICE: "Another REP served this premise on these days, between two services of yours.",
     Reason.NOT_YOUR_PREMISE: "This premise is not on your wires. A TDSP sees its own premises only.",
     Reason.NO_STATED_REASON: "A regulator sees a premise with a stated reason only, and this request cannot carry one.",
