@@ -1,8 +1,8 @@
 """What TDSPs tell of their premises, put into the store: premises, meters, REPs of record, occupancy (U6, U8, P10).
 
 Each function takes the rows of one file (`adapters.market_csv`) inside the load's transaction: it reads what the store
-holds for the named ESI IDs in one statement, decides row by row, and writes what changed in one more. A row that cannot
-be taken is a `Reject`; it never costs another row its place.
+holds for the named ESI IDs in one statement, decides row by row, and writes what changed in two more: what is replaced
+goes to the table's history. A row that cannot be taken is a `Reject`; it never costs another row its place.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import JSON, Column, Connection, MetaData, Table, Text, cast, select, true
+from sqlalchemy import JSON, Column, Connection, MetaData, Table, Text, and_, cast, literal, select, true
 
 from adapters.market_csv import MeterRow, OccupancyRow, PremiseRow, RepOfRecordRow
 from smt_ws.parties.rules import Spell, with_spell
-from smt_ws.parties.tables import meter, occupancy, premise, rep_of_record
+from smt_ws.parties.tables import HISTORY, meter, occupancy, premise, rep_of_record
 from smt_ws.store.dialect import copy_rows, insert, is_postgresql, unnested
 
 __all__ = ["Applied", "Reject", "apply_meters", "apply_occupancies", "apply_premises", "apply_reps_of_record"]
@@ -106,7 +106,7 @@ def apply_premises(
             applied.replaced += held is not None
             changed[row.esiid] = [row.esiid, *values, load_number, json.dumps(attributes)]
     columns = ["esiid", *_PREMISE_COLUMNS, "load_number", "attributes"]
-    _merge(connection, premise, ["esiid"], columns, changed.values())
+    _merge(connection, premise, ["esiid"], columns, changed.values(), load_number=load_number, replaces=bool(known))
     return applied
 
 
@@ -170,6 +170,8 @@ def apply_meters(
         ["premise_id", "meter_number", "installed_on"],
         ["premise_id", "meter_number", "installed_on", "provisioned_on", "removed_on", "load_number", "attributes"],
         ([*key, *state, load_number, json.dumps(known[key])] for key, state in changed.items()),
+        load_number=load_number,
+        replaces=bool(stored),
     )
     return applied
 
@@ -235,6 +237,7 @@ def _apply_spells(
     spells: dict[int, list[Spell]] = {}
     for held in _of_esiids(connection, rows, table, [table.c.premise_id == premise.c.id]):
         spells.setdefault(held.premise_id, []).append(Spell(*(getattr(held, name) for name in columns)))
+    replaces = bool(spells)
     changed: dict[tuple[int, date], Spell] = {}
     for row in sorted((r for r in rows if r.esiid in ids), key=lambda r: (spell_of(r).first, r.line)):
         premise_id, new = ids[row.esiid], spell_of(row)
@@ -259,6 +262,8 @@ def _apply_spells(
         ["premise_id", columns[0]],
         ["premise_id", *columns, "load_number"],
         ([premise_id, *spell[: len(columns)], load_number] for (premise_id, _), spell in changed.items()),
+        load_number=load_number,
+        replaces=replaces,
     )
     return applied
 
@@ -287,9 +292,16 @@ def _of_esiids(connection: Connection, rows: Sequence[_Row], table: Table, joine
 
 
 def _merge(
-    connection: Connection, table: Table, keys: list[str], columns: list[str], rows: Iterable[Sequence[Any]]
+    connection: Connection,
+    table: Table,
+    keys: list[str],
+    columns: list[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    load_number: int,
+    replaces: bool,
 ) -> None:
-    # Bulk upsert: into a temporary table, then over in one statement.
+    # Bulk upsert: into a temporary table, what it replaces into the history, then over in one statement.
     # JSON travels as text.
     types = {name: Text() if isinstance(table.c[name].type, JSON) else table.c[name].type for name in columns}
     incoming = Table(
@@ -298,6 +310,8 @@ def _merge(
     )  # fmt: skip
     incoming.create(connection)
     copy_rows(connection, incoming, columns, rows)
+    if replaces:
+        _keep_replaced(connection, table, incoming, keys, load_number)
     # SQLite cannot tell this ON CONFLICT from a join's ON without a WHERE.
     as_json = is_postgresql(connection)
     rows_of = select(
@@ -313,3 +327,16 @@ def _merge(
         )
     )
     incoming.drop(connection)
+
+
+def _keep_replaced(connection: Connection, table: Table, incoming: Table, keys: list[str], load_number: int) -> None:
+    same = [table.c[key] == incoming.c[key] for key in keys]
+    if is_postgresql(connection):
+        # OFFSET 0: a look-up a row through the index, whatever the planner believes of the temporary table's size
+        held: Any = select(table).where(*same).correlate(incoming).offset(0).lateral("held")
+        both = incoming.join(held, true())
+    else:
+        held, both = table, incoming.join(table, and_(*same))
+    columns = [column.name for column in table.columns]
+    before = select(*(held.c[name] for name in columns), literal(load_number)).select_from(both)
+    connection.execute(HISTORY[table.name].insert().from_select([*columns, "replaced_by"], before))

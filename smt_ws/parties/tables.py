@@ -1,21 +1,34 @@
-"""Companies and premises. All days are operating days (US Central); a range includes both its ends."""
+"""Companies and premises. All days are operating days (US Central); a range includes both its ends.
+
+What TDSPs tell (premises, meters, occupancy, REPs of record) has versions: a row names the load that last said it, and
+what a load replaced is in the table's history with that load's number, so that it can be read as of any load.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Date, ForeignKey, Index, Integer, String, Table, Text
 
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
 __all__ = [
+    "HISTORY",
     "certificate_warning",
     "company",
     "company_certificate",
     "company_duns",
     "grants",
     "meter",
+    "meter_history",
     "occupancy",
+    "occupancy_history",
     "premise",
+    "premise_history",
     "rep_of_record",
+    "rep_of_record_history",
 ]
 
 company = Table(
@@ -84,6 +97,21 @@ certificate_warning = Table(
     Column("warned_at", UtcDateTime, nullable=False, comment="real time"),
 )
 
+
+def _history_of(table: Table) -> Table:
+    """The versions of *table*'s rows that loads have replaced: its columns, and ``replaced_by``."""
+    key = {*table.primary_key.columns.keys(), "load_number"}
+    return Table(
+        f"{table.name}_history",
+        metadata,
+        *(
+            Column(one.name, one.type, primary_key=one.name in key, autoincrement=False, nullable=one.nullable)
+            for one in table.columns
+        ),
+        Column("replaced_by", BigId, nullable=False, comment="the load number of the version after it"),
+    )
+
+
 premise = Table(
     "premise",
     metadata,
@@ -99,6 +127,7 @@ premise = Table(
     Column("load_number", BigId, nullable=False, comment="the load that last said this"),
     Column("attributes", JSON, nullable=False, server_default="{}", comment="what else its TDSP says of it, by name"),
 )
+premise_history = _history_of(premise)
 
 #: One row a meter and its stay at a premise: an exchange ends one row and begins another (U8).
 meter = Table(
@@ -113,6 +142,7 @@ meter = Table(
     Column("attributes", JSON, nullable=False, server_default="{}", comment="what else its TDSP says of it, by name"),
 )
 Index("ix_meter_meter_number", meter.c.meter_number)
+meter_history = _history_of(meter)
 
 #: Who lives there: nobody sees a previous occupant's days through a present customer (R5).
 occupancy = Table(
@@ -123,6 +153,7 @@ occupancy = Table(
     Column("move_out_day", Date, comment="the last day; none: still there"),
     Column("load_number", BigId, nullable=False),
 )
+occupancy_history = _history_of(occupancy)
 
 rep_of_record = Table(
     "rep_of_record",
@@ -135,6 +166,17 @@ rep_of_record = Table(
     CheckConstraint("to_day IS NULL OR to_day >= from_day", name="days"),
 )
 Index("ix_rep_of_record_duns", rep_of_record.c.duns, rep_of_record.c.premise_id)
+rep_of_record_history = _history_of(rep_of_record)
+
+#: Where the replaced rows of each table are.
+HISTORY: Final[Mapping[str, Table]] = MappingProxyType(
+    {
+        premise.name: premise_history,
+        meter.name: meter_history,
+        occupancy.name: occupancy_history,
+        rep_of_record.name: rep_of_record_history,
+    }
+)
 
 #: What agreements let a company see or do; written by agreements, read by ``parties.access`` alone.
 grants = Table(

@@ -25,6 +25,7 @@ from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
 __all__ = [
     "interval_day",
+    "interval_day_flags_history",
     "interval_day_history",
     "load",
     "load_counter",
@@ -105,6 +106,19 @@ interval_day_history = Table(
     postgresql_partition_by="RANGE (operating_day)",
 )
 Index("ix_interval_day_history_load_number", interval_day_history.c.load_number, postgresql_using="brin")
+
+#: The flags that a version of a day had until a later load judged it anew: a register read, a correction nearby.
+interval_day_flags_history = Table(
+    "interval_day_flags_history",
+    metadata,
+    Column("premise_id", BigId, primary_key=True, autoincrement=False),
+    Column("channel", SmallInteger, primary_key=True, autoincrement=False),
+    Column("operating_day", Date, primary_key=True),
+    Column("load_number", BigId, primary_key=True, autoincrement=False, comment="of the day's version"),
+    Column("replaced_by", BigId, primary_key=True, autoincrement=False, comment="the load that judged it anew"),
+    Column("flags", BigId, nullable=False, comment="until then"),
+)
+Index("ix_interval_day_flags_history_replaced_by", interval_day_flags_history.c.replaced_by)
 
 #: Midnight register reads: what the meter's register said when the day began and when it ended (U6).
 register_read = Table(
