@@ -86,7 +86,11 @@ def once(store: Store, premises: int, report_format: str, folder: Path, secret: 
             wanted,
             RENDERERS[INTERVAL, report_format],
             lambda ids: Issue(
-                "standard", MOMENT, "111111111", RecordParties(connection, premise_ids=ids, company_id=1), button
+                "standard",
+                MOMENT,
+                "111111111",
+                RecordParties(connection, premise_ids=ids, company_id=1, as_of_load=1, accepted_at=MOMENT),
+                button,
             ),
             Limits(),
         )

@@ -194,7 +194,13 @@ def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) ->
             csv_profile=claim.csv_profile,
             made_at=claim.planned_at,
             receiver=claim.duns,
-            parties=RecordParties(connection, premise_ids=premise_ids, company_id=claim.company_id),
+            parties=RecordParties(
+                connection,
+                premise_ids=premise_ids,
+                company_id=claim.company_id,
+                as_of_load=claim.as_of_load,
+                accepted_at=claim.accepted_at,
+            ),
             green_button=hub.settings.green_button,
         )
 

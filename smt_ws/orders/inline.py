@@ -98,7 +98,13 @@ def answer_inline(hub: Hub, caller: Caller, request: UsageRequest, *, address: s
                 csv_profile=profile,
                 made_at=now,
                 receiver=caller.duns,
-                parties=RecordParties(connection, premise_ids=premise_ids, company_id=caller.company_id),
+                parties=RecordParties(
+                    connection,
+                    premise_ids=premise_ids,
+                    company_id=caller.company_id,
+                    as_of_load=wanted.as_of_load,
+                    accepted_at=now,
+                ),
                 green_button=hub.settings.green_button,
             )
 

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Connection, Date, LargeBinary, cast, func, literal, select
+from sqlalchemy import BigInteger, Connection, Date, LargeBinary, cast, func, literal, select, union_all
 from sqlalchemy.sql import ColumnElement
 
+from smt_ws.parties.market_as_of import standing
 from smt_ws.parties.tables import meter, premise
 from smt_ws.store.dialect import integers, is_postgresql, sent_integers, unnested
 from smt_ws.usage.recent import DENSE
@@ -51,15 +52,22 @@ def known_premises(connection: Connection, esiids: Iterable[str]) -> dict[str, K
     return found
 
 
-def meters_of(connection: Connection, premise_ids: Sequence[int]) -> Mapping[int, tuple[MeterSpell, ...]]:
-    """The meters' stays at each premise, in order of installation."""
+def meters_of(
+    connection: Connection, premise_ids: Sequence[int], *, as_of: int
+) -> Mapping[int, tuple[MeterSpell, ...]]:
+    """The meters' stays at each premise as of load *as_of*, in order of installation."""
     found: dict[int, tuple[MeterSpell, ...]] = {}
     for start in range(0, len(premise_ids), _AT_ONCE):
-        rows = connection.execute(
-            select(meter.c.premise_id, meter.c.installed_on, meter.c.provisioned_on, meter.c.removed_on)
-            .where(meter.c.premise_id.in_(premise_ids[start : start + _AT_ONCE]))
-            .order_by(meter.c.premise_id, meter.c.installed_on)
+        asked = premise_ids[start : start + _AT_ONCE]
+        stays = union_all(
+            *(
+                select(of.c.premise_id, of.c.installed_on, of.c.provisioned_on, of.c.removed_on).where(
+                    of.c.premise_id.in_(asked), stood
+                )
+                for of, stood in standing(meter, as_of)
+            )
         )
+        rows = connection.execute(stays.order_by("premise_id", "installed_on"))
         for premise_id, installed, provisioned, removed in rows:
             spell = MeterSpell(installed, provisioned, removed)
             found[premise_id] = (*found.get(premise_id, ()), spell)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import date
 
 import numpy as np
@@ -17,16 +17,11 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    cast,
-    literal,
-    select,
-    update,
 )
 from sqlalchemy.schema import CreateTable
 
 from smt_ws.store.columns import Columns, copy_columns
-from smt_ws.store.dialect import copy_rows, unnested
-from smt_ws.usage.rules import flags_of
+from smt_ws.store.dialect import copy_rows
 from smt_ws.usage.tables import interval_day, interval_day_history, register_read, register_read_history
 from smt_ws.usage.versions import POSITION, Judge, Merged, Versioned, merge_versions
 
@@ -34,7 +29,6 @@ __all__ = [
     "KEY",
     "StagedRead",
     "add_days",
-    "flag_days",
     "merge_days",
     "merge_reads",
     "open_staging",
@@ -139,24 +133,3 @@ def merge_days(connection: Connection, *, load_number: int, days: tuple[date, da
 def merge_reads(connection: Connection, *, load_number: int, days: tuple[date, date]) -> Merged:
     """Move the staged register reads into the store as load *load_number*."""
     return merge_versions(connection, _READS, load_number=load_number, days=days)
-
-
-def flag_days(connection: Connection, days: Collection[tuple[int, int, date]], rule: str) -> None:
-    """Add the flag of *rule* to the latest version of stored *days*: premise, channel, operating day."""
-    if not days:
-        return
-    bit = flags_of([rule])
-    together: dict[tuple[int, date], list[str]] = {}
-    for premise_id, channel, day in days:
-        together.setdefault((channel, day), []).append(str(premise_id))
-    for (channel, day), keys in sorted(together.items()):
-        asked = unnested(connection, keys)
-        connection.execute(
-            update(interval_day)
-            .where(
-                interval_day.c.premise_id.in_(select(cast(asked.c.value, BigInteger))),
-                interval_day.c.channel == channel,
-                interval_day.c.operating_day == day,
-            )
-            .values(flags=interval_day.c.flags.op("|")(literal(bit, BigInteger)))
-        )

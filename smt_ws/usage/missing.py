@@ -73,7 +73,7 @@ def explain_missing(
     and day; for all others the rule is `why_missing`, and *tables* are where such data is.
     """
     premise_ids = sorted(set(missing["premise_id"].tolist()))
-    meters = meters_of(connection, premise_ids)
+    meters = meters_of(connection, premise_ids, as_of=as_of)
     measured = _last_measured(connection, premise_ids, channels, as_of, tables)
     generation_only = set(channels) == {1}
     rows: list[tuple[int, date, date, int]] = []

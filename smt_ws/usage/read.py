@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from adapters.interval_csv import IntervalDay
 from smt_ws.usage.as_of import EPOCH, Slices, StoredRows, Version
+from smt_ws.usage.judged import flags_before, judged_after
 from smt_ws.usage.remarks import of_flags
 
 __all__ = ["CHANNELS", "StoredDays", "read_days"]
@@ -31,6 +32,7 @@ class StoredDays(StoredRows[IntervalDay]):
         super().__init__(connection, **asked)
         #: ESI ID, day, channel and flags of what was flagged, a chunk each.
         self._flagged: list[NDArray[np.int64]] = []
+        self._judged_after = judged_after(self._connection, self._between[1])
 
     def _rows(self, chunk: Slices) -> list[_Row]:
         rows = self._found("interval_day", ("wh", "statuses", "flags"), chunk)
@@ -38,7 +40,14 @@ class StoredDays(StoredRows[IntervalDay]):
             rows = [row for row in rows if row[5] is None or row[5].strip(b"M")]
         # the first four are different in every row, so values are never compared
         rows.sort()
-        return rows
+        return self._as_flagged(chunk, rows) if self._judged_after else rows
+
+    def _as_flagged(self, chunk: Slices, rows: Sequence[_Row]) -> list[_Row]:
+        """*rows* with the flags that they had as of the load."""
+        premises = chunk["premise_id"].tolist()
+        first, last = chunk["first_day"].min().item(), chunk["last_day"].max().item()
+        before = flags_before(self._connection, sorted(set(premises)), first, last, as_of=self._between[1])
+        return [(*row[:6], before.get((premises[row[0]], *row[1:4]), row[6])) for row in rows]
 
     def _days(self, chunk: Slices, rows: Sequence[_Row]) -> Iterator[IntervalDay]:
         if not rows:

@@ -16,9 +16,10 @@ from smt_ws.settings import Validation
 from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.intervals import Progress
+from smt_ws.usage.judged import Day, judge_anew
 from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
-from smt_ws.usage.merge import StagedRead, flag_days, merge_reads, open_staging, stage_reads
+from smt_ws.usage.merge import StagedRead, merge_reads, open_staging, stage_reads
 from smt_ws.usage.partitions import ensure_months
 from smt_ws.usage.recent import NOT_MEASURED, whole_days_before
 from smt_ws.usage.rules import KnownPremise, Severity, when, whose
@@ -66,7 +67,14 @@ def take_in(
         tally.first_day, tally.last_day = min(file.days), max(file.days)
         merged = merge_reads(opened.connection, load_number=opened.number, days=(tally.first_day, tally.last_day))
         tally.loaded, tally.replaced, tally.unchanged = merged.loaded, len(merged.replaced), merged.unchanged
-        flag_days(opened.connection, file.disagreeing, "SUM_CHECK")
+        replaced = {file.good[position] for position in merged.replaced}
+        judge_anew(
+            opened.connection,
+            "SUM_CHECK",
+            broken=file.disagreeing,
+            kept=replaced - file.disagreeing,
+            load_number=opened.number,
+        )
     return sorted(file.findings, key=lambda finding: finding.line)
 
 
@@ -91,9 +99,11 @@ class _File:
         self.rejected = 0
         self.flagged: set[int] = set()
         self.days: set[date] = set()
-        self.seen: set[tuple[int, int, date]] = set()
+        #: The days of good reads, by position; and the same to be looked up.
+        self.good: list[Day] = []
+        self.seen: set[Day] = set()
         #: Days whose stored intervals the register does not agree with.
-        self.disagreeing: set[tuple[int, int, date]] = set()
+        self.disagreeing: set[Day] = set()
 
     def good_reads(self, connection: Connection, batch: Sequence[RegisterReadRow | RowReject]) -> list[StagedRead]:
         """The reads of *batch* that are to be stored; what is wrong with the others is noted."""
@@ -118,7 +128,8 @@ class _File:
             assert key is not None
             if any(code == "SUM_CHECK" for code, _ in facts):
                 self.disagreeing.add(key)
-            position = len(self.seen)
+            position = len(self.good)
+            self.good.append(key)
             self.seen.add(key)
             self.days.add(row.read_date)
             usage = usage_of(row.start_wh, row.stop_wh, row.usage_wh)

@@ -1,0 +1,94 @@
+"""Flags of days judged anew by a later load, while an earlier snapshot keeps those it had (U5)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, and_, cast, exists, literal, select, update
+
+from smt_ws.store.dialect import among, insert, unnested
+from smt_ws.usage.as_of import EPOCH
+from smt_ws.usage.rules import flags_of
+from smt_ws.usage.tables import interval_day, interval_day_flags_history
+
+__all__ = ["Day", "DayVersion", "flags_before", "judge_anew", "judged_after"]
+
+#: Premise, channel, operating day.
+Day = tuple[int, int, date]
+#: Premise, days since 1970, channel, load number.
+DayVersion = tuple[int, int, int, int]
+_DAY: Final = interval_day.c
+_BEFORE: Final = interval_day_flags_history.c
+
+
+def judge_anew(
+    connection: Connection, rule: str, *, broken: Collection[Day], kept: Collection[Day], load_number: int
+) -> None:
+    """Say of the latest versions of stored days whether they break *rule*, as load *load_number* has it known.
+
+    A day that the store has not is passed over. What a day's flags were is kept for those who read as of an earlier
+    load; a version that the load itself brought has no earlier reader.
+    """
+    bit = flags_of([rule])
+    for days, is_broken in ((broken, True), (kept, False)):
+        for these in _together(connection, days):
+            here = and_(these, _DAY.flags.op("&")(literal(bit, BigInteger)) == (0 if is_broken else bit))
+            before = select(
+                _DAY.premise_id, _DAY.channel, _DAY.operating_day, _DAY.load_number, literal(load_number), _DAY.flags
+            ).where(here, _DAY.load_number != load_number)
+            # judged by several rules, a day keeps what it had before the first
+            connection.execute(
+                insert(connection, interval_day_flags_history)
+                .from_select(["premise_id", "channel", "operating_day", "load_number", "replaced_by", "flags"], before)
+                .on_conflict_do_nothing()
+            )
+            flags = _DAY.flags.op("+" if is_broken else "-")(literal(bit, BigInteger))
+            connection.execute(update(interval_day).where(here).values(flags=flags))
+
+
+def _together(connection: Connection, days: Collection[Day]) -> list[Any]:
+    """*days* as few conditions: many premises on one day, or many days of one premise."""
+    by_day: dict[tuple[int, date], list[int]] = {}
+    by_premise: dict[tuple[int, int], list[date]] = {}
+    for premise_id, channel, day in days:
+        by_day.setdefault((channel, day), []).append(premise_id)
+        by_premise.setdefault((channel, premise_id), []).append(day)
+    if len(by_day) <= len(by_premise):
+        return [
+            and_(
+                _DAY.premise_id.in_(select(cast(asked.c.value, BigInteger))),
+                _DAY.channel == channel,
+                _DAY.operating_day == day,
+            )
+            for (channel, day), keys in sorted(by_day.items())
+            for asked in [unnested(connection, list(map(str, keys)))]
+        ]
+    return [
+        and_(_DAY.premise_id == premise_id, _DAY.channel == channel, _DAY.operating_day.in_(these))
+        for (channel, premise_id), these in sorted(by_premise.items())
+    ]
+
+
+def judged_after(connection: Connection, as_of: int) -> bool:
+    """Whether any day has been judged anew since load *as_of*: nearly always none has."""
+    return bool(connection.scalar(select(exists().where(_BEFORE.replaced_by > as_of))))
+
+
+def flags_before(
+    connection: Connection, premise_ids: Sequence[int], first: date, last: date, *, as_of: int
+) -> dict[DayVersion, int]:
+    """The flags as of load *as_of* of those versions of days from *first* to *last* that were judged anew since."""
+    rows: Any = connection.execute(
+        select(_BEFORE.premise_id, _BEFORE.operating_day, _BEFORE.channel, _BEFORE.load_number, _BEFORE.flags)
+        .where(
+            among(connection, _BEFORE.premise_id, premise_ids),
+            _BEFORE.operating_day.between(first, last),
+            _BEFORE.load_number <= as_of,
+            _BEFORE.replaced_by > as_of,
+        )
+        # of several, the first load after the snapshot has what it found
+        .order_by(_BEFORE.replaced_by.desc())
+    )
+    return {(key, day.toordinal() - EPOCH, channel, number): flags for key, day, channel, number, flags in rows}
