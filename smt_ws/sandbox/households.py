@@ -24,6 +24,10 @@ Wh = NDArray[np.int32]
 
 #: Mean daily energy that a home is fitted into, in kWh.
 _LEAST_DAILY_KWH, _MOST_DAILY_KWH = 14.0, 48.0
+#: What a home's appliances draw together at most.
+_MOST_APPLIANCES_KW = 4.0
+#: Standard deviation of the noise, of the load's logarithm.
+_NOISE = 0.18
 
 
 @dataclass(frozen=True)
@@ -100,17 +104,21 @@ def watt_hours(calendar: Calendar, outdoor: Floats, homes: int, rng: np.random.G
     kw += each(0.05, 0.14) * np.maximum(outdoor - each(21.0, 24.0), 0)
     heated_by_electricity = rng.random((homes, 1)) < 0.45
     kw += heated_by_electricity * each(0.06, 0.14) * np.maximum(each(11.0, 14.0) - outdoor, 0)
-    kw *= rng.lognormal(0.0, 0.22, kw.shape)
-    kw += _appliances(kw.shape, calendar.hour, rng)
+    # a quarter of an hour averages a home's switching: twice the deviation is as far as it goes
+    kw *= np.exp(np.clip(rng.normal(0.0, _NOISE, kw.shape), -2 * _NOISE, 2 * _NOISE))
 
+    # a larger home is cooled and lit more, but its oven is the same: appliances are not scaled with it
+    appliances = _appliances(kw.shape, calendar.hour, rng)
+    extra = appliances.sum(axis=1, keepdims=True) / 4 / len(calendar.days)
     daily = kw.sum(axis=1, keepdims=True) / 4 / len(calendar.days)
-    wanted = np.clip(daily * rng.lognormal(0.0, 0.25, (homes, 1)), _LEAST_DAILY_KWH, _MOST_DAILY_KWH)
-    result: Wh = np.maximum(np.rint(kw * (wanted / daily) * 250), 1).astype(np.int32)
+    wanted = np.clip((daily + extra) * rng.lognormal(0.0, 0.25, (homes, 1)), _LEAST_DAILY_KWH, _MOST_DAILY_KWH)
+    kw *= np.maximum(wanted - extra, daily / 2) / daily
+    result: Wh = np.maximum(np.rint((kw + appliances) * 250), 1).astype(np.int32)
     return result
 
 
 def _appliances(shape: tuple[int, ...], hour: Floats, rng: np.random.Generator) -> Floats:
-    """Oven, dryer, dishwasher: 1 to 3 kW for one to four intervals, when people are up."""
+    """Oven, dryer, dishwasher: 1 to 3 kW for one to four intervals, when people are up; together at most 4 kW."""
     awake = ((hour > 6.5) & (hour < 22.5)) * np.where(np.abs(hour - 19) < 2, 2.5, 1.0)
     begins = rng.random(shape) < 0.022 * awake
     power = begins * rng.uniform(0.8, 2.6, shape)
@@ -118,7 +126,8 @@ def _appliances(shape: tuple[int, ...], hour: Floats, rng: np.random.Generator) 
     total: Floats = power.copy()
     for later in range(1, 4):
         total[:, later:] += (power * (lasts > later))[:, :-later]
-    return total
+    # without a bound one home in a thousand would run four at once, which is what the spike check is there to find
+    return np.minimum(total, _MOST_APPLIANCES_KW)
 
 
 def solar_surplus(calendar: Calendar, used: Wh, panels_kw: float, rng: np.random.Generator) -> tuple[Wh, Wh]:

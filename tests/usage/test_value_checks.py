@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from smt_ws.sandbox.households import Calendar, solar_surplus, temperatures, watt_hours
@@ -138,6 +138,8 @@ def test_figures_are_settings() -> None:
 
 
 @settings(max_examples=3, deadline=None)
+@example(seed=19943)  # both had a quarter of an hour like no other of its day
+@example(seed=1136)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_clean_generated_year_raises_none(seed: int) -> None:
     rng = np.random.default_rng(seed)
