@@ -20,7 +20,7 @@ from lxml import etree
 
 from adapters.soap.faults import Fault, Finding, SchemaViolation, UnknownOperation
 
-__all__ = ["BigList", "Contract", "Judged"]
+__all__ = ["BigList", "Contract", "Judged", "place_of"]
 
 _WSDL: Final = "{http://schemas.xmlsoap.org/wsdl/}"
 _MOST_MEMBERS: Final = 64
@@ -54,10 +54,17 @@ class Judged:
 class Contract:
     """The contract of one service, read from its published files."""
 
-    def __init__(self, wsdl: Path, xsd: Path, *, big_lists: Mapping[str, BigList] | None = None) -> None:
-        """Read *wsdl* for the namespace, the service's name and its operations; *big_lists* go by operation."""
+    def __init__(
+        self, wsdl: Path, xsd: Path, *, big_lists: Mapping[str, BigList] | None = None, answers_each: bool = False
+    ) -> None:
+        """Read *wsdl* for the namespace, the service's name and its operations; *big_lists* go by operation.
+
+        *answers_each*: the service answers each item of a request for itself, so a value that fits the schema and
+        cannot be read reaches it as `adapters.soap.values.Unreadable` and refuses nothing else.
+        """
         self.wsdl = wsdl
         self.xsd = xsd
+        self.answers_each = answers_each
         self.big_lists = dict(big_lists or {})
         root = etree.parse(wsdl, etree.XMLParser(resolve_entities=False, no_network=True)).getroot()
         self.namespace = str(root.get("targetNamespace"))
@@ -118,6 +125,26 @@ class Contract:
         schema = self._schema()
         if not schema.validate(document):
             raise SchemaViolation(findings=findings(schema.error_log))
+
+
+def place_of(element: etree._Element) -> str:
+    """Where *element* stands below its request, as findings say it: ``post[17]/statusTimestamp``."""
+    steps = []
+    request = next((one for one in element.iterancestors() if _is_request(one)), None)
+    while element is not request and (parent := element.getparent()) is not None:
+        name = str(etree.QName(element).localname)
+        alike = sum(1 for _ in zip(parent.iterchildren(element.tag), range(2), strict=False))
+        if alike > 1:
+            name = f"{name}[{1 + sum(1 for _ in element.itersiblings(element.tag, preceding=True))}]"
+        steps.append(name)
+        element = parent
+    return "/".join(reversed(steps)) or str(etree.QName(element).localname)
+
+
+def _is_request(element: etree._Element) -> bool:
+    # of a skeleton it is the root, else what stands in soap:Body
+    parent = element.getparent()
+    return parent is None or etree.QName(parent).localname == "Body"
 
 
 class _Reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
@@ -15,9 +16,15 @@ from smt_ws.han.statuses import MessagePost, MeterExchangePost, PostAnswer, Prov
 from smt_ws.parties.identify import Caller
 from smt_ws.store import audit
 
-__all__ = ["MOST_POSTS", "Post", "take_posts"]
+__all__ = ["MOST_POSTS", "Post", "UntimedPost", "take_posts"]
 
 Post = ProvisioningPost | MessagePost | MeterExchangePost
+
+
+@dataclass(frozen=True, slots=True)
+class UntimedPost:
+    """A post whose time cannot be read: answered for itself, applied to nothing."""
+
 
 #: Posts of one call: what one transaction applies in about a second.
 MOST_POSTS: Final = 5_000
@@ -32,7 +39,7 @@ _APPLY: Final[Mapping[type, tuple[Callable[..., list[PostAnswer]], str]]] = {
 
 
 def take_posts(
-    connection: Connection, caller: Caller, posts: Sequence[Post], *, clock: Clock, address: str | None
+    connection: Connection, caller: Caller, posts: Sequence[Post | UntimedPost], *, clock: Clock, address: str | None
 ) -> list[PostAnswer]:
     """Apply posts of one kind: steps of requests or of messages, or meter exchanges (H10); one answer each, in order.
 
@@ -44,8 +51,12 @@ def take_posts(
         raise TooManyPostsError(presented=f"{len(posts):,}", expected=f"at most {MOST_POSTS:,}")
     if not posts:
         return []
-    apply, what = _APPLY[type(posts[0])]
-    answers = apply(connection, tdsp_duns_numbers=caller.duns_numbers, posts=posts, clock=clock)
+    timed = [post for post in posts if not isinstance(post, UntimedPost)]
+    apply, what = _APPLY[type(timed[0])] if timed else (None, "nothing")
+    applied = iter(
+        apply(connection, tdsp_duns_numbers=caller.duns_numbers, posts=timed, clock=clock) if apply is not None else ()
+    )
+    answers = [statuses.UNREADABLE if isinstance(post, UntimedPost) else next(applied) for post in posts]
     audit.record(
         connection,
         audit.Event.HAN_STATUSES_POSTED,

@@ -32,6 +32,7 @@ from smt_ws.store.dialect import unnested
 
 __all__ = [
     "ANSWERS",
+    "UNREADABLE",
     "MessagePost",
     "MeterExchangePost",
     "PostAnswer",
@@ -61,6 +62,7 @@ ANSWERS: Final[Mapping[str, str]] = MappingProxyType(
         "SEP_STATUS_MISMATCH": "The event status and the status code say different things.",
         "REASON_MISSING": "A rejection or failure needs a reasonCode, so that the requester can see why.",
         "TIME_IN_FUTURE": "The status time is in the future. Check the clock.",
+        "TIME_UNREADABLE": "The status time is of no year from 1000 to 2999. Send the time at which it was so.",
     }
 )
 
@@ -115,6 +117,10 @@ class PostAnswer:
 
 def _answer(code: str) -> PostAnswer:
     return PostAnswer(code, ANSWERS[code])
+
+
+#: The answer to a post whose time cannot be read.
+UNREADABLE: Final = _answer("TIME_UNREADABLE")
 
 
 def post_provisioning_statuses(

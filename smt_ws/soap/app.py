@@ -34,6 +34,8 @@ class _Service(NamedTuple):
     make: Callable[[Hub], type]
     #: Repeated elements that may stand 50,000 times, by operation.
     big_lists: Mapping[str, str] = {}
+    #: Whether its operations answer each item of a request for itself.
+    answers_each: bool = False
 
 
 #: Every WSDL and what serves it, at ``/soap/<name>``.
@@ -67,7 +69,7 @@ SERVICES: Final[Mapping[str, _Service]] = {
         ),
     ),
     "Connectivity": _Service(connectivity),
-    "TDSPCallback": _Service(tdsp_callback),
+    "TDSPCallback": _Service(tdsp_callback, answers_each=True),
 }
 
 
@@ -91,6 +93,7 @@ def application(
                 )
                 for operation, element in service.big_lists.items()
             },
+            answers_each=service.answers_each,
         )
         soap11, soap12 = build_service(service.make(hub), contract=contract, hooks=hooks)
         endpoints[f"/soap/{name}"] = Endpoint(soap11, soap12, contract.wsdl)

@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 
 from adapters.soap.protocol import Call
 from adapters.soap.server import peer_address
-from smt_ws.han.posts import Post, take_posts
+from adapters.soap.values import Unreadable
+from smt_ws.han.posts import Post, UntimedPost, take_posts
 from smt_ws.han.statuses import MessagePost, MeterExchangePost, ProvisioningPost
 from smt_ws.hub import Hub
 from smt_ws.soap import model
@@ -38,7 +39,7 @@ def _operation(hub: Hub, name: str) -> Any:
         call: Call = ctx.udc
 
         def run(connection: Connection) -> dict[str, Any]:
-            told = [read(post) for post in request.post]
+            told = [UntimedPost() if _untimed(post) else read(post) for post in request.post]
             answers = take_posts(connection, call.caller, told, clock=hub.clock, address=peer_address(call.environ))
             return {"answers": [[one.code, one.reason] for one in answers]}
 
@@ -89,6 +90,12 @@ def _exchange(post: Any) -> MeterExchangePost:
         new_meter=post.newMeterSerialNumber,
         at=_aware(post.exchangedAt),
         han_capable=post.hanCapable,
+    )
+
+
+def _untimed(post: Any) -> bool:
+    return isinstance(
+        post.exchangedAt if isinstance(post, model.MeterExchangePost) else post.statusTimestamp, Unreadable
     )
 
 
