@@ -90,10 +90,12 @@ class Gate:
         routes: Mapping[str, WsgiApp] | None = None,
         waited: Callable[[Environ], float] = lambda _environ: 0.0,
         address: Callable[[Environ], str | None] = lambda environ: environ.get("REMOTE_ADDR"),
+        close_after: Callable[[Environ], None] = lambda _environ: None,
     ) -> None:
         """Serve *services* by path. *base_url* (``https://host:5200``) goes into the WSDLs; *sign* is for last resorts.
 
-        *waited* says how long a request has waited for its thread, in seconds, *address* where it came from.
+        *waited* says how long a request has waited for its thread, in seconds, *address* where it came from;
+        *close_after* ends the connection after this answer.
 
         The folder of a service's path should be one deep (``/soap/MeterUsage``): the WSDL's relative import
         ``../xsd/…`` then leads to ``/xsd/…`` for every client.
@@ -103,7 +105,7 @@ class Gate:
         self._sign = sign
         self._on_exchange = on_exchange
         self._routes = dict(routes or {})
-        self._waited, self._address = waited, address
+        self._waited, self._address, self._close_after = waited, address, close_after
         self._admission = Admission(queue_seconds=self._limits.queue_seconds, bytes_in_hand=self._limits.bytes_in_hand)
         self._busy_answers: dict[bool, _BusyAnswer] = {}
         self._files = {
@@ -232,16 +234,24 @@ class Gate:
         return _Outside("413 Content Too Large", f"A message may have {cap:,} bytes. Split the request.")
 
     def _read(self, environ: Environ, length: int | None) -> bytes:
-        stream = environ["wsgi.input"]
-        if length is None:
-            cap = self._limits.message_bytes
-            message: bytes = stream.read(cap + 1)  # one byte more than allowed tells the two cases apart
-            if len(message) > cap:
-                raise self._too_long()
-        else:
-            message = stream.read(length)
-            if len(message) != length:
-                raise _Outside("400 Bad Request", "The message ended before its Content-Length.")
+        cap = self._limits.message_bytes
+        try:
+            # one byte more than allowed tells too long from just long enough
+            message: bytes = environ["wsgi.input"].read(cap + 1 if length is None else length)
+        except MemoryError:
+            raise
+        except Exception as exc:
+            # Whatever the server's reader raises, it is of the connection: a bad chunk, a pause, an end.
+            self._close_after(environ)
+            log.info("a message did not arrive: %s", type(exc).__name__)
+            if isinstance(exc, TimeoutError):
+                raise _Outside("408 Request Timeout", "The message did not arrive in time. Send it again.") from None
+            raise _Outside("400 Bad Request", "The message did not arrive whole, or its chunks are wrong.") from None
+        if length is None and len(message) > cap:
+            raise self._too_long()
+        if length is not None and len(message) != length:
+            self._close_after(environ)
+            raise _Outside("400 Bad Request", "The message ended before its Content-Length.")
         if not message:
             raise _Outside("400 Bad Request", "The message is empty.")
         return message

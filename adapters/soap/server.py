@@ -21,7 +21,7 @@ from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
 from adapters.tls import LiveContext, TlsFiles
 
-__all__ = ["peer_address", "peer_certificate", "serve", "waited"]
+__all__ = ["close_after", "peer_address", "peer_certificate", "serve", "waited"]
 
 #: Seconds that a client may take for the next bytes of a handshake or a request: a stalled one gives its thread back.
 PATIENCE: Final = 10.0
@@ -31,6 +31,7 @@ class _PatientSocket(socket.socket):
     """A socket whose blocking mode gives up after PATIENCE (gunicorn's own waits for ever)."""
 
     waited: float = 0.0
+    broken: bool = False
 
     def setblocking(self, flag: bool, /) -> None:
         self.settimeout(PATIENCE if flag else 0.0)
@@ -40,6 +41,7 @@ class _PatientTlsSocket(ssl.SSLSocket):
     """The same above TLS."""
 
     waited: float = 0.0
+    broken: bool = False
 
     def setblocking(self, flag: bool, /) -> None:
         self.settimeout(PATIENCE if flag else 0.0)
@@ -83,8 +85,18 @@ def waited(environ: Mapping[str, Any]) -> float:
     return float(getattr(environ.get("gunicorn.socket"), "waited", 0.0))
 
 
+def close_after(environ: Mapping[str, Any]) -> None:
+    """Let the connection of *environ* end after this answer: what follows may be the rest of a broken message."""
+    if isinstance(sock := environ.get("gunicorn.socket"), _PatientSocket | _PatientTlsSocket):
+        sock.broken = True
+
+
 class _Worker(ThreadWorker):
     """gunicorn's threads, with sockets that do not wait for ever."""
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Answer, and say whether the connection may be used again."""
+        return super().handle_request(req, conn) and not getattr(conn.sock, "broken", False)
 
     def accept(self, listener: Any) -> None:
         try:

@@ -11,7 +11,7 @@ from adapters.soap.exchange import ExchangeRecord
 from adapters.soap.faults import TooManyEsiids
 from adapters.soap.gate import Endpoint, Gate, Limits
 from adapters.soap.protocol import build_service
-from adapters.soap.server import peer_address, waited
+from adapters.soap.server import close_after, peer_address, waited
 from smt_ws.hub import Hub
 from smt_ws.soap.connectivity import connectivity
 from smt_ws.soap.csp_authorization import csp_authorization
@@ -110,4 +110,5 @@ def application(
         on_exchange=on_exchange,
         waited=waited,
         address=peer_address,
+        close_after=close_after,
     )

@@ -404,6 +404,7 @@ def _services(folder: Path):
         sign=hooks.sign,
         limits=gate.Limits(queue_seconds=settings["queue_seconds"]),
         waited=server.waited,
+        close_after=server.close_after,
         on_exchange=lambda record: records.write(f"{record}\n"),
         routes={"/livez": lambda _environ, start: (start("200 OK", [("Content-Length", "3")]), [b"ok\n"])[1]},
     )

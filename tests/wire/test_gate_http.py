@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+import time
 
 import pytest
 from lxml import etree
@@ -65,16 +66,17 @@ def test_usual_spellings_of_the_content_type_are_taken(hub, kind):  # noqa: F811
     assert hub.post(hub.sign(cancel()), kind=kind).status == 200
 
 
-def _raw(hub, head: bytes, body: bytes = b"") -> bytes:  # noqa: F811
+def _raw(hub, head: bytes, body: bytes = b"", *, whole: bool = False, who=None) -> bytes:  # noqa: F811
     with (
-        socket.create_connection(("localhost", hub.port), timeout=15) as plain,
-        hub.context(hub.rep).wrap_socket(plain, server_hostname="localhost") as sock,
+        socket.create_connection(("localhost", hub.port), timeout=60) as plain,
+        hub.context(who or hub.rep).wrap_socket(plain, server_hostname="localhost") as sock,
     ):
         with contextlib.suppress(OSError):  # answered and closed before everything was sent
             sock.sendall(head + body)
         answer = b""
-        while b"\r\n\r\n" not in answer and (got := sock.recv(4096)):
-            answer += got
+        with contextlib.suppress(ConnectionResetError):  # closed with bytes of ours unread
+            while (whole or b"\r\n\r\n" not in answer) and (got := sock.recv(4096)):
+                answer += got
         return answer
 
 
@@ -106,6 +108,50 @@ def test_a_chunked_message_over_the_cap_is_refused_not_truncated(hub):  # noqa: 
     piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
     answer = _raw(hub, HEAD + b"Transfer-Encoding: chunked\r\n\r\n", piece * 129 + b"0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413")
+
+
+BROKEN = {
+    "a chunk size that is no number": (b"Transfer-Encoding: chunked\r\n", b"zz\r\n<a/>\r\n0\r\n\r\n", 400),
+    "a chunk longer than it says": (b"Transfer-Encoding: chunked\r\n", b"2\r\n<abc/>\r\n0\r\n\r\n", 400),
+    "an extension that is none": (b"Transfer-Encoding: chunked\r\n", b"4;=\x01\r\n<a/>\r\n0\r\n\r\n", 400),
+    "a stall in a chunk": (b"Transfer-Encoding: chunked\r\n", b"20\r\n<a/>", 408),
+    "a stall after the head": (b"Content-Length: 500\r\n", b"", 408),
+    "a stall in the message": (b"Content-Length: 500\r\n", b"<a>", 408),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_message_that_does_not_arrive_is_the_senders_and_ends_the_connection(hub, case):  # noqa: F811
+    """Of any certificate of the authority: no fault of the hub's, no traceback, and nothing after it is read."""
+    lines, body, status = BROKEN[case]
+    log = (hub.folder / "log").read_text()
+    head = HEAD.replace(b"Connection: close\r\n", b"")
+    after = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" if status == 400 else b""
+    answer = _raw(hub, head + lines + b"\r\n", body + after, whole=True, who=hub.stranger)
+    assert [int(one) for one in re.findall(rb"HTTP/1\.1 (\d+)", answer)] == [status]
+    assert b"INTERNAL_ERROR" not in answer
+    assert "Traceback" not in (hub.folder / "log").read_text().removeprefix(log)
+    assert f"status={status}" in (hub.folder / "records").read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"), [(b"Content-Length: 500\r\n", b"<a>"), (b"Transfer-Encoding: chunked\r\n", b"20\r\n<a>")]
+)
+def test_a_message_cut_by_its_senders_leaving_is_no_failure_of_the_hub(hub, lines, body):  # noqa: F811
+    seen = len((hub.folder / "records").read_text().splitlines())
+    log = (hub.folder / "log").read_text()
+    with (
+        socket.create_connection(("localhost", hub.port), timeout=15) as plain,
+        hub.context(hub.rep).wrap_socket(plain, server_hostname="localhost") as sock,
+    ):
+        sock.sendall(HEAD + lines + b"\r\n" + body)
+    end = time.monotonic() + 60
+    while len(records := (hub.folder / "records").read_text().splitlines()) == seen:
+        assert time.monotonic() < end, "no record of the exchange"
+        time.sleep(0.05)
+    assert "status=400" in records[-1]
+    assert "fault=None" in records[-1]
+    assert "Traceback" not in (hub.folder / "log").read_text().removeprefix(log)
 
 
 def test_the_wsdl_is_the_published_file_with_the_configured_address_alone_changed(hub):  # noqa: F811

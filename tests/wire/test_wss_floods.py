@@ -138,6 +138,15 @@ def test_attributes_and_elements_of_an_honest_size_pass_the_guards():
     check_shape(parse(envelope().replace(b"<m:TransId>", rows.encode() + b"<m:TransId>", 1)))
 
 
+def test_attributes_spread_over_elements_are_refused_before_the_tree_is_built():
+    """200,000 of them cost a second or two, and their names stay in memory with the thread."""
+    spread = b"".join(b'<m:Esiid a%d = "1" b%d=\'2\'/>' % (i, i) for i in range(10_001))
+    with pytest.raises(SecurityFailure) as caught:
+        check_bytes(envelope().replace(b"<m:TransId>", spread + b"<m:TransId>", 1))
+    assert caught.value.code == "WSS_LIMIT"
+    assert "20,000" in str(caught.value)
+
+
 def test_an_old_message_is_refused_later_and_not_now():
     """A captured message dies with its Expires plus the skew."""
     message = parse(signed())
