@@ -140,7 +140,7 @@ def test_attributes_and_elements_of_an_honest_size_pass_the_guards():
 
 def test_attributes_spread_over_elements_are_refused_before_the_tree_is_built():
     """200,000 of them cost a second or two, and their names stay in memory with the thread."""
-    spread = b"".join(b'<m:Esiid a%d = "1" b%d=\'2\'/>' % (i, i) for i in range(10_001))
+    spread = b"".join(b"<m:Esiid a%d = \"1\" b%d='2'/>" % (i, i) for i in range(10_001))
     with pytest.raises(SecurityFailure) as caught:
         check_bytes(envelope().replace(b"<m:TransId>", spread + b"<m:TransId>", 1))
     assert caught.value.code == "WSS_LIMIT"
