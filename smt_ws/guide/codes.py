@@ -87,13 +87,14 @@ def callers() -> str:
                 (kind.by_service, "premises on the days on which it is their REP of record"),
                 (kind.by_grant, "premises on the days that a customer's agreement opens"),
                 (kind.by_wires, "every day of the premises on its own wires"),
+                (kind.by_reason, "every day of any premise, with a reason that the request states and the hub keeps"),
             )
             if shown
         ]
         types = ", ".join(
             f"`{name}`" + ("" if name == acts else f" (as `{acts}`)") for name, acts in kind.requester_types.items()
         )
-        rows.append((f"`{kind.name}`", kind.meaning, types, "; ".join(sees) or "nothing without a stated reason"))
+        rows.append((f"`{kind.name}`", kind.meaning, types, "; ".join(sees)))
     return table(["kind", "who that is", "may send as `requesterType`", "sees"], rows)
 
 

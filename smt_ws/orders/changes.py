@@ -128,10 +128,12 @@ def place_changes(
     actor: str,
     certificate_sha256: str | None = None,
     address: str | None = None,
+    reason: str | None = None,
 ) -> int:
     """Store the order with the files that *parts* are to become and its manifest; return its number.
 
-    A posting goes to the folder ``daily``, anything else to ``adhoc``. Raises `OpenPgpCertificateMissingError`.
+    A posting goes to the folder ``daily``, anything else to ``adhoc``. *reason* is what the request stated (R20).
+    Raises `OpenPgpCertificateMissingError`.
     """
     known = connection.execute(
         select(company.c.csv_profile, company.c.openpgp_certificate.is_not(None).label("can_receive")).where(
@@ -220,7 +222,8 @@ def place_changes(
             "esiids": esiids,
             "parts": len(rows),
         }
-        | ({} if fresh.subscription_id is None else {"subscription": fresh.subscription_id}),
+        | ({} if fresh.subscription_id is None else {"subscription": fresh.subscription_id})
+        | ({"reason": reason} if reason else {}),
         certificate_sha256=certificate_sha256,
         address=address,
     )

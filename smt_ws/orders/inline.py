@@ -23,6 +23,7 @@ from smt_ws.orders.renderers import RENDERERS, Issue
 from smt_ws.parties.access import authorise
 from smt_ws.parties.record_parties import RecordParties
 from smt_ws.parties.rules import REASON_CODES, REASONS, Reason
+from smt_ws.parties.stated_reason import required_reason
 from smt_ws.parties.tables import company
 from smt_ws.store import audit
 from smt_ws.usage.loads import snapshot
@@ -62,11 +63,12 @@ def answer_inline(hub: Hub, caller: Caller, request: UsageRequest, *, address: s
     """Make the report that *request*, with deliveryMode API, asks for.
 
     Where nothing can be shown the content is empty, or the header alone in CSV, and the exceptions say why. Raises the
-    request errors of `smt_ws.orders.errors`, `TooLargeForAnswerError` among them, and `SettingsError` where Green
-    Button is not set up.
+    request errors of `smt_ws.orders.errors`, `TooLargeForAnswerError` among them, `StatedReasonMissingError`, and
+    `SettingsError` where Green Button is not set up.
     """
     now = hub.clock.now()
     first_day, last_day = checked_days(caller, request, limits=hub.settings.limits, clock=hub.clock)
+    reason = required_reason(caller.kind, request.reason)
     renderer = RENDERERS[request.report, request.report_format]
     with hub.store.read() as connection:
         profile: str = connection.execute(
@@ -82,6 +84,7 @@ def answer_inline(hub: Hub, caller: Caller, request: UsageRequest, *, address: s
             last_day=last_day,
             now=now,
             allow_test_esiids=hub.settings.allow_test_esiids,
+            stated_reason=reason,
         )
         wanted = Wanted(
             report=request.report,
@@ -141,7 +144,8 @@ def answer_inline(hub: Hub, caller: Caller, request: UsageRequest, *, address: s
                 "last_day": last_day.isoformat(),
                 "days_delivered": report.days_delivered,
                 "days_excepted": report.days_excepted,
-            },
+            }
+            | ({"reason": reason} if reason else {}),
             certificate_sha256=caller.tls_sha256,
             address=address,
         )

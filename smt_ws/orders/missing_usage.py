@@ -14,6 +14,7 @@ from smt_ws.clock import Clock, central_today
 from smt_ws.orders import errors, rules
 from smt_ws.parties.access import SLICE, authorise
 from smt_ws.parties.rules import REASON_CODES, REASONS
+from smt_ws.parties.stated_reason import required_reason
 from smt_ws.store import audit
 from smt_ws.usage.loads import snapshot
 from smt_ws.usage.missing import explain_missing
@@ -45,6 +46,8 @@ class MissingUsage:
     days_present: int
     missing: Sequence[MissingDays]
     load_mark: int
+    #: Why it was asked: demanded of a regulator (R20).
+    reason: str | None = None
 
 
 def missing_usage(
@@ -57,6 +60,7 @@ def missing_usage(
     limits: Limits,
     clock: Clock,
     allow_test_esiids: bool = False,
+    reason: str | None = None,
 ) -> MissingUsage:
     """Say of every day that the caller may not see, or of which nothing is stored on any channel, why that is (R14).
 
@@ -68,6 +72,7 @@ def missing_usage(
     first, last = _days(start_date, end_date, today)
     if not esiids:
         raise errors.NoEsiidsError(presented="none", expected="1 or more")
+    reason = required_reason(caller.kind, reason)
     asked = len(esiids) * ((last - first).days + 1)
     if asked > limits.missing_usage_days:
         raise errors.TooManyDaysError(
@@ -83,6 +88,7 @@ def missing_usage(
         last_day=last,
         now=clock.now(),
         allow_test_esiids=allow_test_esiids,
+        stated_reason=reason,
     )
     as_of = snapshot(connection)
     channels = CHANNELS["A"]
@@ -108,7 +114,9 @@ def missing_usage(
         raise errors.DaysDoNotAddUpError(
             expected=f"{asked} asked", presented=f"{stored.delivered} present, {absent} missing"
         )
-    return MissingUsage(days_asked=asked, days_present=stored.delivered, missing=missing, load_mark=as_of)
+    return MissingUsage(
+        days_asked=asked, days_present=stored.delivered, missing=missing, load_mark=as_of, reason=reason
+    )
 
 
 def note_shown(
@@ -123,7 +131,8 @@ def note_shown(
         audit.Event.MISSING_USAGE_SHOWN,
         actor=f"company:{caller.company_id}",
         at=clock.now(),
-        details={"esiids": esiids, "days": answer.days_asked, "days_present": answer.days_present},
+        details={"esiids": esiids, "days": answer.days_asked, "days_present": answer.days_present}
+        | ({"reason": answer.reason} if answer.reason else {}),
         certificate_sha256=caller.tls_sha256,
         address=address,
     )

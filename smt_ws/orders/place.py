@@ -24,6 +24,7 @@ from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.access import Access, authorise
 from smt_ws.parties.rules import REASON_CODES
+from smt_ws.parties.stated_reason import required_reason
 from smt_ws.parties.tables import company
 from smt_ws.store import audit
 from smt_ws.usage.loads import snapshot
@@ -66,6 +67,8 @@ class UsageRequest:
     delivery_mode: str = "FTP"
     #: A report of `smt_ws.orders.renderers`.
     report: str = INTERVAL
+    #: Why it is made: demanded of a regulator (R20).
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +127,14 @@ def place_order(
     snapshot), however long the order takes. An order of which nothing may be seen is accepted like any other: its
     exceptions file says why.
 
-    Raises the request errors of `smt_ws.orders.errors` (limits: R3, R4), `OrdersPerDayError`, `OpenEsiidsError` and
-    `OpenPgpCertificateMissingError`. A request with deliveryMode API is for `smt_ws.orders.inline`.
+    Raises the request errors of `smt_ws.orders.errors` (limits: R3, R4), `StatedReasonMissingError`,
+    `OrdersPerDayError`, `OpenEsiidsError` and `OpenPgpCertificateMissingError`. A request with deliveryMode API is for
+    `smt_ws.orders.inline`.
     """
     assert request.delivery_mode != "API"
     now = clock.now()
     first_day, last_day = checked_days(caller, request, limits=limits, clock=clock)
+    reason = required_reason(caller.kind, request.reason)
     require_allowance(connection, caller.company_id, esiids=len(request.esiids), limits=limits, clock=clock)
     profile = _csv_profile(connection, caller.company_id)
     access = authorise(
@@ -142,6 +147,7 @@ def place_order(
         last_day=last_day,
         now=now,
         allow_test_esiids=allow_test_esiids,
+        stated_reason=reason,
     )
     days_asked = len(request.esiids) * ((last_day - first_day).days + 1)
     if access.days_allowed + access.days_refused != days_asked:
@@ -190,7 +196,8 @@ def place_order(
             "esiids": len(request.esiids),
             "esiids_refused": len(request.esiids) - served,
             "parts": len(parts),
-        },
+        }
+        | ({"reason": reason} if reason else {}),
         certificate_sha256=caller.tls_sha256,
         address=address,
     )

@@ -13,6 +13,7 @@ from smt_ws.orders.allowance import require_allowance
 from smt_ws.orders.changes import Fresh, cut_changes, place_changes
 from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of
 from smt_ws.parties.seen import days_seen
+from smt_ws.parties.stated_reason import required_reason
 from smt_ws.usage.changes import changed_days
 from smt_ws.usage.loads import snapshot
 from smt_ws.usage.read import CHANNELS
@@ -39,6 +40,8 @@ class ChangesRequest:
     report_format: str
     reading_type: str = "A"
     delivery_mode: str = "FTP"
+    #: Why it is made: demanded of a regulator (R20).
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def request_changes(
     twice. Where nothing is new the order has a manifest only.
 
     Raises `LoadMarkUnknownError`, `TooManyChangesError`, `ReadingTypeUnknownError`, `FormatNotAvailableError`,
-    `DeliveryModeNotAvailableError`, `OrdersPerDayError`, `OpenPgpCertificateMissingError`.
+    `DeliveryModeNotAvailableError`, `StatedReasonMissingError`, `OrdersPerDayError`, `OpenPgpCertificateMissingError`.
     """
     formats = formats_of(INTERVAL)
     for presented, known, element, code in (
@@ -77,13 +80,14 @@ def request_changes(
     ):
         if presented not in known:
             raise errors.refused(code, element=element, presented=presented, expected=" or ".join(sorted(known)))
+    reason = required_reason(caller.kind, request.reason)
     # How many ESI IDs it will hold is not yet known.
     require_allowance(connection, caller.company_id, esiids=0, limits=limits, clock=clock)
     as_of, now, today = snapshot(connection), clock.now(), central_today(clock)
     if request.load_mark > as_of:
         raise errors.LoadMarkUnknownError(presented=str(request.load_mark), expected=f"0 to {as_of}")
     months = limits.history_months_market if caller.kind in rules.MARKET_KINDS else limits.history_months_others
-    spells = days_seen(caller.duns_numbers, kind=caller.kind, now=now).c
+    spells = days_seen(caller.duns_numbers, kind=caller.kind, now=now, stated_reason=reason).c
     # Whichever of its numbers a premise is seen by: the order is one.
     seen = select(literal(caller.duns).label("duns"), spells.premise_id, spells.from_day, spells.to_day).subquery()
     pieces = list(
@@ -124,6 +128,7 @@ def request_changes(
         actor=f"company:{caller.company_id}",
         certificate_sha256=caller.tls_sha256,
         address=address,
+        reason=reason,
     )
     return PlacedChanges(
         order_number=number,

@@ -68,12 +68,14 @@ def authorise(
     last_day: date,
     now: datetime,
     allow_test_esiids: bool = False,
+    stated_reason: str | None = None,
 ) -> Access:
     """Divide every day from *first_day* to *last_day* of every asked ESI ID into what may be seen and what not.
 
     *kind* is the capacity the company acts in (`Caller.kind`), *duns_numbers* are all its own, *now* is business
-    time: a grant opens nothing before it was granted and nothing once it has ended. Malformed, repeated and unknown
-    ESI IDs are refused for all days, like those that the company may not see; nothing is raised.
+    time: a grant opens nothing before it was granted and nothing once it has ended. *stated_reason* opens everything
+    to a kind that sees by it, and to no other (R20). Malformed, repeated and unknown ESI IDs are refused for all days,
+    like those that the company may not see; nothing is raised.
     """
     asked = len(esiids)
     # Which refusal holds for the whole range, by ESI ID; -1: none, the rows below decide.
@@ -91,6 +93,8 @@ def authorise(
     mine = np.zeros(len(known), bool)
     if what.by_wires:
         mine = np.isin(numbers[known], _wired(connection, numbers[known], duns_numbers))
+    if what.by_reason:
+        mine[:] = bool(stated_reason)
     if not (what.by_service or what.by_grant):
         whole[known[~mine]] = _code(Reason.NOT_YOUR_PREMISE if what.by_wires else Reason.NO_STATED_REASON)
         known, mine = known[mine], mine[mine]

@@ -30,6 +30,7 @@ __all__ = [
     "SigningCertificateRevokedError",
     "SigningCertificateUnknownError",
     "SigningCertificateWithdrawnError",
+    "StatedReasonMissingError",
     "TlsCertificateExpiredError",
     "TlsCertificateNotYetValidError",
     "TlsCertificateRevokedError",
@@ -184,6 +185,15 @@ class RequesterTypeMismatchError(IdentityError):
     """The requesterType in the request is not what the company is registered as."""
 
     code = "REQUESTER_TYPE_MISMATCH"
+
+
+class StatedReasonMissingError(HubError):
+    """A regulator's request states why it is made, in the element reason: 10 to 500 characters. It is kept.
+
+    State it and send the request again. Nothing was ordered or shown.
+    """
+
+    code = "STATED_REASON_MISSING"
 
 
 class CompanyUnknownError(HubError):

@@ -17,6 +17,7 @@ from sqlalchemy.sql import ColumnElement
 from smt_ws.clock import Clock, central_today
 from smt_ws.parties.access import authorise
 from smt_ws.parties.rules import REASON_CODES, REASONS
+from smt_ws.parties.stated_reason import required_reason
 from smt_ws.parties.tables import meter, premise
 from smt_ws.store import audit
 from smt_ws.store.dialect import unnested
@@ -100,9 +101,14 @@ def information(
     clock: Clock,
     allow_test_esiids: bool = False,
     address: str | None = None,
+    reason: str | None = None,
 ) -> Information:
-    """Tell what is known of the premises of *esiids*, or of the meters that hang there today; audited (P7)."""
-    positions, withheld = _allowed(connection, caller, esiids, clock, allow_test_esiids)
+    """Tell what is known of the premises of *esiids*, or of the meters that hang there today; audited (P7).
+
+    Raises `StatedReasonMissingError` where *reason* is demanded of the caller and is not there (R20).
+    """
+    reason = required_reason(caller.kind, reason)
+    positions, withheld = _allowed(connection, caller, esiids, clock, allow_test_esiids, reason)
     names = [field.name for field in fields(subject.facts)]
     told = [
         subject.facts(**{name: getattr(row, name) for name in names})
@@ -114,7 +120,7 @@ def information(
         actor=f"company:{caller.company_id}",
         at=clock.now(),
         object=f"esiid:{told[0].esiid}" if len(told) == 1 else "",
-        details={"told": len(told), "withheld": len(withheld)},
+        details={"told": len(told), "withheld": len(withheld)} | ({"reason": reason} if reason else {}),
         certificate_sha256=caller.tls_sha256,
         address=address,
     )
@@ -127,6 +133,7 @@ def _allowed(
     esiids: Sequence[str],
     clock: Clock,
     allow_test_esiids: bool,
+    stated_reason: str | None,
 ) -> tuple[list[int], list[Withheld]]:
     today = central_today(clock)
     access = authorise(
@@ -139,11 +146,12 @@ def _allowed(
         last_day=today,
         now=clock.now(),
         allow_test_esiids=allow_test_esiids,
+        stated_reason=stated_reason,
     )
     withheld = []
     for position, code in zip(access.refusals["esiid"].tolist(), access.refusals["code"].tolist(), strict=True):
-        reason = REASON_CODES[code]
-        withheld.append(Withheld(esiids[position], reason.value, REASONS[reason]))
+        why = REASON_CODES[code]
+        withheld.append(Withheld(esiids[position], why.value, REASONS[why]))
     return access.slices["esiid"].tolist(), withheld
 
 

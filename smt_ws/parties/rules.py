@@ -24,6 +24,7 @@ __all__ = [
     "KINDS",
     "REASONS",
     "REASON_CODES",
+    "STATED_REASON",
     "DayRange",
     "Kind",
     "Reason",
@@ -49,6 +50,9 @@ ENERGY_DATA: Final = "energy_data"
 DEVICE: Final = "device"
 DEVICE_SERVICES: Final = "device_services"
 
+#: Fewest and most characters of the reason that a request states (R20), runs of blanks counted as one.
+STATED_REASON: Final = (10, 500)
+
 #: So many days before a certificate ends, its holder is warned.
 CERTIFICATE_WARNINGS: Final = (60, 30, 14, 7, 1)
 
@@ -70,6 +74,8 @@ class Kind:
     by_grant: bool = False
     #: It sees every day of the premises on its own wires.
     by_wires: bool = False
+    #: It sees every day of any premise, with a reason that its request states (R20).
+    by_reason: bool = False
 
 
 #: The kinds of company (P1, P5, R5). A REP may act as a third party without registering again (P6).
@@ -83,7 +89,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "CSP": Kind("CSP", "third party", {"CSP": "CSP"}, by_grant=True),
     "TDSP": Kind("TDSP", "transmission and distribution service provider", {"TDSP": "TDSP"}, by_wires=True),
-    "REG": Kind("REG", "regulator", {"REG": "REG"}),
+    "REG": Kind("REG", "regulator", {"REG": "REG"}, by_reason=True),
 }
 
 
@@ -125,7 +131,7 @@ REASONS: Final[dict[Reason, str]] = {
     "open them.",
     Reason.NOT_YOUR_SERVICE: "Another REP served this premise on these days, between two services of yours.",
     Reason.NOT_YOUR_PREMISE: "This premise is not on your wires. A TDSP sees its own premises only.",
-    Reason.NO_STATED_REASON: "A regulator sees a premise with a stated reason only, and this request cannot carry one.",
+    Reason.NO_STATED_REASON: "A regulator sees a premise with a stated reason only. State it in the element reason.",
     Reason.NOT_YET_DUE: "The TDSP has not delivered these days and is not yet due to. Ask again in two days.",
     Reason.LATE_AT_TDSP: "The TDSP should have delivered these days and has not. Ask again, or ask the TDSP.",
     Reason.NOT_PROVISIONED: "No provisioned meter measured this premise on these days; there will be no data.",

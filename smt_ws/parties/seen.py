@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, Select, Subquery, and_, false, literal, or_, select, union_all
+from sqlalchemy import Date, Select, String, Subquery, and_, false, literal, or_, select, union_all
 
 from smt_ws.parties import rules
 from smt_ws.parties.rules import KINDS
@@ -20,12 +20,13 @@ from smt_ws.parties.tables import company_duns, grants, premise, rep_of_record
 __all__ = ["days_seen", "esiids_seen"]
 
 
-def days_seen(duns_numbers: Sequence[str], *, kind: str, now: datetime) -> Subquery:
+def days_seen(duns_numbers: Sequence[str], *, kind: str, now: datetime, stated_reason: str | None = None) -> Subquery:
     """The spells of days that each of *duns_numbers* may see in the capacity *kind*, at the moment *now*.
 
     Columns: ``duns``, ``premise_id``, ``from_day``, ``to_day`` (NULL: no end). A premise may have several rows for one
     DUNS number, and they may overlap: a service and an agreement. An agreement is its company's, so each of the
-    company's numbers named here has a row for it. A kind that sees nothing by itself has no rows.
+    company's numbers named here has a row for it. A kind that sees by a *stated_reason* has a row for every premise and
+    number with one, and none without (R20).
     """
     what, named = KINDS[kind], list(duns_numbers)
     rows: list[Select[Any]] = []
@@ -43,8 +44,10 @@ def days_seen(duns_numbers: Sequence[str], *, kind: str, now: datetime) -> Subqu
                 or_(grants.c.ended_at.is_(None), grants.c.ended_at > now),
             )
         )
+    first, last = (literal(day, Date) for day in (date(1970, 1, 1), date.max))
+    if what.by_reason and stated_reason:
+        rows += (select(literal(duns, String), premise.c.id, first, last) for duns in named)
     if what.by_wires:
-        first, last = (literal(day, Date) for day in (date(1970, 1, 1), date.max))
         rows.append(select(premise.c.tdsp_duns, premise.c.id, first, last).where(premise.c.tdsp_duns.in_(named)))
     if not rows:
         of = rep_of_record.c

@@ -33,7 +33,7 @@ from smt_ws.store import migrate
 from smt_ws.usage.activity import Activity, write_report
 from smt_ws.usage.load import load_file
 
-__all__ = ["COMPANIES", "AlreadyThereError", "Player", "Sandbox", "load_market", "make_sandbox"]
+__all__ = ["COMPANIES", "AlreadyThereError", "Player", "Sandbox", "load_market", "make_sandbox", "register"]
 
 ACTOR: Final = "operator:sandbox"
 #: The sandbox lives on this day: a few days after the last usage, with the end of daylight saving inside its window.
@@ -134,7 +134,7 @@ def make_sandbox(
     _make_hub_key(sandbox, hub.settings.openpgp.secret_key)
     migrate.upgrade(hub.store)
     for name, kind, duns in COMPANIES:
-        _register(hub, sandbox, Player(name, kind, duns, folder / "companies" / file_stem(name)))
+        register(hub, sandbox, Player(name, kind, duns, folder / "companies" / file_stem(name)))
         if kind == "TDSP":
             port = _free_port(5300 if all(ports) else 0)
             prepare_tdsp(hub, folder, duns=duns, stem=file_stem(name), port=port, actor=ACTOR)
@@ -228,7 +228,8 @@ def _make_hub_key(sandbox: Sandbox, secret_key: Path) -> None:
     (sandbox.certificates / "hub-openpgp-public.asc").write_text(public)
 
 
-def _register(hub: Hub, sandbox: Sandbox, player: Player) -> None:
+def register(hub: Hub, sandbox: Sandbox, player: Player) -> None:
+    """Make *player* a company of the sandbox: its certificates are there; its keys, password and folders are made."""
     player.folder.mkdir(parents=True, mode=0o700)
     secret, public = openpgp.make_key(f"{player.name} (sample) <it@{player.stem}.example>")
     password = secrets.token_urlsafe(12)

@@ -56,7 +56,7 @@ def premise_information(hub: Hub) -> type[ServiceBase]:
     class PremiseInformation(ServiceBase):
         @rpc(model.GetPremiseInformation, _returns=model.GetPremiseInformationResponse, _body_style="bare")
         def GetPremiseInformation(ctx: Any, request: Any) -> Any:  # noqa: N802, N805 — Spyne's way of declaring
-            return _answer(hub, ctx.udc, request.esiid, _PREMISES)
+            return _answer(hub, ctx.udc, request, _PREMISES)
 
     return PremiseInformation
 
@@ -67,7 +67,7 @@ def meter_information(hub: Hub) -> type[ServiceBase]:
     class MeterInformation(ServiceBase):
         @rpc(model.GetMeterInformation, _returns=model.GetMeterInformationResponse, _body_style="bare")
         def GetMeterInformation(ctx: Any, request: Any) -> Any:  # noqa: N802, N805 — Spyne's way of declaring
-            return _answer(hub, ctx.udc, request.esiid, _METERS)
+            return _answer(hub, ctx.udc, request, _METERS)
 
     return MeterInformation
 
@@ -86,16 +86,17 @@ class _Telling:
     reason: str
 
 
-def _answer(hub: Hub, call: Call, esiids: list[str], telling: _Telling) -> Any:
+def _answer(hub: Hub, call: Call, request: Any, telling: _Telling) -> Any:
     with hub.store.write() as connection:
         found = information(
             connection,
             call.caller,
-            esiids,
+            request.esiid,
             telling.subject,
             clock=hub.clock,
             allow_test_esiids=hub.settings.allow_test_esiids,
             address=peer_address(call.environ),
+            reason=request.reason,
         )
     reason = telling.reason.format(told=len(found.told), withheld=len(found.withheld))
     response = started(telling.response(), call.trans_id, reason)

@@ -44,6 +44,7 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
             reading_type="C" if report == MONTHLY else request.readingType or "A",
             delivery_mode=request.deliveryMode or "FTP",
             report=report,
+            reason=request.reason,
         )
         address = peer_address(call.environ)
         if asked.delivery_mode == "API":
@@ -105,6 +106,7 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
                         report_format=request.reportFormat,
                         reading_type=request.readingType or "A",
                         delivery_mode=request.deliveryMode or "FTP",
+                        reason=request.reason,
                     ),
                     limits=hub.settings.limits,
                     clock=hub.clock,

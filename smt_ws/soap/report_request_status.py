@@ -75,6 +75,7 @@ def report_request_status(hub: Hub) -> type[ServiceBase]:
                     limits=hub.settings.limits,
                     clock=hub.clock,
                     allow_test_esiids=hub.settings.allow_test_esiids,
+                    reason=request.reason,
                 )
             with hub.store.write() as connection:
                 note_shown(connection, call.caller, found, esiids=len(request.esiid), **_from(hub, call))

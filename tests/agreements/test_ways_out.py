@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -18,6 +18,7 @@ from smt_ws.agreements.rules import Kind, Purpose
 from smt_ws.clock import central_today
 from smt_ws.orders.inline import answer_inline
 from smt_ws.orders.place import UsageRequest
+from smt_ws.parties.errors import StatedReasonMissingError
 from smt_ws.parties.rules import REASONS, Reason
 from smt_ws.parties.tables import rep_of_record
 from smt_ws.usage.partitions import ensure_months
@@ -166,6 +167,14 @@ def ask_for_days_between_two_services(street: Street) -> None:
     assert street.told(esiid(0)) == set()
 
 
+def state_the_reason(street: Street) -> None:
+    street.measure(0, DAY)
+    street.town.callers[LANTERN] = replace(street.town.callers[LANTERN], kind="REG")
+    with pytest.raises(StatedReasonMissingError):
+        street.told(esiid(0), by=LANTERN)
+    assert street.told(esiid(0), by=LANTERN, reason="Complaint 26-1042") == set()
+
+
 def ask_again_in_two_days(street: Street) -> None:
     yesterday = central_today(street.town.clock) - timedelta(days=1)
     assert street.told(esiid(0), yesterday) == {"NOT_YET_DUE"}
@@ -215,6 +224,7 @@ WAYS: dict[Reason, Callable[[Street], None]] = {
     Reason.BEFORE_SERVICE: ask_for_days_before_the_service,
     Reason.AFTER_SERVICE: ask_for_days_after_the_service,
     Reason.NOT_YOUR_SERVICE: ask_for_days_between_two_services,
+    Reason.NO_STATED_REASON: state_the_reason,
     Reason.NOT_YET_DUE: ask_again_in_two_days,
     Reason.LATE_AT_TDSP: ask_the_tdsp_of_a_late_day,
     Reason.GAP: ask_the_tdsp_of_a_gap,

@@ -11,7 +11,7 @@ from order_market import OTHER_REP, REP, Market, Who, esiid
 from sqlalchemy import insert, select
 
 from smt_ws.orders import build, claim, errors, posting
-from smt_ws.orders.missing_usage import MissingUsage, missing_usage
+from smt_ws.orders.missing_usage import MissingUsage, missing_usage, note_shown
 from smt_ws.orders.since import ChangesRequest, PlacedChanges, request_changes
 from smt_ws.orders.subscriptions import (
     Subscribed,
@@ -21,6 +21,7 @@ from smt_ws.orders.subscriptions import (
     new_subscription,
 )
 from smt_ws.orders.tables import subscription
+from smt_ws.parties.errors import StatedReasonMissingError
 from smt_ws.parties.tables import rep_of_record
 from smt_ws.store.tables import audit_log
 
@@ -258,8 +259,49 @@ def test_changes_are_of_days_that_the_caller_may_see_r5(market: Market) -> None:
     assert changes(market, 0, market.other).esiid_days == 2
     tdsp = Who(market.rep.company_id, "TDSP", "1039940674000", ("1039940674000",))
     assert changes(market, 0, tdsp).esiid_days == 4
+
+
+def test_a_regulator_has_the_changes_of_all_premises_with_a_stated_reason_r20(market: Market) -> None:
+    market.add_premises(range(2), served_to=date(2026, 11, 17))
+    market.load_days(range(2), date(2026, 11, 16), date(2026, 11, 19), number=1)
     regulator = Who(market.rep.company_id, "REG", REP, (REP,))
-    assert changes(market, 0, regulator).esiid_days == 0
+    with pytest.raises(StatedReasonMissingError):
+        changes(market, 0, regulator)
+    ordered = changes(market, 0, regulator, reason="Audit of the market's completeness")
+    assert (ordered.esiids, ordered.esiid_days) == (2, 8)
+    with market.store.read() as connection:
+        (details,) = connection.scalars(select(audit_log.c.details).where(audit_log.c.event == "order:place:accepted"))
+    assert details["reason"] == "Audit of the market's completeness"
+    # one that states a reason without having to sees no more
+    assert changes(market, 0, reason="Audit of the market's completeness").esiid_days == 4
+
+
+def test_a_regulator_asks_for_missing_usage_with_a_stated_reason_r20(market: Market) -> None:
+    market.add_premises(range(1))
+    market.load_days(range(1), date(2026, 11, 10), date(2026, 11, 10), number=1)
+    regulator = Who(market.rep.company_id, "REG", REP, (REP,))
+
+    def asked(reason: str | None) -> MissingUsage:
+        with market.store.read() as connection:
+            return missing_usage(
+                connection,
+                regulator,  # type: ignore[arg-type]
+                start_date="11/10/2026",
+                end_date="11/10/2026",
+                esiids=[esiid(0)],
+                limits=market.hub.settings.limits,
+                clock=market.hub.clock,
+                reason=reason,
+            )
+
+    with pytest.raises(StatedReasonMissingError):
+        asked(None)
+    found = asked("Complaint 26-1042")
+    assert (found.days_present, list(found.missing)) == (1, [])
+    with market.store.write() as connection:
+        note_shown(connection, regulator, found, esiids=1, clock=market.hub.clock, address=None)  # type: ignore[arg-type]
+        (details,) = connection.scalars(select(audit_log.c.details).where(audit_log.c.event == "usage:missing:shown"))
+    assert details["reason"] == "Complaint 26-1042"
 
 
 def test_changes_older_than_the_history_are_left_out_r4(market: Market) -> None:

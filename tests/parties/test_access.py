@@ -12,7 +12,9 @@ from sqlalchemy import delete, insert
 
 from smt_ws.parties import premise_numbers, rules
 from smt_ws.parties.access import authorise
+from smt_ws.parties.errors import StatedReasonMissingError
 from smt_ws.parties.rules import REASON_CODES, DayRange
+from smt_ws.parties.stated_reason import required_reason
 from smt_ws.parties.tables import company, grants, premise, rep_of_record
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -149,11 +151,47 @@ def test_a_tdsp_sees_its_own_premises_whole_and_no_other_r5(market):
     assert refused(others) == [(0, *JUNE, "NOT_YOUR_PREMISE"), (1, *JUNE, "ESIID_UNKNOWN")]
 
 
-def test_a_regulator_is_refused_until_it_can_state_a_reason_r5(market):
+def test_a_regulator_sees_any_premise_with_a_stated_reason_and_none_without_r5(market):
+    with market.write() as connection:
+        serve(connection, 0, date(2026, 6, 10), duns="999999999")
     with market.read() as connection:
-        access = ask(connection, [esiid(0)], kind="REG")
-    assert seen(access) == []
-    assert refused(access) == [(0, *JUNE, "NO_STATED_REASON")]
+        without = [ask(connection, [esiid(0)], kind="REG", stated_reason=reason) for reason in (None, "")]
+        stated = ask(connection, [esiid(0), esiid(99), "x"], kind="REG", stated_reason="Complaint 26-1042")
+        # nobody else sees more by stating one
+        others = [
+            ask(connection, [esiid(0)], kind=kind, stated_reason="Complaint 26-1042") for kind in ("REP", "CSP", "TDSP")
+        ]
+    for access in without:
+        assert seen(access) == []
+        assert refused(access) == [(0, *JUNE, "NO_STATED_REASON")]
+    assert seen(stated) == [(0, 0, *JUNE)]
+    assert refused(stated) == [(1, *JUNE, "ESIID_UNKNOWN"), (2, *JUNE, "ESIID_MALFORMED")]
+    assert [seen(access) for access in others] == [[], [], []]
+
+
+@pytest.mark.parametrize("kind", list(rules.KINDS))
+@pytest.mark.parametrize(
+    ("text", "states"),
+    [
+        ("Complaint 26-1042", "Complaint 26-1042"),
+        ("  Complaint\n 26-1042 ", "Complaint 26-1042"),
+        ("x" * 10, "x" * 10),
+        ("x" * 500, "x" * 500),
+        (None, None),
+        ("", None),
+        (" " * 20, None),
+        ("x" * 9, ""),
+        ("x" + " " * 20 + "y", ""),
+        ("x" * 501, ""),
+    ],
+)
+def test_a_stated_reason_has_10_to_500_characters_r20(kind, text, states):
+    """Demanded of a regulator alone; one that says too little or too much is refused whoever states it."""
+    if states or (states is None and kind != "REG"):
+        assert required_reason(kind, text) == states
+    else:
+        with pytest.raises(StatedReasonMissingError, match="reason"):
+            required_reason(kind, text)
 
 
 def test_test_esiids_are_for_sandboxes(market):

@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 from adapters import csv_layout, market_csv
 from smt_ws.parties import information as told_of
 from smt_ws.parties import premises
+from smt_ws.parties.errors import StatedReasonMissingError
 from smt_ws.parties.tables import company, grants, meter, premise
 from smt_ws.store.tables import audit_log
 
@@ -61,9 +62,9 @@ def town(store):
     return store
 
 
-def ask(store, clock, subject, esiids=ESIIDS, who: Who | None = None) -> told_of.Information:
+def ask(store, clock, subject, esiids=ESIIDS, who: Who | None = None, reason: str | None = None) -> told_of.Information:
     with store.write() as connection:
-        return told_of.information(connection, who or Who(), esiids, subject, clock=clock)
+        return told_of.information(connection, who or Who(), esiids, subject, clock=clock, reason=reason)
 
 
 def test_a_rep_is_told_of_premises_that_it_serves_today_and_why_not_of_others_r5(town, clock) -> None:
@@ -103,12 +104,11 @@ def test_a_meter_is_told_with_its_attributes_provisioned_or_not_u8(town, clock) 
     }
 
 
-def test_a_tdsp_sees_its_own_a_third_party_what_agreements_open_a_regulator_nothing(town, clock) -> None:
+def test_a_tdsp_sees_its_own_a_third_party_what_agreements_open(town, clock) -> None:
     tdsp = Who(kind="TDSP", duns=TDSP, duns_numbers=(TDSP,))
     assert len(ask(town, clock, told_of.PREMISES, who=tdsp).told) == 3
     other = Who(kind="TDSP", duns=OTHER_TDSP, duns_numbers=(OTHER_TDSP,))
     assert {one.code for one in ask(town, clock, told_of.METERS, who=other).withheld} == {"NOT_YOUR_PREMISE"}
-    assert ask(town, clock, told_of.PREMISES, who=Who(kind="REG")).told == []
     with town.write() as connection:
         row = {"legal_name": "T", "kind": "CSP", "email": "t@example.com", "created_at": clock.now()}
         key = connection.execute(insert(company).values(row)).inserted_primary_key
@@ -170,3 +170,14 @@ def test_who_was_told_of_what_is_in_the_audit_log_p7(town, clock) -> None:
         ("premise:information:shown", "", {"told": 2, "withheld": 1}),
         ("meter:information:shown", f"esiid:{ESIIDS[2]}", {"told": 1, "withheld": 0}),
     ]
+
+
+@pytest.mark.parametrize("subject", [told_of.PREMISES, told_of.METERS], ids=["premises", "meters"])
+def test_a_regulator_is_told_with_a_stated_reason_that_is_audited_r20(town, clock, subject) -> None:
+    regulator = Who(kind="REG", duns="555555555", duns_numbers=("555555555",))
+    with pytest.raises(StatedReasonMissingError):
+        ask(town, clock, subject, who=regulator)
+    assert ask(town, clock, subject, who=regulator, reason="Complaint 26-1042").told
+    with town.read() as connection:
+        (line,) = connection.scalars(select(audit_log.c.details).where(audit_log.c.event == subject.event.value))
+    assert line["reason"] == "Complaint 26-1042"

@@ -17,6 +17,7 @@ from smt_ws.soap.model.types import (
     PREMISE_INFORMATION,
     RequestHeader,
     ResponseHeader,
+    StatedReason,
     many,
     maybe,
     one,
@@ -64,6 +65,7 @@ class GetPremiseInformation(RequestHeader):
     __namespace__ = PREMISE_INFORMATION
 
     esiid = many(EsiId, 1)
+    reason = maybe(StatedReason)
 
 
 class GetPremiseInformationResponse(ResponseHeader):
@@ -116,6 +118,7 @@ class GetMeterInformation(RequestHeader):
     __namespace__ = METER_INFORMATION
 
     esiid = many(EsiId, 1)
+    reason = maybe(StatedReason)
 
 
 class GetMeterInformationResponse(ResponseHeader):

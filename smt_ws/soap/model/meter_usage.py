@@ -20,6 +20,7 @@ from smt_ws.soap.model.types import (
     ReportFormat,
     RequestHeader,
     Sha256,
+    StatedReason,
     Version,
     many,
     maybe,
@@ -52,6 +53,7 @@ class RequestIntervalData(RequestHeader):
     reportFormat = one(ReportFormat)
     deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
     esiid = many(EsiId, 1)
+    reason = maybe(StatedReason)
 
 
 class ReportException(ComplexModel):
@@ -101,6 +103,7 @@ class RequestDailyReads(RequestHeader):
     reportFormat = one(ReportFormat)
     deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
     esiid = many(EsiId, 1)
+    reason = maybe(StatedReason)
 
 
 class RequestDailyReadsResponse(Remembered, _Accepted):
@@ -116,6 +119,7 @@ class RequestMonthlyBilling(RequestHeader):
     reportFormat = one(ReportFormat)
     deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
     esiid = many(EsiId, 1)
+    reason = maybe(StatedReason)
 
 
 class RequestMonthlyBillingResponse(Remembered, _Accepted):
@@ -142,6 +146,7 @@ class RequestChanges(RequestHeader):
     readingType = ReadingType.customize(min_occurs=0, nillable=False, default="A")
     reportFormat = one(ReportFormat)
     deliveryMode = DeliveryMode.customize(min_occurs=0, nillable=False, default="FTP")
+    reason = maybe(StatedReason)
 
 
 class RequestChangesResponse(Remembered):

@@ -22,6 +22,7 @@ from smt_ws.soap.model.types import (
     ResponseHeader,
     ServiceType,
     Sha256,
+    StatedReason,
     TransactionId,
     Version,
     many,
@@ -138,6 +139,7 @@ class MissingUsage(RequestHeader):
     startDate = one(CalendarDate)
     endDate = one(CalendarDate)
     esiid = many(EsiId, 1)
+    reason = maybe(StatedReason)
 
 
 class MissingUsageResponse(ResponseHeader):

@@ -53,6 +53,7 @@ __all__ = [
     "ServiceId",
     "ServiceType",
     "Sha256",
+    "StatedReason",
     "TermsAccepted",
     "TransactionId",
     "Version",
@@ -83,6 +84,7 @@ ReportFormat = simple("ReportFormat", Unicode(values=["CSV", "XML", "LSE"]), COM
 DeliveryMode = simple("DeliveryMode", Unicode(values=["API", "FTP", "EML"]), COMMON)
 ServiceType = simple("ServiceType", Unicode(values=["ADHOC", "SUBSCRIPTION"]), COMMON)
 LoadMark = simple("LoadMark", Integer64(ge=0), COMMON)
+StatedReason = simple("StatedReason", Unicode(min_len=10, max_len=500), COMMON)
 Sha256 = simple("Sha256", Unicode(pattern="[0-9a-f]{64}"), COMMON)
 Page = simple("Page", Integer32(ge=1, le=1_000_000), REPORT_REQUEST_STATUS)
 DataType = simple("DataType", Unicode(values=["INTERVAL", "DAILY", "MONTHLY"]), SUBSCRIPTION)
