@@ -60,6 +60,7 @@ def build_part(
     """Build and publish one claimed part; return the state it is in then.
 
     *lost* is asked between chunks whether the claim is lost. Raises `ClaimLostError` when it is, at whatever moment;
+    `CompanySuspendedError` when the company was suspended meanwhile;
     `DaysDoNotAddUpError`, which no second try can mend; and whatever store, disk and OpenPGP raise. Nothing is
     visible unless all went well.
     """

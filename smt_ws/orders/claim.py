@@ -24,6 +24,7 @@ from smt_ws.orders.errors import ClaimLostError
 from smt_ws.orders.finish import fail_order
 from smt_ws.orders.rules import PartState, Stage, Status, turns
 from smt_ws.orders.tables import order_part, report_order
+from smt_ws.parties.errors import CompanySuspendedError
 from smt_ws.parties.tables import company
 from smt_ws.store.dialect import wait_for_locks_at_most
 from smt_ws.store.engine import Store
@@ -224,14 +225,24 @@ def _mine(claim: Claim) -> ColumnElement[bool]:
 def hold(connection: Connection, claim: Claim) -> None:
     """Lock the part for the rest of the transaction, sure that it is still this claim's.
 
-    Raises `ClaimLostError` when another worker has claimed it since, or its order was cancelled or has failed. A
+    Raises `ClaimLostError` when another worker has claimed it since, or its order was cancelled or has failed, and
+    `CompanySuspendedError` when its company was suspended meanwhile: then nothing more is published for it (P10). A
     lease that has run out without anybody claiming the part is no loss. From here on the transaction waits for rows of
     others no longer than `PATIENCE`: who was stopped in the middle of recording holds the order, and all workers would
     come to wait for that.
     """
     wait_for_locks_at_most(connection, PATIENCE)
-    if connection.execute(select(order_part.c.part).where(_mine(claim)).with_for_update()).first() is None:
+    held = connection.execute(
+        select(company.c.suspended_at)
+        .select_from(order_part)
+        .join(company, company.c.id == order_part.c.company_id)
+        .where(_mine(claim))
+        .with_for_update(of=order_part)
+    ).first()
+    if held is None:
         raise ClaimLostError(f"order {claim.order_number}, part {claim.part}, fence {claim.fence}: no longer ours")
+    if held.suspended_at is not None:
+        raise CompanySuspendedError
 
 
 def renew(store: Store, claim: Claim, *, lease: timedelta) -> bool:

@@ -21,6 +21,7 @@ from smt_ws.orders.build import Renderers, build_part, delivery_folder
 from smt_ws.orders.claim import Claim, claim_part, failed, heartbeat, release, renew
 from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
 from smt_ws.orders.renderers import RENDERERS
+from smt_ws.parties.errors import CompanySuspendedError
 from smt_ws.store.breaker import Policy
 from smt_ws.store.couriers import run_couriers
 from smt_ws.store.dialect import lock_timed_out
@@ -126,6 +127,10 @@ def _build(hub: Hub, claim: Claim, renderers: Renderers) -> None:
         told.info("part_done", state=state.value)
     except ClaimLostError:
         told.warning("part_lost")
+    except CompanySuspendedError:
+        # It waits until that is lifted, as every other part of the company does.
+        release(hub.store, claim)
+        told.warning("company_suspended")
     except Exception as error:
         if lock_timed_out(error):
             # Another worker holds the order and has been silent: stopped while it recorded a part, most likely.

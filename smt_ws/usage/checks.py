@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from smt_ws.settings import Validation
 from smt_ws.usage.recent import NOT_MEASURED
 
-__all__ = ["LARGEST_REGISTER_WH", "NOT_READ", "Batch", "Fact", "check"]
+__all__ = ["LARGEST_REGISTER_WH", "NOT_READ", "Batch", "Fact", "check", "readings_stored"]
 
 #: Stands for a register reading that the file does not give.
 NOT_READ: Final = -1
@@ -41,18 +41,31 @@ class Batch:
     #: Register readings in Wh, `NOT_READ` where not given.
     start: Column
     stop: Column
-    #: What a register read that came before says of the day, in Wh; `NOT_MEASURED` where there is none.
+    #: What the store's register read says of the day where the record has none that is stored, in Wh; `NOT_MEASURED`
+    #: where there is none.
     register: Column
+    #: Whether that read ends below where it begins.
+    went_back: NDArray[np.bool_]
     #: Sums of earlier days in Wh, `NOT_MEASURED` where there is none; a column for each of ``usage_days``.
     earlier: Column
     sums: Column = field(init=False)
     whole: NDArray[np.bool_] = field(init=False)
+    #: Whether the record has a register reading that is stored with the day.
+    stored: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         """Sum each day once."""
         object.__setattr__(self, "sums", self.values.sum(axis=1, dtype=np.int64))
         whole = np.ones(len(self.values), bool) if self.missing is None else ~self.missing.any(axis=1)
         object.__setattr__(self, "whole", whole)
+        object.__setattr__(self, "stored", readings_stored(self.start, self.stop))
+
+
+def readings_stored(start: Column, stop: Column) -> NDArray[np.bool_]:
+    """Which readings are stored: at least one of the two was read, and none is beyond belief."""
+    highest = np.maximum(start, stop)
+    believed: NDArray[np.bool_] = (highest > NOT_READ) & (highest <= LARGEST_REGISTER_WH)
+    return believed
 
 
 def check(batch: Batch, figures: Validation) -> list[Fact]:
@@ -100,19 +113,22 @@ def _register_reads(batch: Batch, figures: Validation) -> list[Fact]:
     del figures
     both = (batch.start != NOT_READ) & (batch.stop != NOT_READ)
     broken = (both & (batch.stop < batch.start)) | (np.maximum(batch.start, batch.stop) > LARGEST_REGISTER_WH)
+    before = batch.went_back & ~batch.stored
     return [
-        (n, "REGISTER_READS", f"start {_kwh(batch.start[n])}, stop {_kwh(batch.stop[n])}")
-        for n in np.flatnonzero(broken).tolist()
+        (n, "REGISTER_READS", f"start {_kwh(batch.start[n])}, stop {_kwh(batch.stop[n])}" if broken[n] else _WENT_BACK)
+        for n in np.flatnonzero(broken | before).tolist()
     ]
+
+
+_WENT_BACK: Final = "the day's register read ends below where it begins"
 
 
 def _sum_check(batch: Batch, figures: Validation) -> list[Fact]:
     read = (batch.start != NOT_READ) & (batch.stop != NOT_READ)
     sound = read & (batch.stop >= batch.start) & (batch.stop <= LARGEST_REGISTER_WH)
-    # the record's own reads count; without them those that came before
+    # the record's own reads count; without them those that the store has
     usage = np.where(sound, batch.stop - batch.start, batch.register)
-    unread = np.maximum(batch.start, batch.stop) == NOT_READ
-    fit = (sound | (unread & (batch.register != NOT_MEASURED))) & batch.whole
+    fit = (sound | (~batch.stored & (batch.register != NOT_MEASURED))) & batch.whole
     return [
         (n, "SUM_CHECK", f"intervals {_kwh(batch.sums[n])}, register {_kwh(usage[n])}")
         for n in np.flatnonzero(fit & (np.abs(batch.sums - usage) > figures.sum_tolerance_wh)).tolist()

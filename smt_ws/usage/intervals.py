@@ -22,14 +22,15 @@ from smt_ws.settings import Validation
 from smt_ws.store.columns import Nullable, rows_of
 from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Finding
-from smt_ws.usage.checks import LARGEST_REGISTER_WH, NOT_READ, Batch, check
-from smt_ws.usage.current import standing_of
+from smt_ws.usage.checks import LARGEST_REGISTER_WH, NOT_READ, Batch, check, readings_stored
+from smt_ws.usage.current import Standing, standing_of
 from smt_ws.usage.errors import TooManyRecordsInFileError
+from smt_ws.usage.judged import Day, judge_reads
 from smt_ws.usage.known import Premises, premises_of
 from smt_ws.usage.loads import OpenLoad
 from smt_ws.usage.merge import KEY, add_days, merge_days, merge_reads, stage_days, stage_read_columns
 from smt_ws.usage.partitions import ensure_months
-from smt_ws.usage.recent import NOT_MEASURED, register_usage, whole_days_before
+from smt_ws.usage.recent import NOT_MEASURED, registered, whole_days_before
 from smt_ws.usage.rules import RULES, Severity, estimate_replaces_actual, examine, flags_of
 from smt_ws.usage.screen import keys_of, right_length, suspects
 
@@ -224,17 +225,25 @@ class _File:
             tally.first_day, tally.last_day = min(self.days), max(self.days)
             days_of_file = (tally.first_day, tally.last_day)
             waiting = has_reads = False
+            #: Days that the store has and that came with register reads: position, day, flags as just judged.
+            held: dict[int, tuple[Day, int]] = {}
             for kept in self._sorted():
-                waiting |= self._put_days(opened, kept)
-                has_reads |= self._stage_reads(kept)
+                standing, read = self._put_days(opened, kept), self._stage_reads(kept)
+                waiting |= not (standing.new | standing.same).all()
+                has_reads |= bool(read.any())
+                held |= _days_and_flags(kept, read & ~standing.new)
             if waiting:
                 judge = self._estimates_for_actuals
                 merged = merge_days(opened.connection, load_number=opened.number, days=days_of_file, judge=judge)
                 tally.loaded += merged.loaded
                 tally.replaced += len(merged.replaced)
                 tally.unchanged += merged.unchanged
+                for position in merged.replaced:
+                    held.pop(position, None)
             if has_reads:
                 merge_reads(opened.connection, load_number=opened.number, days=days_of_file)
+                # days that are as they were may have other reads than before
+                judge_reads(self.connection, dict(held.values()), load_number=opened.number)
         tally.flagged = len(self.flagged)
 
     def _sorted(self) -> Iterator[dict[str, NDArray[Any]]]:
@@ -245,8 +254,8 @@ class _File:
             order = np.lexsort((kept["operating_day"], kept["channel"], kept["premise_id"]))
             yield kept if (order[1:] > order[:-1]).all() else {name: column[order] for name, column in kept.items()}
 
-    def _put_days(self, opened: OpenLoad, kept: Mapping[str, NDArray[Any]]) -> bool:
-        """Store new days; return whether others wait to be compared with their latest versions."""
+    def _put_days(self, opened: OpenLoad, kept: Mapping[str, NDArray[Any]]) -> Standing:
+        """Store new days and stage those to be compared with their latest versions; return how they stand."""
         premises, channels, on = (kept[name] for name in KEY)
         standing = standing_of(self.connection, premises, channels, on, kept["wh"], kept["actual"])
         days: dict[str, NDArray[Any] | Nullable] = {name: kept[name] for name in (*KEY, "wh", "flags")}
@@ -258,17 +267,16 @@ class _File:
             stage_days(self.connection, rows_of({"position": kept["position"], **days}, others))
         opened.tally.loaded += int(np.count_nonzero(standing.new))
         opened.tally.unchanged += int(np.count_nonzero(standing.same))
-        return bool(others.any())
+        return standing
 
-    def _stage_reads(self, kept: Mapping[str, NDArray[Any]]) -> bool:
-        """Stage the register reads that came with the days; return whether there are any."""
-        highest = kept["registers"].max(axis=1)
-        read = (highest > NOT_READ) & (highest <= LARGEST_REGISTER_WH)
+    def _stage_reads(self, kept: Mapping[str, NDArray[Any]]) -> Mask:
+        """Stage the register reads that came with the days; return which days have any."""
+        read = readings_stored(kept["registers"][:, 0], kept["registers"][:, 1])
         if not read.any():
-            return False
+            return read
         key = rows_of({name: kept[name] for name in ("position", *KEY)}, read)
         stage_read_columns(self.connection, {**key, **_as_reads(kept["registers"][read])})
-        return True
+        return read
 
     def _estimates_for_actuals(self, replaced: Mapping[int, bytes | None]) -> dict[int, int]:
         rule = RULES["ESTIMATE_REPLACES_ACTUAL"]
@@ -290,6 +298,13 @@ def _among(keys: Column, known: Column) -> Mask:
         return np.zeros(len(keys), bool)
     found: Mask = known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] == keys
     return found
+
+
+def _days_and_flags(kept: Mapping[str, NDArray[Any]], where: Mask) -> dict[int, tuple[Day, int]]:
+    """By position: each day *where* it is true, and its flags."""
+    rows = np.flatnonzero(where)
+    position, *key, flags = (kept[name][rows].tolist() for name in ("position", *KEY, "flags"))
+    return dict(zip(position, zip(zip(*key, strict=True), flags, strict=True), strict=True))
 
 
 def _about(days: LseDays, row: int) -> tuple[int, str, int, date]:
@@ -319,9 +334,9 @@ def _columns(
     consumption = channels == LOAD
     earlier = np.full((len(rows), len(figures.usage_days)), NOT_MEASURED, np.int64)
     earlier[consumption] = whole_days_before(connection, keys[consumption], on[consumption], back=figures.usage_days)
-    register = np.full(len(rows), NOT_MEASURED, np.int64)
-    unread = registers.max(axis=1) == NOT_READ
-    register[unread] = register_usage(connection, keys[unread], channels[unread], on[unread])
+    register, went_back = np.full(len(rows), NOT_MEASURED, np.int64), np.zeros(len(rows), bool)
+    unread = ~readings_stored(registers[:, 0], registers[:, 1])
+    register[unread], went_back[unread] = registered(connection, keys[unread], channels[unread], on[unread])
     return Batch(
         values=days.values[rows],
         missing=missing if missing is not None and missing.any() else None,
@@ -331,6 +346,7 @@ def _columns(
         start=registers[:, 0],
         stop=registers[:, 1],
         register=register,
+        went_back=went_back,
         earlier=earlier,
     )
 

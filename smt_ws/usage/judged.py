@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+import numpy as np
 from sqlalchemy import BigInteger, Connection, and_, cast, exists, literal, select, update
 
-from smt_ws.store.dialect import among, insert, unnested
+from smt_ws.store.columns import fetch_columns
+from smt_ws.store.dialect import among, insert, is_postgresql, unnested
 from smt_ws.usage.as_of import EPOCH
+from smt_ws.usage.recent import array_text
 from smt_ws.usage.rules import flags_of
 from smt_ws.usage.tables import interval_day, interval_day_flags_history
 
-__all__ = ["Day", "DayVersion", "flags_before", "judge_anew", "judged_after"]
+__all__ = ["Day", "DayVersion", "flags_before", "judge_anew", "judge_reads", "judged_after"]
 
 #: Premise, channel, operating day.
 Day = tuple[int, int, date]
 #: Premise, days since 1970, channel, load number.
 DayVersion = tuple[int, int, int, int]
+#: The rules that the register reads of a day decide, its intervals or not.
+_OF_READS: Final = ("REGISTER_READS", "SUM_CHECK")
 _DAY: Final = interval_day.c
 _BEFORE: Final = interval_day_flags_history.c
 
@@ -46,6 +51,62 @@ def judge_anew(
             )
             flags = _DAY.flags.op("+" if is_broken else "-")(literal(bit, BigInteger))
             connection.execute(update(interval_day).where(here).values(flags=flags))
+
+
+def judge_reads(connection: Connection, days: Mapping[Day, int], *, load_number: int) -> None:
+    """Say anew of stored days what their register reads decide; *days* by what load *load_number* flags them with."""
+    if not days:
+        return
+    had = _flagged(connection, list(days), flags_of(_OF_READS))
+    for rule in _OF_READS:
+        bit = flags_of([rule])
+        marked = {day for day, flags in had.items() if flags & bit}
+        broken = {day for day, flags in days.items() if flags & bit}
+        judge_anew(connection, rule, broken=broken - marked, kept=marked - broken, load_number=load_number)
+
+
+def _flagged(connection: Connection, days: Sequence[Day], bits: int) -> dict[Day, int]:
+    """The flags of those of *days* that have one of *bits*."""
+    premise_ids, channels, on = zip(*days, strict=True)
+    parameters: dict[str, Any] = {"bits": bits}
+    if is_postgresql(connection):
+        numbers = np.array(on, "datetime64[D]")
+        parameters |= {
+            "premises": array_text(premise_ids),
+            "channels": array_text(channels),
+            "days": array_text(numbers),
+            "first": min(on),
+            "last": max(on),
+        }
+    else:
+        asked = [f'[{n},{key},{channel},"{day}"]' for n, (key, channel, day) in enumerate(days)]
+        parameters["asked"] = f"[{','.join(asked)}]"
+    query = _FLAGGED_POSTGRESQL if is_postgresql(connection) else _FLAGGED_SQLITE
+    found, _ = fetch_columns(connection, query, parameters, integers=("position", "flags"))
+    return {days[n]: flags for n, flags in zip(found["position"].tolist(), found["flags"].tolist(), strict=True)}
+
+
+# OFFSET 0 and the outer bounds: see `recent`
+_FLAGGED_POSTGRESQL: Final = """
+SELECT s.position, d.flags
+FROM (
+    SELECT ordinal - 1 AS position, premise_id, channel, DATE '1970-01-01' + day AS day
+    FROM unnest(%(premises)s::int8[], %(channels)s::int2[], %(days)s::int4[])
+        WITH ORDINALITY AS asked (premise_id, channel, day, ordinal)
+) s
+CROSS JOIN LATERAL (
+    SELECT flags FROM interval_day
+    WHERE premise_id = s.premise_id AND channel = s.channel AND operating_day = s.day
+        AND operating_day BETWEEN %(first)s AND %(last)s AND flags & %(bits)s <> 0
+    OFFSET 0
+) d
+"""
+_FLAGGED_SQLITE: Final = """
+SELECT s.value ->> 0 AS position, d.flags AS flags
+FROM json_each(:asked) s CROSS JOIN interval_day d
+    ON d.premise_id = s.value ->> 1 AND d.channel = s.value ->> 2 AND d.operating_day = s.value ->> 3
+WHERE d.flags & :bits <> 0
+"""
 
 
 def _together(connection: Connection, days: Collection[Day]) -> list[Any]:

@@ -16,13 +16,13 @@ from smt_ws.settings import Validation
 from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.intervals import Progress
-from smt_ws.usage.judged import Day, judge_anew
+from smt_ws.usage.judged import Day, judge_reads
 from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
 from smt_ws.usage.merge import StagedRead, merge_reads, open_staging, stage_reads
 from smt_ws.usage.partitions import ensure_months
 from smt_ws.usage.recent import NOT_MEASURED, whole_days_before
-from smt_ws.usage.rules import KnownPremise, Severity, when, whose
+from smt_ws.usage.rules import KnownPremise, Severity, flags_of, when, whose
 
 __all__ = ["take_in", "usage_of"]
 
@@ -67,14 +67,7 @@ def take_in(
         tally.first_day, tally.last_day = min(file.days), max(file.days)
         merged = merge_reads(opened.connection, load_number=opened.number, days=(tally.first_day, tally.last_day))
         tally.loaded, tally.replaced, tally.unchanged = merged.loaded, len(merged.replaced), merged.unchanged
-        replaced = {file.good[position] for position in merged.replaced}
-        judge_anew(
-            opened.connection,
-            "SUM_CHECK",
-            broken=file.disagreeing,
-            kept=replaced - file.disagreeing,
-            load_number=opened.number,
-        )
+        judge_reads(opened.connection, file.good, load_number=opened.number)
     return sorted(file.findings, key=lambda finding: finding.line)
 
 
@@ -99,11 +92,8 @@ class _File:
         self.rejected = 0
         self.flagged: set[int] = set()
         self.days: set[date] = set()
-        #: The days of good reads, by position; and the same to be looked up.
-        self.good: list[Day] = []
-        self.seen: set[Day] = set()
-        #: Days whose stored intervals the register does not agree with.
-        self.disagreeing: set[Day] = set()
+        #: The days of good reads, in the order of their positions, and the flags that the reads give them.
+        self.good: dict[Day, int] = {}
 
     def good_reads(self, connection: Connection, batch: Sequence[RegisterReadRow | RowReject]) -> list[StagedRead]:
         """The reads of *batch* that are to be stored; what is wrong with the others is noted."""
@@ -126,11 +116,8 @@ class _File:
                 self.rejected += 1
                 continue
             assert key is not None
-            if any(code == "SUM_CHECK" for code, _ in facts):
-                self.disagreeing.add(key)
             position = len(self.good)
-            self.good.append(key)
-            self.seen.add(key)
+            self.good[key] = flags_of(code for code, _ in facts)
             self.days.add(row.read_date)
             usage = usage_of(row.start_wh, row.stop_wh, row.usage_wh)
             good.append((position, *key, row.start_wh, row.stop_wh, usage, row.status))
@@ -148,7 +135,7 @@ class _File:
         if premise is None or key is None or stranger is not None:
             return [stranger] if stranger is not None else []
         facts: list[tuple[str, str]] = []
-        if key in self.seen:
+        if key in self.good:
             facts.append(("DUPLICATE_IN_FILE", f"a read of {row.read_date} came before in this file; the first counts"))
         if row.start_wh is None and row.stop_wh is None and row.usage_wh is None:
             facts.append(("NO_READING", "neither a reading nor usage is given"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from smt_ws.store.columns import fetch_columns
 from smt_ws.store.dialect import is_postgresql
 
-__all__ = ["DENSE", "NOT_MEASURED", "array_text", "is_dense", "register_usage", "whole_days_before"]
+__all__ = ["DENSE", "NOT_MEASURED", "Registered", "array_text", "is_dense", "registered", "whole_days_before"]
 
 #: Stands for a day that the store does not have, or not whole.
 NOT_MEASURED: Final = -1
@@ -50,24 +50,24 @@ FROM json_each(:asked) s CROSS JOIN interval_day d
 WHERE d.statuses IS NULL OR instr(d.statuses, X'4D') = 0
 """
 _READ_POSTGRESQL: Final = """
-SELECT s.position, r.usage_wh
+SELECT s.position, coalesce(r.usage_wh, -1) AS usage_wh, coalesce(r.stop_wh < r.start_wh, FALSE)::int AS went_back
 FROM (
     SELECT ordinal - 1 AS position, premise_id, channel, DATE '1970-01-01' + day AS day
     FROM unnest(%(premises)s::int8[], %(channels)s::int2[], %(days)s::int4[])
         WITH ORDINALITY AS asked (premise_id, channel, day, ordinal)
 ) s
 CROSS JOIN LATERAL (
-    SELECT usage_wh FROM register_read
+    SELECT start_wh, stop_wh, usage_wh FROM register_read
     WHERE premise_id = s.premise_id AND channel = s.channel AND operating_day = s.day
-        AND operating_day BETWEEN %(first)s AND %(last)s AND usage_wh IS NOT NULL
+        AND operating_day BETWEEN %(first)s AND %(last)s
     OFFSET 0
 ) r
 """
 _READ_SQLITE: Final = """
-SELECT s.value ->> 0 AS position, r.usage_wh AS usage_wh
+SELECT s.value ->> 0 AS position, coalesce(r.usage_wh, -1) AS usage_wh,
+    coalesce(r.stop_wh < r.start_wh, 0) AS went_back
 FROM json_each(:asked) s CROSS JOIN register_read r
     ON r.premise_id = s.value ->> 1 AND r.channel = s.value ->> 2 AND r.operating_day = s.value ->> 3
-WHERE r.usage_wh IS NOT NULL
 """
 #: How many premises may lie between the first and the last of a list for each of it, that it is worth to go through
 #: all of them.
@@ -144,11 +144,21 @@ def _sums(values: bytes, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return total
 
 
-def register_usage(connection: Connection, premise_ids: Numbers, channels: Numbers, days: Days) -> NDArray[np.int64]:
-    """What the registers say of each premise, channel and day, in Wh; `NOT_MEASURED` where the store has no read."""
+class Registered(NamedTuple):
+    """What register reads say of days."""
+
+    #: Wh; `NOT_MEASURED` where the store has no read, or one that does not tell.
+    usage: NDArray[np.int64]
+    #: Whether the register ended below where it began.
+    went_back: NDArray[np.bool_]
+
+
+def registered(connection: Connection, premise_ids: Numbers, channels: Numbers, days: Days) -> Registered:
+    """What the store's register reads say of each premise, channel and day."""
     usage = np.full(len(premise_ids), NOT_MEASURED, np.int64)
+    went_back = np.zeros(len(premise_ids), bool)
     if not usage.size:
-        return usage
+        return Registered(usage, went_back)
     on = np.asarray(days, "datetime64[D]")
     if is_postgresql(connection):
         query, parameters = _READ_POSTGRESQL, {
@@ -162,9 +172,10 @@ def register_usage(connection: Connection, premise_ids: Numbers, channels: Numbe
         keys = zip(_list(premise_ids), _list(channels), on.tolist(), strict=True)
         asked = [f'[{n},{premise_id},{channel},"{day}"]' for n, (premise_id, channel, day) in enumerate(keys)]
         query, parameters = _READ_SQLITE, {"asked": f"[{','.join(asked)}]"}
-    found, _ = fetch_columns(connection, query, parameters, integers=("position", "usage_wh"))
+    found, _ = fetch_columns(connection, query, parameters, integers=("position", "usage_wh", "went_back"))
     usage[found["position"]] = found["usage_wh"]
-    return usage
+    went_back[found["position"]] = found["went_back"] != 0
+    return Registered(usage, went_back)
 
 
 def _list(numbers: Numbers) -> list[int]:

@@ -131,15 +131,16 @@ RULES: Final[dict[str, Rule]] = {
         ),
         Rule(
             "REGISTER_READS",
-            "start <= stop < 1,000,000,000 kWh, where both were read (not so where it rolled over or was reset)",
+            "start <= stop < 1,000,000,000 kWh, where both were read (not so where it rolled over or was reset); judged"
+            " again when another register read of the day is loaded",
             Severity.FLAG,
             "U5; 004 attachment A: meter reset, reverse rotation",
             adjustable=True,
         ),
         Rule(
             "SUM_CHECK",
-            "|sum of intervals - (stop - start)| <= sum_tolerance_wh, where both were read (or a register read of the"
-            " day was loaded before) and no interval is missing",
+            "|sum of intervals - usage by the day's latest register read| <= sum_tolerance_wh, where there is one and"
+            " no interval is missing; judged again when either side is corrected",
             Severity.FLAG,
             "U5; 004 attachment A: sum check",
             adjustable=True,

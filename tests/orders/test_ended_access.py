@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from order_market import Market, esiid
+from order_market import REP, Market, esiid
 from sqlalchemy import insert, update
 
 from smt_ws.orders import build
 from smt_ws.orders.work import build_next
+from smt_ws.parties import companies
 from smt_ws.parties.rules import ENERGY_DATA, Reason
 from smt_ws.parties.tables import grants, premise
 
@@ -123,6 +124,28 @@ def test_another_agreement_keeps_the_days_open(granted: Market):
     build_all(granted)
     order = granted.row(placed.order_number)
     assert (order.days_delivered, order.days_excepted) == (3 + 5, 2)
+
+
+def test_a_company_that_is_suspended_while_its_file_is_made_gets_it_once_that_is_lifted_p10(
+    granted: Market, monkeypatch
+):
+    placed = granted.order([esiid(0)])
+    real = build.openpgp.encrypt_file
+
+    def suspended_now(*arguments, **more):
+        monkeypatch.setattr(build.openpgp, "encrypt_file", real)
+        companies.suspend(granted.store, duns=REP, actor="test", clock=granted.hub.clock)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(build.openpgp, "encrypt_file", suspended_now)
+    assert build_next(granted.hub, worker="w")
+    assert granted.visible() == []
+    assert not build_next(granted.hub, worker="w")
+    (part,) = [part for part in granted.parts(placed.order_number) if part.kind == "data"]
+    assert (part.state, part.attempts) == ("planned", 0)
+    companies.resume(granted.store, duns=REP, actor="test", clock=granted.hub.clock)
+    build_all(granted)
+    assert granted.row(placed.order_number).days_delivered == 10
 
 
 def test_an_agreement_that_ends_while_its_file_is_made_is_not_published(granted: Market, monkeypatch):

@@ -10,7 +10,7 @@ from small_market import marked
 from smt_ws.store.columns import Nullable, copy_columns
 from smt_ws.store.engine import Store
 from smt_ws.usage.partitions import ensure_months
-from smt_ws.usage.recent import NOT_MEASURED, register_usage, whole_days_before
+from smt_ws.usage.recent import NOT_MEASURED, registered, whole_days_before
 from smt_ws.usage.tables import interval_day, register_read
 
 DAY = date(2026, 11, 8)
@@ -86,5 +86,5 @@ def test_what_registers_say_is_found_by_premise_channel_and_day(store: Store) ->
         }
         copy_columns(connection, register_read, columns)
     with store.read() as connection:
-        usage = register_usage(connection, [1, 2, 3, 3, 1], [4, 4, 1, 4, 4], [DAY] * 4 + [DAY - timedelta(days=1)])
+        usage, _ = registered(connection, [1, 2, 3, 3, 1], [4, 4, 1, 4, 4], [DAY] * 4 + [DAY - timedelta(days=1)])
     assert usage.tolist() == [7_000, NOT_MEASURED, 9_000, NOT_MEASURED, NOT_MEASURED]

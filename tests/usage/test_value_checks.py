@@ -29,6 +29,7 @@ def a_day(**changed: object) -> Batch:
         "start": START,
         "stop": START + total,
         "register": -1,
+        "went_back": False,
         "earlier": [30_000, 24_000],
     }
     columns |= changed
@@ -41,6 +42,7 @@ def a_day(**changed: object) -> Batch:
         start=np.array([columns["start"]], np.int64),
         stop=np.array([columns["stop"]], np.int64),
         register=np.array([columns["register"]], np.int64),
+        went_back=np.array([columns["went_back"]]),
         earlier=np.array([columns["earlier"]], np.int64),
     )
 
@@ -161,6 +163,7 @@ def test_a_clean_generated_year_raises_none(seed: int) -> None:
             start=register[:, n] - daily[:, n],
             stop=register[:, n],
             register=np.full(len(series), -1),
+            went_back=np.zeros(len(series), bool),
             earlier=np.stack(earlier, axis=1),
         )
         assert check(batch, FIGURES) == [], day

@@ -1,0 +1,177 @@
+"""U5: flags follow what is known now, in whatever order files come, and an earlier snapshot keeps those it had."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_market import add_premises, day_of, esiid, marked
+from sqlalchemy import select
+
+from smt_ws.clock import FixedClock
+from smt_ws.parties.access import SLICE
+from smt_ws.settings import Validation
+from smt_ws.store.engine import Store
+from smt_ws.usage.load import load_file
+from smt_ws.usage.read import read_days
+from smt_ws.usage.remarks import CODES
+from smt_ws.usage.rules import rules_in
+from smt_ws.usage.tables import interval_day, interval_day_flags_history
+
+DAY = date(2026, 11, 10)
+READS = "ESIID,READ_DATE,CHANNEL,START_READING,END_READING,USAGE_KWH,STATUS"
+LseFile = Callable[..., Path]
+
+
+@pytest.fixture
+def reads_file(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes lines of register reads into a file of the given name."""
+
+    def make(name: str, *lines: str) -> Path:
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join([READS, *lines, ""]))
+        return path
+
+    return make
+
+
+def flags_now(store: Store) -> list[tuple[str, ...]]:
+    with store.read() as connection:
+        return [
+            rules_in(bits)
+            for bits in connection.scalars(select(interval_day.c.flags).order_by(interval_day.c.premise_id))
+        ]
+
+
+def flags_as_of(store: Store, keys: list[int], number: int, days: list[date]) -> dict[tuple[int, date], set[str]]:
+    """What an order of that load's time is told of each home's days, by place and day."""
+    rows = np.array([(n, key, days[0], days[-1]) for n, key in enumerate(keys)], SLICE)
+    found: dict[tuple[int, date], set[str]] = {}
+    with store.read() as connection:
+        stored = read_days(connection, slices=rows, channels=(4,), as_of=number)
+        for _ in stored:
+            pass
+        for esiid_place, first, last, _, code, *_ in stored.remarks().tolist():
+            for day in days:
+                if first <= (day - date(1970, 1, 1)).days <= last:
+                    found.setdefault((esiid_place, day), set()).add(CODES[code])
+    return found
+
+
+def test_a_corrected_register_read_takes_the_flag_away_and_a_wrong_one_sets_it(
+    store: Store, clock: FixedClock, lse_file: LseFile, reads_file: LseFile
+) -> None:
+    keys = add_premises(store, 3)
+    load_file(store, lse_file("a", *(day_of(n, DAY) for n in (1, 2, 3))), clock=clock)
+    wrong = load_file(store, reads_file("r", f"{esiid(1)},{DAY},4,0,99,,A", f"{esiid(2)},{DAY},4,0,24,,A"), clock=clock)
+    assert flags_now(store) == [("SUM_CHECK",), (), ()]
+    right = load_file(store, reads_file("s", f"{esiid(1)},{DAY},4,0,24,,A", f"{esiid(2)},{DAY},4,9,5,,A"), clock=clock)
+    assert flags_now(store) == [(), ("REGISTER_READS",), ()]
+    untold = load_file(store, reads_file("t", f"{esiid(2)},{DAY},4,9,,,A"), clock=clock)
+    assert flags_now(store) == [(), (), ()]
+    told = [flags_as_of(store, keys, n, [DAY]) for n in (1, *(one.load_number for one in (wrong, right, untold)))]
+    assert told == [{}, {(0, DAY): {"SUM_CHECK"}}, {(1, DAY): {"REGISTER_READS"}}, {}]
+
+
+def test_reads_that_come_again_with_the_same_intervals_are_judged_too(
+    store: Store, clock: FixedClock, lse_file: LseFile
+) -> None:
+    add_premises(store, 4)
+    estimated = marked(DAY, b"E", 3)
+    load_file(
+        store,
+        lse_file(
+            "a",
+            day_of(1, DAY, reads=("0", "24")),
+            day_of(2, DAY, reads=("0", "99")),
+            day_of(3, DAY, reads=("9", "5"), statuses=estimated),
+            day_of(4, DAY, reads=("1", "9" * 30)),
+        ),
+        clock=clock,
+    )
+    assert flags_now(store) == [(), ("SUM_CHECK",), ("REGISTER_READS",), ("REGISTER_READS",)]
+    again = load_file(
+        store,
+        lse_file(
+            "b",
+            day_of(1, DAY, reads=("0", "99")),
+            day_of(2, DAY, reads=("0", "24")),
+            day_of(3, DAY, reads=("0", "99"), statuses=estimated),
+            day_of(4, DAY, reads=("1", "25")),
+        ),
+        clock=clock,
+    )
+    assert again.tally.unchanged == 4
+    assert flags_now(store) == [("SUM_CHECK",), (), ("SUM_CHECK",), ()]
+
+
+def test_intervals_are_held_against_the_read_that_stands_when_theirs_cannot_be_believed(
+    store: Store, clock: FixedClock, lse_file: LseFile, reads_file: LseFile
+) -> None:
+    add_premises(store, 2)
+    load_file(store, reads_file("r", f"{esiid(1)},{DAY},4,0,99,,A", f"{esiid(2)},{DAY},4,9,5,,A"), clock=clock)
+    activity = load_file(store, lse_file("a", day_of(1, DAY, reads=("1", "9" * 30)), day_of(2, DAY)), clock=clock)
+    assert flags_now(store) == [("REGISTER_READS", "SUM_CHECK"), ("REGISTER_READS",)]
+    assert {finding.rule for finding in activity.findings} == {"REGISTER_READS", "SUM_CHECK"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_comes_in_whatever_order_flags_are_those_of_what_is_stored(
+    store: Store, clock: FixedClock, lse_file: LseFile, reads_file: LseFile, seed: int
+) -> None:
+    """Of the rules with two sides, after every load; and who reads as of an earlier load is told what it was then."""
+    rng, tolerance = random.Random(seed), Validation().sum_tolerance_wh
+    homes, days = range(1, 9), [DAY, date(2026, 11, 11)]
+    keys = add_premises(store, len(homes))
+    intervals: dict[tuple[int, date], int | None] = {}
+    read: dict[tuple[int, date], tuple[int | None, int | None, int | None]] = {}
+    told: list[tuple[int, dict[tuple[int, date], set[str]]]] = []
+    for turn in range(14):
+        some = [(home, day) for home in homes for day in days if rng.random() < 0.6]
+        if rng.random() < 0.5:
+            records = []
+            for home, day in some:
+                wh, hole = rng.choice((250, 300)), rng.random() < 0.2
+                own = rng.choice((None, None, ("0", "24"), ("0", "28.8"), ("9", "5")))
+                statuses = marked(day, b"M", 7) if hole else None
+                values = [0 if hole and n == 7 else wh for n in range(96)]
+                records.append(day_of(home, day, wh=values, statuses=statuses, reads=own))
+                intervals[home, day] = None if hole else wh * 96
+                if own is not None:
+                    start, stop = (int(float(text) * 1000) for text in own)
+                    read[home, day] = (start, stop, stop - start if stop >= start else None)
+            activity = load_file(store, lse_file(f"{turn}", *records), clock=clock)
+        else:
+            lines = []
+            for home, day in some:
+                said = rng.choice((",,24", "0,28.8,", "9,5,", "9,5,24", "9,,", "0,24,30"))
+                start, stop, usage = (int(float(text) * 1000) if text else None for text in said.split(","))
+                lines.append(f"{esiid(home)},{day},4,{said},A")
+                if usage is None and start is not None and stop is not None and start <= stop:
+                    usage = stop - start
+                read[home, day] = (start, stop, usage)
+            activity = load_file(store, reads_file(f"{turn}", *lines), clock=clock)
+        assert activity.tally.rejected == 0
+        expected: dict[tuple[int, date], set[str]] = {}
+        for (home, day), total in intervals.items():
+            start, stop, usage = read.get((home, day), (None, None, None))
+            if start is not None and stop is not None and stop < start:
+                expected.setdefault((home - 1, day), set()).add("REGISTER_READS")
+            if total is not None and usage is not None and abs(total - usage) > tolerance:
+                expected.setdefault((home - 1, day), set()).add("SUM_CHECK")
+        assert activity.load_number is not None
+        told.append((activity.load_number, expected))
+        assert two_sided(flags_as_of(store, keys, activity.load_number, days)) == expected, turn
+    for number, expected in told:
+        assert two_sided(flags_as_of(store, keys, number, days)) == expected
+    with store.read() as connection:
+        assert connection.execute(select(interval_day_flags_history)).all(), "nothing was judged anew"
+
+
+def two_sided(flags: dict[tuple[int, date], set[str]]) -> dict[tuple[int, date], set[str]]:
+    some = {day: codes & {"SUM_CHECK", "REGISTER_READS"} for day, codes in flags.items()}
+    return {day: codes for day, codes in some.items() if codes}
