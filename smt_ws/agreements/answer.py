@@ -7,14 +7,15 @@ The callers know who answers and by what right: a link (`smt_ws.agreements.respo
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, insert, select
 
 from smt_ws.agreements import rules
+from smt_ws.agreements.acceptance import Door, check_acceptance
 from smt_ws.agreements.errors import AgreementStateError
 from smt_ws.agreements.granting import bring_in_line, follow_account, moved_in_since, premises_of
-from smt_ws.agreements.letters import Occasion, tell
+from smt_ws.agreements.letters import tell
 from smt_ws.agreements.moving import move
 from smt_ws.agreements.rules import Act, Actor, Kind, Status
 from smt_ws.agreements.tables import agreement_history
@@ -22,6 +23,9 @@ from smt_ws.clock import CENTRAL, Clock
 from smt_ws.parties.tables import premise
 from smt_ws.store import audit
 from smt_ws.store.outbox import enqueue
+
+if TYPE_CHECKING:
+    from smt_ws.settings import Agreements
 
 __all__ = [
     "ORDER_AGREED",
@@ -39,22 +43,34 @@ REMOVAL_DECIDED: Final = "han.removal_decided"
 
 
 def accept_agreement(
-    connection: Connection, row: Any, *, account_id: int | None, who: str, clock: Clock, address: str | None
+    connection: Connection,
+    row: Any,
+    *,
+    account_id: int | None,
+    door: Door,
+    policy: Agreements,
+    clock: Clock,
+    address: str | None,
 ) -> Any:
     """Accept the locked *row*, or the extension that it asks for, and return it as it is then.
 
-    Raises `AgreementStateError`.
+    *account_id* is who is logged in, None: nobody; *door*, how it came here. Raises `AgreementStateError`, and what
+    `check_acceptance` raises: every acceptance passes it.
     """
-    now = clock.now()
+    now, was = clock.now(), Status(row.status)
     today = now.astimezone(CENTRAL).date()
     kind = Kind(row.kind)
     values: dict[str, Any] = {"asked_end_day": None}
     details: dict[str, Any] = {}
+    if row.status == Status.PENDING:
+        follow_account(connection, row, now=now)
+    given = check_acceptance(connection, row, account_id=account_id, door=door, policy=policy, now=now)
+    if given.marked:
+        details["other_email_address"] = True
     if row.status == Status.EXTENSION_PENDING:
         values["end_day"] = row.asked_end_day
         details["end_day"] = row.asked_end_day.isoformat()
     else:
-        follow_account(connection, row, now=now)
         asked_on = row.initiated_at.astimezone(CENTRAL).date()
         gone = moved_in_since(connection, row, agreed_on=asked_on, today=today)
         if gone or connection.execute(premises_of(row.number)).first() is None:
@@ -63,11 +79,11 @@ def accept_agreement(
         values |= {"accepted_at": now, "accepted_on": today}
         if row.months is not None:
             values["end_day"] = rules.end_day(today, row.months)
-        if account_id is not None:
-            values["account_id"] = account_id
+        values["account_id"] = given.account_id
         # The same machine that asked for the agreement accepts it: the operator's report on patterns lists these (A23).
         if address is not None and address == row.attested_from:
             details["same_address_as_initiator"] = True
+    who = "customer" if account_id is None else f"account:{account_id}"
     row = move(
         connection, row, Act.ACCEPT, Actor.CUSTOMER, who=who, now=now, details=details, address=address, **values
     )
@@ -76,31 +92,28 @@ def accept_agreement(
         _order_report(connection, row, clock)
     if kind is Kind.REMOVAL:
         tell_han(connection, row, accepted=True, clock=clock)
-    tell(connection, [row], Occasion.ACCEPTED, now=now)
+    tell(connection, [row], was, Act.ACCEPT, Actor.CUSTOMER, now=now)
     return row
 
 
 def reject_agreement(connection: Connection, row: Any, *, who: str, clock: Clock, address: str | None) -> Any:
     """Reject the locked *row*, or the extension that it asks for; of that, what was agreed before stays."""
-    now = clock.now()
+    now, was = clock.now(), Status(row.status)
     row = move(connection, row, Act.REJECT, Actor.CUSTOMER, who=who, now=now, address=address, asked_end_day=None)
     if row.kind == Kind.REMOVAL:
         tell_han(connection, row, accepted=False, clock=clock)
-    tell(connection, [row], Occasion.REJECTED, now=now)
+    tell(connection, [row], was, Act.REJECT, Actor.CUSTOMER, now=now)
     return row
 
 
 def disown_agreement(connection: Connection, row: Any, *, who: str, clock: Clock, address: str | None) -> Any:
-    """Freeze the locked *row*, or reject it where it was not accepted yet, and tell the operator (A23)."""
-    now = clock.now()
-    was_pending = row.status == Status.PENDING
+    """Freeze the locked *row*, or reject it where it was not accepted yet, and tell operator and support (A23, A27)."""
+    now, was = clock.now(), Status(row.status)
     row = move(connection, row, Act.DISOWN, Actor.CUSTOMER, who=who, now=now, address=address, asked_end_day=None)
     bring_in_line(connection, row, now=now)
     if row.kind == Kind.REMOVAL:
         tell_han(connection, row, accepted=False, clock=clock)
-    tell(connection, [row], Occasion.DISOWNED, now=now)
-    if was_pending:
-        tell(connection, [row], Occasion.REJECTED, now=now)
+    tell(connection, [row], was, Act.DISOWN, Actor.CUSTOMER, now=now)
     return row
 
 
@@ -130,7 +143,7 @@ def report_disowned(connection: Connection, row: Any, *, who: str, clock: Clock,
         details={"from": row.status, "to": row.status},
         address=address,
     )
-    tell(connection, [row], Occasion.DISOWNED, now=now)
+    tell(connection, [row], Status(row.status), Act.DISOWN, Actor.CUSTOMER, now=now)
     return row
 
 

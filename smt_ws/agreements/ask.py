@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection
 
 from smt_ws.agreements import errors
-from smt_ws.agreements.change import Change, ask_extension, change_agreement
+from smt_ws.agreements.change import Change, ask_extension, change_agreement, withdraw_extension
 from smt_ws.agreements.end import cancel_agreement
 from smt_ws.agreements.moving import find_agreement
 from smt_ws.agreements.rules import Actor, Status
@@ -47,7 +47,8 @@ def change_as_initiator(
 ) -> Any:
     """Narrow the caller's agreement at once; a later last day is asked of the customer. Returns the row as it is then.
 
-    Raises `AgreementUnknownError` and what `change_agreement` and `ask_extension` raise.
+    While an extension is asked for, the present last day takes it back (A27). Raises `AgreementUnknownError` and what
+    `change_agreement` and `ask_extension` raise.
     """
     row = find_agreement(connection, number, company_id=caller.company_id)
     by: dict[str, Any] = {
@@ -56,6 +57,10 @@ def change_as_initiator(
         "address": address,
         "certificate_sha256": caller.tls_sha256,
     }
+    if row.status == Status.EXTENSION_PENDING and change.end_day is not None and change.end_day == row.end_day:
+        row = withdraw_extension(connection, row, **by)
+        change = Change(None, change.services, change.drop_esiids)
+        return row if change.nothing else change_agreement(connection, row, change, actor=Actor.INITIATOR, **by)
     longer = change.end_day is not None and row.end_day is not None and change.end_day > row.end_day
     at_once = Change(None if longer else change.end_day, change.services, change.drop_esiids)
     if not at_once.nothing or not longer:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, insert, select
 
 from smt_ws.agreements import errors
+from smt_ws.agreements.acceptance import Door
 from smt_ws.agreements.answer import accept_agreement
 from smt_ws.agreements.initiate import next_number
 from smt_ws.agreements.rules import DEFAULT_MONTHS, KINDS, Act, Kind, Status
@@ -24,6 +25,9 @@ from smt_ws.parties.accounts import Account, AccountMeter, account_meters, read_
 from smt_ws.parties.errors import CompanyUnknownError
 from smt_ws.parties.tables import company, company_duns
 from smt_ws.store import audit
+
+if TYPE_CHECKING:
+    from smt_ws.settings import Agreements
 
 __all__ = ["BEGUN_BY_CUSTOMERS", "Wish", "begin_as_customer"]
 
@@ -48,12 +52,18 @@ class Wish:
 
 
 def begin_as_customer(
-    connection: Connection, account_id: int, wish: Wish, *, clock: Clock, address: str | None = None
+    connection: Connection,
+    account_id: int,
+    wish: Wish,
+    *,
+    policy: Agreements,
+    clock: Clock,
+    address: str | None = None,
 ) -> list[str]:
     """Make what the account's customer wishes, in force at once, and return the numbers.
 
-    Raises `FieldError`, also for an ESI ID that is not of the account, and `CompanyUnknownError`, also for a company
-    with which nobody makes agreements or that is suspended.
+    Raises `AcceptanceRefusedError`, `FieldError`, also for an ESI ID that is not of the account, and
+    `CompanyUnknownError`, also for a company with which nobody makes agreements or that is suspended.
     """
     account = read_account(connection, account_id)
     if account is None:
@@ -75,7 +85,7 @@ def begin_as_customer(
     for lot in lots:
         row = _store(connection, wish, account, own, lot, months=months, services=services, now=clock.now())
         accept_agreement(
-            connection, row, account_id=account_id, who=f"account:{account_id}", clock=clock, address=address
+            connection, row, account_id=account_id, door=Door.ACCOUNT, policy=policy, clock=clock, address=address
         )
         numbers.append(str(row.number))
     return numbers

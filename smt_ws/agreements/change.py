@@ -15,9 +15,9 @@ from sqlalchemy import Connection, select, update
 
 from smt_ws.agreements import errors, rules
 from smt_ws.agreements.granting import bring_in_line
-from smt_ws.agreements.letters import Occasion, tell
+from smt_ws.agreements.letters import tell
 from smt_ws.agreements.moving import move
-from smt_ws.agreements.rules import Act, Actor, Kind
+from smt_ws.agreements.rules import Act, Actor, Kind, Status
 from smt_ws.agreements.tables import agreement_premise
 from smt_ws.clock import Clock, central_today
 from smt_ws.parties.tables import premise
@@ -25,7 +25,7 @@ from smt_ws.parties.tables import premise
 if TYPE_CHECKING:
     from smt_ws.settings import Agreements
 
-__all__ = ["Change", "ask_extension", "change_agreement"]
+__all__ = ["Change", "ask_extension", "change_agreement", "withdraw_extension"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def change_agreement(
     if change.drop_esiids:
         _drop(connection, moved, change.drop_esiids, now)
     bring_in_line(connection, moved, now=now)
-    tell(connection, [moved], Occasion.CHANGED, now=now)
+    tell(connection, [moved], Status(row.status), Act.CHANGE, actor, now=now)
     return moved
 
 
@@ -136,7 +136,36 @@ def ask_extension(
         resent=0,
         expires_on=min(rules.invitation_ends(today, policy.invitation_days), row.end_day or end_day),
     )
-    tell(connection, [moved], Occasion.EXTENSION_ASKED, now=now)
+    tell(connection, [moved], Status(row.status), Act.ASK_EXTENSION, Actor.INITIATOR, now=now)
+    return moved
+
+
+def withdraw_extension(
+    connection: Connection,
+    row: Any,
+    *,
+    who: str,
+    clock: Clock,
+    address: str | None = None,
+    certificate_sha256: str | None = None,
+) -> Any:
+    """Take back the extension that the locked *row* asks for; the agreement goes on until its old end (A27).
+
+    Raises `AgreementStateError`.
+    """
+    now = clock.now()
+    moved = move(
+        connection,
+        row,
+        Act.WITHDRAW_EXTENSION,
+        Actor.INITIATOR,
+        who=who,
+        now=now,
+        address=address,
+        certificate_sha256=certificate_sha256,
+        asked_end_day=None,
+    )
+    tell(connection, [moved], Status(row.status), Act.WITHDRAW_EXTENSION, Actor.INITIATOR, now=now)
     return moved
 
 

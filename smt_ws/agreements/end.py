@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from smt_ws.agreements.answer import tell_han
 from smt_ws.agreements.granting import bring_in_line
-from smt_ws.agreements.letters import Occasion, tell
+from smt_ws.agreements.letters import tell
 from smt_ws.agreements.moving import move
-from smt_ws.agreements.rules import Act, Actor, Kind
+from smt_ws.agreements.rules import Act, Actor, Kind, Status
 from smt_ws.clock import Clock
 
 __all__ = ["cancel_agreement", "release_agreement", "terminate_agreement"]
@@ -26,10 +26,10 @@ def terminate_agreement(
 
     Raises `AgreementStateError`.
     """
-    now = clock.now()
+    now, was = clock.now(), Status(row.status)
     row = move(connection, row, Act.TERMINATE, actor, who=who, now=now, address=address)
     bring_in_line(connection, row, now=now)
-    tell(connection, [row], Occasion.TERMINATED, now=now)
+    tell(connection, [row], was, Act.TERMINATE, actor, now=now)
     return row
 
 
@@ -42,11 +42,11 @@ def cancel_agreement(
     address: str | None = None,
     certificate_sha256: str | None = None,
 ) -> Any:
-    """End the locked *row* for its initiator, or take its invitation back; the customer is written to.
+    """End the locked *row* for its initiator, or take its invitation back; both sides are written to.
 
     Raises `AgreementStateError`.
     """
-    now = clock.now()
+    now, was = clock.now(), Status(row.status)
     row = move(
         connection,
         row,
@@ -60,7 +60,7 @@ def cancel_agreement(
     bring_in_line(connection, row, now=now)
     if row.kind == Kind.REMOVAL:
         tell_han(connection, row, accepted=False, clock=clock)
-    tell(connection, [row], Occasion.CANCELLED, now=now)
+    tell(connection, [row], was, Act.CANCEL, Actor.INITIATOR, now=now)
     return row
 
 
@@ -69,8 +69,8 @@ def release_agreement(connection: Connection, row: Any, *, who: str, clock: Cloc
 
     Raises `AgreementStateError`.
     """
-    now = clock.now()
+    now, was = clock.now(), Status(row.status)
     row = move(connection, row, Act.RELEASE, Actor.OPERATOR, who=who, now=now)
     bring_in_line(connection, row, now=now)
-    tell(connection, [row], Occasion.CHANGED, now=now)
+    tell(connection, [row], was, Act.RELEASE, Actor.OPERATOR, now=now)
     return row

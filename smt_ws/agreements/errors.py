@@ -5,6 +5,9 @@ from __future__ import annotations
 from smt_ws.errors import HubError
 
 __all__ = [
+    "AcceptanceRefusedError",
+    "AcceptedByInitiatorError",
+    "AcceptedHomesLimitError",
     "AgreementStateError",
     "AgreementUnknownError",
     "AttestationMissingError",
@@ -17,6 +20,7 @@ __all__ = [
     "InitiatorNotAllowedError",
     "InvitationNotOpenError",
     "LogInNeededError",
+    "NotInvitedError",
     "NothingToChangeError",
     "OneTimeLimitError",
     "OpenPgpCertificateMissingError",
@@ -179,6 +183,30 @@ class LogInNeededError(HubError):
     """An agreement of this kind is accepted by the registered customer that it names, logged in."""
 
     code = "LOG_IN_NEEDED"
+
+
+class NotInvitedError(HubError):
+    """The invitation was sent to another e-mail address than the account's. Answer it by the link in that e-mail."""
+
+    code = "NOT_INVITED"
+
+
+class AcceptanceRefusedError(HubError):
+    """The agreement cannot be accepted by this customer."""
+
+    code = "ACCEPTANCE_REFUSED"
+
+
+class AcceptedByInitiatorError(AcceptanceRefusedError):
+    """The e-mail address is in a domain of the company that asks, and no company accepts for its customer."""
+
+    code = "ACCEPTED_BY_INITIATOR"
+
+
+class AcceptedHomesLimitError(AcceptanceRefusedError):
+    """One customer would have accepted for more homes within a year than is allowed."""
+
+    code = "ACCEPTED_HOMES_LIMIT"
 
 
 class OpenPgpCertificateMissingError(HubError):

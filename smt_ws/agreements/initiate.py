@@ -17,8 +17,8 @@ from smt_ws.agreements import errors, rules
 from smt_ws.agreements.form import Invitation, ListedMeter, first_problem, plain_mac
 from smt_ws.agreements.granting import days_agreed
 from smt_ws.agreements.guesses import refuse_guesser
-from smt_ws.agreements.letters import Occasion, tell
-from smt_ws.agreements.rules import Act, Kind, Status
+from smt_ws.agreements.letters import tell
+from smt_ws.agreements.rules import Act, Actor, Kind, Status
 from smt_ws.agreements.tables import agreement, agreement_day, agreement_history, agreement_premise
 from smt_ws.clock import Clock, central_today
 from smt_ws.parties.account_rules import email_key
@@ -109,7 +109,7 @@ def initiate(
     rows = connection.execute(
         select(agreement).where(agreement.c.number.in_([one.number for one in made])).order_by(agreement.c.number)
     ).all()
-    tell(connection, rows, Occasion.INITIATED, now=now)
+    tell(connection, rows, None, Act.INITIATE, Actor.INITIATOR, now=now)
     return made
 
 

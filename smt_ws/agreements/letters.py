@@ -1,6 +1,6 @@
-"""What is written to whom about an agreement (A14): one table of occasions, one set of facts for every letter.
+"""E-mails about agreements: one set of facts for all; who reads which is in `telling` (A14).
 
-A letter is a row of the outbox with all its facts but the links; those are made when it leaves
+An e-mail is a row of the outbox with all its facts but the links; those are made when it leaves
 (`smt_ws.agreements.posting`), so that no token stands in the outbox.
 """
 
@@ -10,136 +10,135 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from smt_ws.agreements.rules import Purpose, Status, masked_esiid, masked_mac
-from smt_ws.agreements.tables import agreement_premise
+from smt_ws.agreements.rules import CENTRAL, Act, Actor, Kind, Status, masked_esiid, masked_mac
+from smt_ws.agreements.tables import agreement, agreement_premise
+from smt_ws.agreements.telling import OCCASIONS, Notice, Occasion, Reader, occasions
 from smt_ws.notices.queue import MAIL_SERVER
+from smt_ws.parties.account_tables import account, account_meter
+from smt_ws.parties.accounts import somebody_else_moved_in
 from smt_ws.parties.tables import company, premise
 from smt_ws.store.outbox import enqueue_all
 
-__all__ = ["LETTER", "OCCASIONS", "Occasion", "Reader", "facts_of", "tell"]
+__all__ = ["KEPT_BACK", "LETTER", "facts_of", "tell"]
 
 #: The outbox's kind for letters about agreements; `smt_ws.agreements.posting.Posting` is its handler.
 LETTER: Final = "agreement.letter"
 
-
-class Reader(StrEnum):
-    """To whom a letter goes."""
-
-    CUSTOMER = "customer"
-    INITIATOR = "initiator"
-    OPERATOR = "operator"
-
-
-class Occasion(StrEnum):
-    """What happened."""
-
-    INITIATED = "initiated"
-    RESENT = "resent"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    COMPLETED = "completed"
-    CHANGED = "changed"
-    EXTENSION_ASKED = "extension_asked"
-    TERMINATED = "terminated"
-    CANCELLED = "cancelled"
-    DISOWNED = "disowned"
-    NOT_ACCEPTED = "not_accepted"
-    EXPIRED = "expired"
-    DAYS_LEFT = "days_left"
-    REMOVAL_ASKED = "removal_asked"
+#: How an extension ended that was not given, as its e-mail says it.
+_OUTCOMES: Final = {
+    Occasion.EXTENSION_REJECTED: "rejected",
+    Occasion.EXTENSION_LAPSED: "lapsed",
+    Occasion.EXTENSION_WITHDRAWN: "withdrawn",
+}
 
 
-@dataclass(frozen=True)
-class Letter:
-    """One letter: its folder of templates, who reads it, and which links it carries."""
-
-    name: str
-    reader: Reader
-    links: tuple[Purpose, ...] = ()
+#: What an e-mail to anybody but the customer does not repeat: a registered one's is not for the company to learn.
+_NO_ADDRESSES: Final = {"customer_address": None, "customer_email": None, "customer_phone": None, "to_customer": False}
+#: What nobody reads who may be another than the customer that was invited: neither who that is nor what it was told.
+KEPT_BACK: Final = _NO_ADDRESSES | {"customer_name": "", "comments": None}
 
 
-_ALL_LINKS: Final = (Purpose.ACCEPT, Purpose.REJECT, Purpose.DISOWN)
-_CUSTOMER, _INITIATOR, _OPERATOR = Reader.CUSTOMER, Reader.INITIATOR, Reader.OPERATOR
+def tell(
+    connection: Connection,
+    rows: Sequence[Any],
+    was: Status | None,
+    act: Act,
+    actor: Actor,
+    *,
+    now: datetime,
+) -> None:
+    """Queue the e-mails about each agreement of *rows*, in the caller's transaction.
 
-
-def _both(name: str) -> tuple[Letter, ...]:
-    return Letter(name, _CUSTOMER), Letter(name, _INITIATOR)
-
-
-#: EM201-EM205 of document 003, the initiator's confirmation of 001 P1.8, and the others of A14.
-OCCASIONS: Final[Mapping[Occasion, tuple[Letter, ...]]] = MappingProxyType(
-    {
-        Occasion.INITIATED: (
-            Letter("agreement_invitation", _CUSTOMER, _ALL_LINKS),
-            Letter("agreement_initiated", _INITIATOR),
-        ),
-        Occasion.RESENT: (Letter("agreement_invitation_resent", _CUSTOMER, _ALL_LINKS),),
-        Occasion.ACCEPTED: (
-            Letter("agreement_accepted", _INITIATOR),
-            Letter("agreement_accepted_customer", _CUSTOMER, (Purpose.DISOWN,)),
-        ),
-        Occasion.REJECTED: (Letter("agreement_rejected", _INITIATOR), Letter("agreement_rejected_customer", _CUSTOMER)),
-        Occasion.COMPLETED: (
-            Letter("agreement_completed", _INITIATOR),
-            Letter("agreement_completed_customer", _CUSTOMER, (Purpose.DISOWN,)),
-        ),
-        Occasion.CHANGED: _both("agreement_changed"),
-        Occasion.EXTENSION_ASKED: (Letter("agreement_invitation", _CUSTOMER, _ALL_LINKS),),
-        Occasion.TERMINATED: _both("agreement_terminated"),
-        Occasion.CANCELLED: (Letter("agreement_cancelled", _CUSTOMER),),
-        Occasion.DISOWNED: (Letter("agreement_disowned", _OPERATOR),),
-        Occasion.NOT_ACCEPTED: (Letter("agreement_not_accepted", _INITIATOR),),
-        Occasion.EXPIRED: _both("agreement_expired"),
-        Occasion.DAYS_LEFT: _both("agreement_30_days"),
-        Occasion.REMOVAL_ASKED: (Letter("removal_invitation", _CUSTOMER, _ALL_LINKS),),
-    }
-)
-
-
-#: What a letter to anybody but the customer does not repeat: a registered one's is not for the company to learn.
-_KEPT_BACK: Final = {"customer_address": None, "customer_email": None, "customer_phone": None, "to_customer": False}
-
-
-def tell(connection: Connection, rows: Sequence[Any], occasion: Occasion, *, now: datetime) -> None:
-    """Queue the letters of *occasion* about each agreement of *rows*, in the caller's transaction."""
+    *rows* are as they stand since *actor* has done *act* to them in the status *was*; `telling.occasions` says whom
+    that is told.
+    """
     if not rows:
         return
     companies = _companies(connection, rows)
     meters = _meters(connection, rows)
+    holders = _holders(connection, rows, now) if act is Act.ACCEPT else {}
     effects = []
     for row in rows:
         facts = facts_of(row, companies[row.company_id], meters[row.number])
-        for letter in OCCASIONS[occasion]:
-            to_customer = letter.reader is Reader.CUSTOMER
-            # An occasion may come again (a change, an extension): its moment tells one letter from the next.
-            key = f"agreement:{row.number}:{occasion.value}:{letter.reader.value}:{now:%Y%m%d%H%M%S%f}"
-            addresses = {
-                Reader.CUSTOMER: row.email,
-                Reader.INITIATOR: row.contact_email,
-                # the operator's address is a setting, known where the letter leaves
-                Reader.OPERATOR: None,
-            }
-            payload = {
-                "number": row.number,
-                "links": [purpose.value for purpose in letter.links],
-                "notice": {
-                    "message": letter.name,
-                    "language": row.language if to_customer else "en",
-                    "to": addresses[letter.reader],
-                    "key": key,
-                    "date": now.isoformat(),
-                    "facts": facts | ({} if to_customer else _KEPT_BACK),
-                    "files": None,
-                },
-            }
-            effects.append((key, payload))
+        for occasion in occasions(Kind(row.kind), was, act, actor):
+            for notice in OCCASIONS[occasion]:
+                effects += [
+                    _effect(row, occasion, notice, to, facts, now) for to in _readers(row, notice.reader, holders)
+                ]
     enqueue_all(connection, kind=LETTER, effects=effects, now=now, target=MAIL_SERVER)
+
+
+@dataclass(frozen=True, slots=True)
+class _To:
+    """Where an e-mail goes and in which language."""
+
+    #: None: a setting, known where it leaves.
+    address: str | None
+    language: str = "en"
+    #: Tells one reader from the next where there are several.
+    key: str = ""
+
+
+def _readers(row: Any, reader: Reader, holders: Mapping[str, Sequence[_To]]) -> Sequence[_To]:
+    match reader:
+        case Reader.CUSTOMER:
+            return (_To(row.email, row.language),)
+        case Reader.INITIATOR:
+            return (_To(row.contact_email),)
+        case Reader.HOLDER:
+            return holders.get(row.number, ())
+        case Reader.OPERATOR | Reader.SUPPORT:
+            return (_To(None),)
+
+
+def _effect(
+    row: Any, occasion: Occasion, notice: Notice, to: _To, facts: dict[str, Any], now: datetime
+) -> tuple[str, dict[str, Any]]:
+    # An occasion may come again (a change, an extension): its moment tells one e-mail from the next.
+    key = f"agreement:{row.number}:{occasion.value}:{notice.reader.value}{to.key}:{now:%Y%m%d%H%M%S%f}"
+    kept: dict[str, Any] = {Reader.CUSTOMER: {}, Reader.HOLDER: KEPT_BACK}.get(notice.reader, _NO_ADDRESSES)
+    outcome = _OUTCOMES.get(occasion)
+    payload = {
+        "number": row.number,
+        "reader": notice.reader.value,
+        "links": [purpose.value for purpose in notice.links],
+        "notice": {
+            "message": notice.name,
+            "language": to.language,
+            "to": to.address,
+            "key": key,
+            "date": now.isoformat(),
+            "facts": facts | kept | {"extension_outcome": outcome},
+            "files": None,
+        },
+    }
+    return key, payload
+
+
+def _holders(connection: Connection, rows: Sequence[Any], now: datetime) -> dict[str, list[_To]]:
+    """By agreement: whoever holds one of its homes in an account with another address than the agreement's (A25)."""
+    found: dict[str, list[_To]] = defaultdict(list)
+    for one in connection.execute(
+        select(agreement.c.number, account.c.id, account.c.email, account.c.language)
+        .join(agreement_premise, agreement_premise.c.number == agreement.c.number)
+        .join(account_meter, account_meter.c.premise_id == agreement_premise.c.premise_id)
+        .join(account, account.c.id == account_meter.c.account_id)
+        .where(
+            agreement.c.number.in_([row.number for row in rows]),
+            agreement_premise.c.dropped_at.is_(None),
+            account_meter.c.in_force,
+            ~somebody_else_moved_in(now.astimezone(CENTRAL).date()),
+            account.c.email_key != agreement.c.email_key,
+        )
+        .distinct()
+        .order_by(agreement.c.number, account.c.id)
+    ):
+        found[one.number].append(_To(one.email, one.language, f":{one.id}"))
+    return found
 
 
 def facts_of(row: Any, company_row: Any, meters: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -174,6 +173,7 @@ def facts_of(row: Any, company_row: Any, meters: Sequence[tuple[str, str]]) -> d
         "duration_months": row.months if row.accepted_at is None else None,
         "end_day": None if end_day is None else end_day.isoformat(),
         "extension": extension,
+        "extension_outcome": None,
         "expires_on": row.expires_on.isoformat(),
         "status": row.status,
         "order_number": None if row.order_number is None else str(row.order_number),

@@ -19,7 +19,7 @@ from sqlalchemy.sql import ColumnElement
 from smt_ws.agreements import links, rules
 from smt_ws.agreements.answer import tell_han
 from smt_ws.agreements.granting import bring_in_line, moved_in_since, premises_of, source_of
-from smt_ws.agreements.letters import Occasion, tell
+from smt_ws.agreements.letters import tell
 from smt_ws.agreements.moving import find_agreement, move
 from smt_ws.agreements.rules import Act, Actor, Kind, Status
 from smt_ws.agreements.tables import agreement, agreement_history, agreement_premise, invitation_link
@@ -54,13 +54,12 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One kind of night's work: which agreements, which act, what changes with it, and who is told."""
+    """One kind of night's work: which agreements, which act, and what changes with it."""
 
     due: ColumnElement[bool]
     status: Status
     act: Act
     values: dict[str, Any]
-    occasion: Occasion | None
 
 
 def pass_night(store: Store, *, clock: Clock, keep_years: int, batch: int = BATCH) -> Passed:
@@ -72,17 +71,16 @@ def pass_night(store: Store, *, clock: Clock, keep_years: int, batch: int = BATC
     # An extension gives an agreement a new end, which is announced anew.
     unannounced = or_(agreement.c.announced_end.is_(None), agreement.c.announced_end != agreement.c.end_day)
 
-    def done(status: Status, due: ColumnElement[bool], act: Act, occasion: Occasion | None, **values: Any) -> int:
-        return _all(store, _Step(due, status, act, values, occasion), clock, batch)
+    def done(status: Status, due: ColumnElement[bool], act: Act, **values: Any) -> int:
+        return _all(store, _Step(due, status, act, values), clock, batch)
 
-    not_accepted = done(Status.PENDING, over, Act.LAPSE, Occasion.NOT_ACCEPTED)
+    not_accepted = done(Status.PENDING, over, Act.LAPSE)
     expired = sum(
-        done(status, ended, Act.EXPIRE, Occasion.EXPIRED)
-        for status in (Status.ACTIVE, Status.EXTENSION_PENDING, Status.FROZEN)
+        done(status, ended, Act.EXPIRE) for status in (Status.ACTIVE, Status.EXTENSION_PENDING, Status.FROZEN)
     )
-    lapsed = done(Status.EXTENSION_PENDING, over, Act.LAPSE, None, asked_end_day=None)
+    lapsed = done(Status.EXTENSION_PENDING, over, Act.LAPSE, asked_end_day=None)
     announced = sum(
-        done(status, and_(soon, unannounced), Act.ANNOUNCE, Occasion.DAYS_LEFT, announced_end=agreement.c.end_day)
+        done(status, and_(soon, unannounced), Act.ANNOUNCE, announced_end=agreement.c.end_day)
         for status in (Status.ACTIVE, Status.EXTENSION_PENDING)
     )
     return Passed(
@@ -167,9 +165,8 @@ def _move_all(connection: Connection, step: _Step, then: Status, rows: Sequence[
             for number in numbers
         ],
     )
-    if step.occasion is not None:
-        changed = connection.execute(select(agreement).where(agreement.c.number.in_(numbers))).all()
-        tell(connection, changed, step.occasion, now=now)
+    changed = connection.execute(select(agreement).where(agreement.c.number.in_(numbers))).all()
+    tell(connection, changed, step.status, step.act, Actor.HUB, now=now)
 
 
 def _follow_accounts(store: Store, clock: Clock, batch: int) -> int:
@@ -268,8 +265,9 @@ def _move_out(connection: Connection, number: str, today: date, now: datetime) -
         .values(dropped_at=now)
     )
     if connection.execute(premises_of(number)).first() is None:
+        was = Status(row.status)
         row = move(connection, row, Act.MOVE_OUT, Actor.HUB, who=_WHO, now=now)
-        tell(connection, [row], Occasion.TERMINATED, now=now)
+        tell(connection, [row], was, Act.MOVE_OUT, Actor.HUB, now=now)
     bring_in_line(connection, row, now=now)
 
 

@@ -9,10 +9,12 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy.sql import ColumnElement
 
+from smt_ws.agreements.acceptance import Door
 from smt_ws.agreements.answer import accept_agreement, disown_agreement, reject_agreement
 from smt_ws.agreements.change import Change, change_agreement
 from smt_ws.agreements.end import terminate_agreement
@@ -22,9 +24,12 @@ from smt_ws.agreements.moving import find_agreement
 from smt_ws.agreements.rules import IN_FORCE, INVITING, Act, Actor, Kind, Status, acts_open_to, day_is_over
 from smt_ws.agreements.tables import agreement, agreement_premise
 from smt_ws.clock import CENTRAL, Clock, central_today
-from smt_ws.parties.account_tables import account_meter
+from smt_ws.parties.account_tables import account, account_meter
 from smt_ws.parties.accounts import somebody_else_moved_in
 from smt_ws.parties.tables import company, premise
+
+if TYPE_CHECKING:
+    from smt_ws.settings import Agreements
 
 __all__ = [
     "AgreementRow",
@@ -69,15 +74,19 @@ class AgreementRow:
     asked_end_day: date | None
     order_number: int | None
     acts: tuple[Act, ...]
+    #: It was sent to another address than the account's: only the link in that e-mail accepts it (A25).
+    by_link_only: bool
 
 
 def agreements_of(connection: Connection, account_id: int, *, now: datetime) -> list[AgreementRow]:
     """All agreements with this customer, newest first: those that name its account, and invitations for its meters.
 
-    An invitation that was sent before the customer registered is among them from the registration on.
+    What was sent to its address before it registered is among them from the registration on, also where it was
+    accepted without an account (A29).
     """
+    same = _without_account(account_id).label("same_address")
     rows = connection.execute(
-        select(agreement, company.c.legal_name, company.c.privacy_url)
+        select(agreement, company.c.legal_name, company.c.privacy_url, same)
         .join(company, company.c.id == agreement.c.company_id)
         .where(_hers(account_id, now.astimezone(CENTRAL).date()))
         .order_by(agreement.c.initiated_at.desc(), agreement.c.number.desc())
@@ -87,13 +96,23 @@ def agreements_of(connection: Connection, account_id: int, *, now: datetime) -> 
 
 
 def accept_as_customer(
-    connection: Connection, account_id: int, number: str, *, clock: Clock, address: str | None = None
+    connection: Connection,
+    account_id: int,
+    number: str,
+    *,
+    policy: Agreements,
+    clock: Clock,
+    address: str | None = None,
 ) -> Status:
-    """Accept an invitation, or an extension. Raises `AgreementUnknownError`, `AgreementStateError`."""
+    """Accept an invitation, or an extension.
+
+    Raises `AgreementUnknownError`, `AgreementStateError`, `NotInvitedError`, `AcceptanceRefusedError`.
+    """
     row = _locked(connection, account_id, number, clock, answering=True)
-    who = f"account:{account_id}"
     return Status(
-        accept_agreement(connection, row, account_id=account_id, who=who, clock=clock, address=address).status
+        accept_agreement(
+            connection, row, account_id=account_id, door=Door.ACCOUNT, policy=policy, clock=clock, address=address
+        ).status
     )
 
 
@@ -172,21 +191,30 @@ def meters_changed(connection: Connection, account_id: int, *, clock: Clock) -> 
 def _hers(account_id: int, today: date) -> Any:
     # An invitation to a customer who was not registered is hers once all that it names are her meters: not those of a
     # home that she has left, where the next customer is invited.
-    owned = select(account_meter.c.premise_id).where(
-        account_meter.c.account_id == account_id, account_meter.c.in_force, ~somebody_else_moved_in(today)
-    )
-    named = agreement_premise.c.number == agreement.c.number
-    others = select(agreement_premise.c.premise_id).where(named, agreement_premise.c.premise_id.not_in(owned)).exists()
+    registered = select(account_meter.c.premise_id).where(account_meter.c.account_id == account_id)
+    owned = registered.where(account_meter.c.in_force, ~somebody_else_moved_in(today))
+    invitation = agreement.c.status.in_([status.value for status in INVITING])
     return or_(
         agreement.c.account_id == account_id,
-        and_(
-            agreement.c.account_id.is_(None),
-            agreement.c.status.in_([status.value for status in INVITING]),
-            # Begins from her premises, however many agreements there are.
-            agreement.c.number.in_(select(agreement_premise.c.number).where(agreement_premise.c.premise_id.in_(owned))),
-            ~others,
-        ),
+        and_(agreement.c.account_id.is_(None), invitation, _about(owned)),
+        # What she accepted without an account is hers by address and home, and stays so when she moves (A29).
+        and_(_without_account(account_id), agreement.c.accepted_at.is_not(None), _about(registered)),
     )
+
+
+def _about(premises: Select[Any]) -> ColumnElement[bool]:
+    """All that the agreement names is among these premises."""
+    named = agreement_premise.c.number == agreement.c.number
+    others = select(agreement_premise.c.premise_id).where(named, agreement_premise.c.premise_id.not_in(premises))
+    # Begins from the premises, however many agreements there are.
+    numbers = select(agreement_premise.c.number).where(agreement_premise.c.premise_id.in_(premises))
+    return and_(agreement.c.number.in_(numbers), ~others.exists())
+
+
+def _without_account(account_id: int) -> ColumnElement[bool]:
+    """The agreement names no account, and the address of this one."""
+    address = select(account.c.email_key).where(account.c.id == account_id).scalar_subquery()
+    return and_(agreement.c.account_id.is_(None), agreement.c.email_key == address)
 
 
 def _locked(connection: Connection, account_id: int, number: str, clock: Clock, *, answering: bool = False) -> Any:
@@ -217,6 +245,9 @@ def _meters(connection: Connection, numbers: Sequence[str]) -> dict[str, list[tu
 def _row(row: Any, meters: Collection[tuple[str, str]], now: datetime) -> AgreementRow:
     kind, status = Kind(row.kind), Status(row.status)
     acts = acts_open_to(kind, status, Actor.CUSTOMER)
+    by_link_only = Act.ACCEPT in acts and row.account_id is None and not row.same_address
+    if by_link_only:
+        acts.remove(Act.ACCEPT)
     if now >= day_is_over(row.expires_on):
         acts = [act for act in acts if act not in (Act.ACCEPT, Act.REJECT)]
     return AgreementRow(
@@ -244,4 +275,5 @@ def _row(row: Any, meters: Collection[tuple[str, str]], now: datetime) -> Agreem
         asked_end_day=row.asked_end_day,
         order_number=row.order_number,
         acts=tuple(acts),
+        by_link_only=by_link_only,
     )

@@ -14,6 +14,7 @@ from smt_ws.agreements import links
 from smt_ws.agreements.errors import AgreementUnknownError
 from smt_ws.agreements.moving import find_agreement
 from smt_ws.agreements.rules import INVITING, Purpose, Status, day_is_over
+from smt_ws.agreements.telling import Reader
 from smt_ws.hub import Hub
 
 __all__ = ["PATHS", "Posting"]
@@ -39,8 +40,17 @@ class Posting:
             if urls is None:
                 return
             facts |= urls
-        to = notice["to"] or self.hub.settings.support_contact
+        to = notice["to"] or self._hubs_own(payload.get("reader"))
+        if to is None:
+            return
         self.carry(notice | {"facts": facts, "to": to})
+
+    def _hubs_own(self, reader: str | None) -> str | None:
+        operator, support = self.hub.settings.operator_address, self.hub.settings.support_contact
+        if reader == Reader.OPERATOR:
+            return operator
+        # One who is both reads it once.
+        return support if support != operator or reader is None else None
 
     def _links(self, number: str, purposes: list[Purpose]) -> dict[str, str] | None:
         with self.hub.store.write() as connection:

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, insert, or_, select
 
 from smt_ws.agreements.answer import REMOVAL_DECIDED
 from smt_ws.agreements.initiate import next_number
-from smt_ws.agreements.letters import Occasion, tell
-from smt_ws.agreements.rules import Act, Kind, Status, invitation_ends
+from smt_ws.agreements.letters import tell
+from smt_ws.agreements.rules import Act, Actor, Kind, Status, invitation_ends
 from smt_ws.agreements.tables import agreement, agreement_history, agreement_premise
 from smt_ws.clock import Clock, central_today
 from smt_ws.hub import Hub
@@ -136,5 +136,5 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
         connection, audit.Event.AGREEMENT_INITIATED, actor=who, at=now, object=f"agreement:{number}", details=details
     )
     row = connection.execute(select(agreement).where(agreement.c.number == number)).one()
-    tell(connection, [row], Occasion.REMOVAL_ASKED, now=now)
+    tell(connection, [row], None, Act.INITIATE, Actor.INITIATOR, now=now)
     return number

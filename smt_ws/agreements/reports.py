@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from smt_ws.agreements.end import cancel_agreement
 from smt_ws.agreements.errors import AgreementUnknownError
 from smt_ws.agreements.granting import bring_in_line
-from smt_ws.agreements.letters import Occasion, tell
+from smt_ws.agreements.letters import tell
 from smt_ws.agreements.moving import find_agreement, move
 from smt_ws.agreements.rules import Act, Actor, Kind, Status, after
 from smt_ws.agreements.tables import agreement, agreement_history
@@ -60,6 +60,7 @@ def order_moved(connection: Connection, told: Mapping[str, Any], *, clock: Clock
         )
     details = {"order": told["order_number"], "order_status": status}
     if status in _DONE and after(Kind(row.kind), Status(row.status), Act.COMPLETE, Actor.HUB) is not None:
+        was = Status(row.status)
         row = move(
             connection,
             row,
@@ -71,7 +72,7 @@ def order_moved(connection: Connection, told: Mapping[str, Any], *, clock: Clock
             order_number=told["order_number"],
         )
         bring_in_line(connection, row, now=now)
-        tell(connection, [row], Occasion.COMPLETED, now=now)
+        tell(connection, [row], was, Act.COMPLETE, Actor.HUB, now=now)
     elif status == _TAKEN_BACK and after(Kind(row.kind), Status(row.status), Act.CANCEL, Actor.INITIATOR) is not None:
         cancel_agreement(connection, row, who=f"company:{row.company_id}", clock=clock)
     elif not _known(connection, row.number, details):

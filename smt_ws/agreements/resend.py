@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from smt_ws.agreements import errors
-from smt_ws.agreements.letters import Occasion, tell
+from smt_ws.agreements.letters import tell
 from smt_ws.agreements.moving import find_agreement, move
-from smt_ws.agreements.rules import Act, Actor
+from smt_ws.agreements.rules import Act, Actor, Status
 from smt_ws.clock import Clock
 
 if TYPE_CHECKING:
@@ -48,5 +48,5 @@ def resend_invitation(
     # After the move, so that an agreement that is not pending is told so; the transaction takes both back.
     if row.resent >= policy.resends:
         raise errors.ResendLimitError(presented=f"sent again {row.resent} times", expected=f"up to {policy.resends}")
-    tell(connection, [moved], Occasion.RESENT, now=now)
+    tell(connection, [moved], Status(row.status), Act.RESEND, Actor.INITIATOR, now=now)
     return moved

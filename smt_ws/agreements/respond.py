@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
 from smt_ws.agreements import errors, links
+from smt_ws.agreements.acceptance import Door
 from smt_ws.agreements.answer import accept_agreement, disown_agreement, reject_agreement, report_disowned
-from smt_ws.agreements.letters import facts_of
+from smt_ws.agreements.letters import KEPT_BACK, facts_of
 from smt_ws.agreements.moving import find_agreement
 from smt_ws.agreements.rules import FINAL, INVITING, KINDS, Act, Actor, Kind, Purpose, Status, acts_open_to, day_is_over
 from smt_ws.agreements.tables import agreement, agreement_premise
-from smt_ws.clock import Clock, central_today
-from smt_ws.parties.accounts import account_of_premise
+from smt_ws.clock import Clock
 from smt_ws.parties.tables import company, premise
+
+if TYPE_CHECKING:
+    from smt_ws.settings import Agreements
 
 __all__ = ["Decided", "Invitation", "Outcome", "accept", "disown", "look", "reject"]
 
@@ -95,6 +98,10 @@ def look(connection: Connection, token: str, *, now: datetime) -> Invitation:
     prefill |= {name: getattr(row, name) for name in ("street", "city", "state", "zip")} | {"kind": row.customer_kind}
     if meters:
         prefill |= {"esiid": meters[0].esiid, "meter_number": meters[0].meter_number}
+    facts = facts_of(row, asking, [(one.esiid, one.meter_number) for one in meters])
+    if purpose is Purpose.DISOWN:
+        # This link is also with whoever holds the home, who may be another than the customer that was invited (A25).
+        facts, prefill = facts | KEPT_BACK, {}
     return Invitation(
         outcome,
         purpose,
@@ -102,26 +109,30 @@ def look(connection: Connection, token: str, *, now: datetime) -> Invitation:
         kind=Kind(row.kind),
         needs_login=KINDS[Kind(row.kind)].needs_login,
         registered=row.account_id is not None,
-        facts=facts_of(row, asking, [(one.esiid, one.meter_number) for one in meters]),
+        facts=facts,
         prefill=prefill,
     )
 
 
 def accept(
-    connection: Connection, token: str, *, account_id: int | None, clock: Clock, address: str | None = None
+    connection: Connection,
+    token: str,
+    *,
+    account_id: int | None,
+    policy: Agreements,
+    clock: Clock,
+    address: str | None = None,
 ) -> Decided:
     """Accept by link; *account_id* is the customer who is logged in, None: nobody.
 
-    Raises `InvitationNotOpenError`; `LogInNeededError` where the kind needs a log-in and nobody, or somebody whose
-    meters these are not, is logged in.
+    Raises `InvitationNotOpenError`, `AcceptanceRefusedError`; `LogInNeededError` where the kind needs a log-in and
+    nobody, or somebody whose meters these are not, is logged in.
     """
 
     def run(row: Any) -> Any:
-        account = None
-        if KINDS[Kind(row.kind)].needs_login:
-            account = _customers_account(connection, row, account_id, central_today(clock))
-        who = "customer" if account is None else f"account:{account}"
-        return accept_agreement(connection, row, account_id=account, who=who, clock=clock, address=address)
+        return accept_agreement(
+            connection, row, account_id=account_id, door=Door.LINK, policy=policy, clock=clock, address=address
+        )
 
     return _answered(connection, token, Purpose.ACCEPT, clock, run)
 
@@ -186,19 +197,3 @@ def _outcome(link: Any, row: Any, purpose: Purpose, now: datetime) -> Outcome:
 def _is_over(row: Any) -> bool:
     """Whether the agreement was accepted and has come to its end: a one-time one has within a minute."""
     return row.accepted_at is not None and Status(row.status) in FINAL
-
-
-def _customers_account(connection: Connection, row: Any, account_id: int | None, today: date) -> int:
-    if account_id is None:
-        raise errors.LogInNeededError
-    if row.account_id is not None:
-        mine = row.account_id == account_id
-    else:
-        # Registered since it was invited: the meters it was asked for must be its own by now (A4).
-        premises = connection.scalars(
-            select(agreement_premise.c.premise_id).where(agreement_premise.c.number == row.number)
-        )
-        mine = all(account_of_premise(connection, one, today=today) == account_id for one in premises)
-    if not mine:
-        raise errors.LogInNeededError
-    return account_id

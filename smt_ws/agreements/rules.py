@@ -100,6 +100,7 @@ class Act(StrEnum):
     DISOWN = "disown"
     CHANGE = "change"
     ASK_EXTENSION = "ask_extension"
+    WITHDRAW_EXTENSION = "withdraw_extension"
     TERMINATE = "terminate"
     CANCEL = "cancel"
     COMPLETE = "complete"
@@ -164,7 +165,7 @@ class KindRules:
     never: frozenset[Act]
 
 
-_NO_END: Final = frozenset({Act.ASK_EXTENSION, Act.ANNOUNCE, Act.EXPIRE})
+_NO_END: Final = frozenset({Act.ASK_EXTENSION, Act.WITHDRAW_EXTENSION, Act.ANNOUNCE, Act.EXPIRE})
 
 KINDS: Final[Mapping[Kind, KindRules]] = MappingProxyType(
     {
@@ -241,6 +242,7 @@ MOVES: Final[Mapping[tuple[Status, Act, Actor], Status]] = MappingProxyType(
         (_X, Act.ACCEPT, _CUSTOMER): _A,
         (_X, Act.REJECT, _CUSTOMER): _A,
         (_X, Act.LAPSE, _HUB): _A,
+        (_X, Act.WITHDRAW_EXTENSION, _INITIATOR): _A,
         (_X, Act.CHANGE, _CUSTOMER): _A,
         (_X, Act.DISOWN, _CUSTOMER): _F,
         (_X, Act.TERMINATE, _CUSTOMER): Status.TERMINATED,

@@ -15,11 +15,12 @@ from sqlalchemy import select
 from smt_ws.agreements.end import release_agreement, terminate_agreement
 from smt_ws.agreements.export import export_agreements
 from smt_ws.agreements.moving import find_agreement
-from smt_ws.agreements.patterns import patterns
-from smt_ws.agreements.rules import Actor, Kind, Status, masked_esiid
+from smt_ws.agreements.patterns import collectors, patterns
+from smt_ws.agreements.rules import INVITING, Actor, Kind, Status, masked_esiid
 from smt_ws.agreements.search import CRITERIA, Search, conditions
 from smt_ws.agreements.tables import agreement, agreement_history, agreement_premise
 from smt_ws.cli.acting import operator
+from smt_ws.clock import central_today
 from smt_ws.hub import Hub
 from smt_ws.parties.tables import company, premise
 
@@ -86,12 +87,12 @@ def list_(hub: Hub, /, last: int, **search: Any) -> None:
         click.echo("no agreements")
         return
     # What is looked up again must not be cut on a terminal of 80 columns; names may fold.
-    table = Table(
-        Column("agreement", no_wrap=True), Column("until", no_wrap=True), "status", "kind", "company", "customer"
-    )
+    days = ("agreement", "answer by", "ends")
+    table = Table(*(Column(name, no_wrap=True) for name in days), "status", "kind", "company", "customer")
     for row in rows:
-        until = row.end_day or row.expires_on
-        table.add_row(row.number, str(until), row.status, row.kind, row.legal_name, row.last_name)
+        answer_by = str(row.expires_on) if Status(row.status) in INVITING else ""
+        ends = "" if row.end_day is None else str(row.end_day)
+        table.add_row(row.number, answer_by, ends, row.status, row.kind, row.legal_name, row.last_name)
     Console().print(table)
 
 
@@ -158,12 +159,29 @@ def end(hub: Hub, number: str) -> None:
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 1100), help="How far back to look.")
 @click.pass_obj
 def suspicious(hub: Hub, days: int) -> None:
-    """Who asks customers how much, and what looks like consent that nobody gave."""
+    """Who asks customers how much, what looks like consent that nobody gave, and accounts that collect homes."""
     with hub.store.read() as connection:
         found = patterns(connection, since=hub.clock.now() - timedelta(days=days))
-    table = Table("company", "asked", "disowned", "accepted from the asker's address", "did not fit together", "")
+        collecting = collectors(
+            connection,
+            since=central_today(hub.clock) - timedelta(days=days),
+            more_than=hub.settings.agreements.collected_homes_alarm,
+        )
+    table = Table(
+        "company",
+        "asked",
+        "disowned",
+        "accepted from the asker's address",
+        "accepted with another e-mail",
+        "did not fit together",
+        "",
+    )
     for one in found:
         look = one.is_suspicious(disowned_alarm=hub.settings.agreements.disowned_alarm)
-        figures = map(str, (one.initiated, one.disowned, one.same_address, one.unconfirmed))
+        figures = map(str, (one.initiated, one.disowned, one.same_address, one.other_email, one.unconfirmed))
         table.add_row(one.legal_name, *figures, "look into it" if look else "")
     Console().print(table)
+    for account in collecting:
+        click.echo(
+            f"account {account.account_id} has added {account.homes} homes, and let {account.companies} companies in"
+        )

@@ -143,8 +143,13 @@ def faults_of_orders() -> str:
 
 def faults_of_agreements() -> str:
     """Refusals of agreements; answers to a link are pages, not faults."""
-    pages = (agreement_errors.InvitationNotOpenError, agreement_errors.LogInNeededError)
-    return _errors(one for one in _classes(agreement_errors) if one not in pages)
+    pages = (
+        agreement_errors.InvitationNotOpenError,
+        agreement_errors.LogInNeededError,
+        agreement_errors.NotInvitedError,
+        agreement_errors.AcceptanceRefusedError,
+    )
+    return _errors(one for one in _classes(agreement_errors) if not issubclass(one, pages))
 
 
 def faults_of_devices() -> str:

@@ -6,6 +6,7 @@ An account is there once its e-mail address is confirmed; before that, all of th
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, cast
@@ -28,6 +29,7 @@ __all__ = [
     "find_account",
     "find_meter",
     "fresh_code",
+    "holds_premises",
     "read_account",
     "renew_authorization_code",
     "somebody_else_moved_in",
@@ -149,6 +151,19 @@ def account_of_premise(connection: Connection, premise_id: int, *, today: date) 
         )
     )
     return found
+
+
+def holds_premises(connection: Connection, account_id: int, premises: Collection[int], *, today: date) -> bool:
+    """Whether all of these premises belong to the account *today* (A4)."""
+    held = connection.scalars(
+        select(account_meter.c.premise_id).where(
+            account_meter.c.account_id == account_id,
+            account_meter.c.premise_id.in_(premises),
+            account_meter.c.in_force,
+            ~somebody_else_moved_in(today),
+        )
+    )
+    return set(held) == set(premises)
 
 
 def somebody_else_moved_in(today: date) -> ColumnElement[bool]:

@@ -7,15 +7,23 @@ from datetime import date
 from typing import Any, Final
 
 from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from smt_ws.agreements import of_account
 from smt_ws.agreements.change import Change
-from smt_ws.agreements.errors import AgreementStateError, AgreementUnknownError, EndDateError, NothingToChangeError
+from smt_ws.agreements.errors import (
+    AcceptanceRefusedError,
+    AgreementStateError,
+    AgreementUnknownError,
+    EndDateError,
+    NothingToChangeError,
+    NotInvitedError,
+)
 from smt_ws.agreements.of_account import AgreementRow
-from smt_ws.agreements.rules import INVITING, KINDS, LASTS_AT_MOST, Act, Kind, is_number, months_later
+from smt_ws.agreements.rules import INVITING, KINDS, LASTS_AT_MOST, Act, Kind, Status, is_number, months_later
 from smt_ws.clock import central_today
-from smt_ws.portal.page import hub, message_page, written
+from smt_ws.portal.page import acceptance_refused, hub, message_page, written
 
 __all__ = ["pages"]
 
@@ -23,9 +31,14 @@ pages = Blueprint("agreement", __name__)
 
 Answer = str | Response | tuple[str, int]
 
+
+def _accept(connection: Connection, account_id: int, number: str, **how: Any) -> Status:
+    return of_account.accept_as_customer(connection, account_id, number, policy=hub().settings.agreements, **how)
+
+
 #: What a button does, by the last part of its address.
 _ACTS: Final[dict[str, Callable[..., Any]]] = {
-    "accept": of_account.accept_as_customer,
+    "accept": _accept,
     "reject": of_account.reject_as_customer,
     "disown": of_account.disown_as_customer,
     "terminate": of_account.terminate,
@@ -62,6 +75,11 @@ def do(number: str, act: str) -> Answer:
             _ACTS[act](connection, g.account.id, number, clock=hub().clock, address=g.address)
     except AgreementUnknownError:
         return _unknown()
+    except NotInvitedError:
+        return _page(number, status=403)
+    except AcceptanceRefusedError as error:
+        row = _find(number)
+        return acceptance_refused(number, row.company if row else "", error)
     except AgreementStateError:
         # It has moved on since the page was made: say so, and show how it stands.
         return _page(number, problem="state", status=409)
@@ -124,6 +142,8 @@ def _page(number: str, *, problem: str | None = None, status: int = 200) -> Answ
         return _unknown()
     today = central_today(hub().clock)
     done = request.args.get("done") if request.args.get("done") in {*_ACTS, "change"} else None
+    if done == "reject" and row.accepted_at is not None:
+        done = "reject_extension"
     shown = render_template(
         "agreement.html",
         row=row,

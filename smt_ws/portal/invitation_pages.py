@@ -12,10 +12,15 @@ from werkzeug.wrappers import Response
 
 from smt_ws.accounts.attempts import count_attempt
 from smt_ws.agreements import respond
-from smt_ws.agreements.errors import AgreementStateError, InvitationNotOpenError, LogInNeededError
+from smt_ws.agreements.errors import (
+    AcceptanceRefusedError,
+    AgreementStateError,
+    InvitationNotOpenError,
+    LogInNeededError,
+)
 from smt_ws.agreements.respond import Invitation, Outcome
 from smt_ws.agreements.rules import Purpose
-from smt_ws.portal.page import hub, message_page
+from smt_ws.portal.page import acceptance_refused, hub, message_page
 
 __all__ = ["pages"]
 
@@ -58,7 +63,10 @@ def decide(letter: str, token: str) -> Answer:
         with hub().store.write() as connection:
             if letter == "a":
                 account_id = g.account.id if g.account else None
-                respond.accept(connection, token, account_id=account_id, clock=hub().clock, address=g.address)
+                policy = hub().settings.agreements
+                respond.accept(
+                    connection, token, account_id=account_id, policy=policy, clock=hub().clock, address=g.address
+                )
             elif letter == "r":
                 respond.reject(connection, token, clock=hub().clock, address=g.address)
             else:
@@ -68,6 +76,8 @@ def decide(letter: str, token: str) -> Answer:
             return message_page("not_your_invitation"), 403
         session["next"] = f"/{letter}/{token}"
         return redirect(url_for("account.log_in"))
+    except AcceptanceRefusedError as error:
+        return acceptance_refused(invitation.number or "", invitation.facts["company"], error)
     except (InvitationNotOpenError, AgreementStateError):
         # Somebody was faster: a second click, another window, the initiator.
         return _closed(_look(letter, token).outcome)
@@ -80,6 +90,7 @@ def decide(letter: str, token: str) -> Answer:
         "number": invitation.number,
         "kind": str(invitation.kind),
         "company": invitation.facts["company"],
+        "extension": invitation.facts["extension"],
         "registered": invitation.registered,
     }
     return redirect(url_for("invitation.answered"), 303)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from flask import current_app, render_template, request
+from flask import current_app, g, render_template, request
 
+from smt_ws.agreements.acceptance import note_refusal
+from smt_ws.agreements.errors import AcceptanceRefusedError
 from smt_ws.hub import Hub
 
-__all__ = ["hub", "message_page", "written"]
+__all__ = ["acceptance_refused", "hub", "message_page", "written"]
 
 
 def hub() -> Hub:
@@ -24,3 +26,17 @@ def written(name: str) -> str:
 def message_page(key: str, *links: tuple[str, str], **values: Any) -> str:
     """A page with the title ``KEY.title`` and the text ``KEY.text`` of the words; *links*: (word, address)."""
     return render_template("message.html", key=key, values=values, links=links)
+
+
+def acceptance_refused(number: str, company: str, error: AcceptanceRefusedError) -> tuple[str, int]:
+    """The page of an acceptance that is refused (A25), which is written down."""
+    with hub().store.write() as connection:
+        note_refusal(
+            connection,
+            number,
+            error,
+            account_id=g.account.id if g.account else None,
+            at=hub().clock.now(),
+            address=g.address,
+        )
+    return message_page(error.code.lower(), company=company), 403

@@ -48,6 +48,12 @@ class Agreements(Section):
     esiids_per_customer: int = Field(
         10, ge=1, description="ESI IDs for which one address of a customer who is not registered is invited a year: A23"
     )
+    esiids_per_business: int = Field(
+        250, ge=1, description="ESI IDs that one business account may accept for a year (a chain has many shops): A25"
+    )
+    collected_homes_alarm: int = Field(
+        5, ge=1, description="homes that one account adds in 30 days before the operator is told: A25"
+    )
     unconfirmed_an_hour: int = Field(
         100, ge=1, description="requests of a company that name what does not fit together, before it has to wait: A23"
     )

@@ -99,14 +99,14 @@ class Town:
                     )
                 )
 
-    def register(self, email: str, *homes: int, code: str = "K7QF3MXP9TRW") -> int:
+    def register(self, email: str, *homes: int, code: str = "K7QF3MXP9TRW", kind: str = "residential") -> int:
         with self.store.write() as connection:
             key = connection.execute(
                 insert(account).values(
                     email=email,
                     email_key=email_key(email),
                     password_hash="x",
-                    kind="residential",
+                    kind=kind,
                     first_name="Rosa",
                     last_name="Luna",
                     language="en",
@@ -189,7 +189,9 @@ class Town:
     def answer(self, purpose: Purpose, token: str, *, account_id: int | None = None, address: str | None = None):
         with self.store.write() as connection:
             if purpose is Purpose.ACCEPT:
-                return respond.accept(connection, token, account_id=account_id, clock=self.clock, address=address)
+                return respond.accept(
+                    connection, token, account_id=account_id, policy=self.policy, clock=self.clock, address=address
+                )
             act: Callable[..., respond.Decided] = respond.reject if purpose is Purpose.REJECT else respond.disown
             return act(connection, token, clock=self.clock, address=address)
 

@@ -17,6 +17,19 @@ from smt_ws.cli.agreement import agreement_command
 from smt_ws.parties.tables import company
 
 
+def test_the_list_tells_the_end_of_an_agreement_from_that_of_its_invitation(town: Town, monkeypatch):
+    """An agreement without an end of its own has none, whatever its invitation had."""
+    monkeypatch.setenv("COLUMNS", "140")
+    number, tokens = town.invited(0)
+    waits, _tokens = town.invited(1)
+    town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT])
+    lines = {
+        cells[0].strip(): cells for line in run(town, "list").output.splitlines() if (cells := line[1:].split("│"))
+    }
+    assert [cell.strip() for cell in lines[number][1:4]] == ["", "", "Active"]
+    assert [cell.strip() for cell in lines[waits][1:4]] == ["2026-12-20", "", "Pending"]
+
+
 def run(town: Town, *arguments: str) -> Result:
     return CliRunner().invoke(agreement_command, arguments, obj=town.hub, catch_exceptions=False)
 

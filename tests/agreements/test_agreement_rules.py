@@ -55,6 +55,7 @@ def test_the_whole_table():
         ("EXTENSION_PENDING", "ACCEPT", "CUSTOMER"): "ACTIVE",
         ("EXTENSION_PENDING", "REJECT", "CUSTOMER"): "ACTIVE",
         ("EXTENSION_PENDING", "LAPSE", "HUB"): "ACTIVE",
+        ("EXTENSION_PENDING", "WITHDRAW_EXTENSION", "INITIATOR"): "ACTIVE",
         ("EXTENSION_PENDING", "CHANGE", "CUSTOMER"): "ACTIVE",
         ("EXTENSION_PENDING", "DISOWN", "CUSTOMER"): "FROZEN",
         ("EXTENSION_PENDING", "TERMINATE", "CUSTOMER"): ends["Terminated"],
@@ -72,14 +73,17 @@ def test_the_whole_table():
     }
 
 
+NO_END = {Act.ASK_EXTENSION, Act.WITHDRAW_EXTENSION, Act.ANNOUNCE, Act.EXPIRE}
+
+
 @pytest.mark.parametrize(
     ("kind", "cannot"),
     [
-        (Kind.ONE_TIME, {Act.CHANGE, Act.ASK_EXTENSION, Act.ANNOUNCE, Act.EXPIRE}),
+        (Kind.ONE_TIME, NO_END | {Act.CHANGE}),
         (Kind.ONGOING, {Act.COMPLETE}),
         (Kind.DEVICE_SERVICES, {Act.COMPLETE}),
-        (Kind.DEVICE, {Act.COMPLETE, Act.ASK_EXTENSION, Act.ANNOUNCE, Act.EXPIRE}),
-        (Kind.REMOVAL, {Act.COMPLETE, Act.CHANGE, Act.TERMINATE, Act.ASK_EXTENSION, Act.ANNOUNCE, Act.EXPIRE}),
+        (Kind.DEVICE, NO_END | {Act.COMPLETE}),
+        (Kind.REMOVAL, NO_END | {Act.COMPLETE, Act.CHANGE, Act.TERMINATE}),
     ],
 )
 def test_what_makes_no_sense_for_a_kind(kind: Kind, cannot: set[Act]):

@@ -37,6 +37,8 @@ def changed(town: Town, number: str, by: str = LANTERN, **change):
 
 
 def as_customer(town: Town, act, *arguments, **more):
+    if act is of_account.accept_as_customer:
+        more["policy"] = town.policy
     with town.store.write() as connection:
         return act(connection, *arguments, clock=town.clock, **more)
 
@@ -79,6 +81,34 @@ def test_who_registers_after_the_invitation_finds_it_and_accepts_it(town: Town):
     assert as_customer(town, of_account.accept_as_customer, ana, number) is Status.ACTIVE
     assert town.row(number).account_id == ana
     assert town.look(tokens[Purpose.ACCEPT]).outcome is Outcome.CHANGED
+
+
+def test_what_was_accepted_without_an_account_is_listed_after_registering(town: Town):
+    """A29: by address and home; it can be ended there, and stays listed when the customer moves."""
+    number, tokens = town.invited(0)
+    others, _tokens = town.invited(0, by=BEACON, customer=replace(ANA, email="tenant@customer.example"))
+    town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT])
+    elsewhere = town.register("ana@customer.example", 1)
+
+    def listed(account_id: int) -> dict[str, tuple[Act, ...]]:
+        with town.store.read() as connection:
+            rows = of_account.agreements_of(connection, account_id, now=town.clock.now())
+            return {row.number: row.acts for row in rows}
+
+    assert listed(elsewhere) == {}, "the address alone is not enough"
+    rosa = town.register("rosa@customer.example", 0, code="ANOTHERCODE2")
+    assert listed(rosa) == {others: (Act.REJECT, Act.DISOWN)}, "nor is the home; of what is asked she may say no"
+    with town.store.write() as connection:
+        connection.execute(update(account_meter).where(account_meter.c.account_id == rosa).values(in_force=False))
+    town.give_meters(elsewhere, 0)
+    assert listed(elsewhere)[number] == (Act.DISOWN, Act.TERMINATE)
+    with town.store.write() as connection:
+        connection.execute(
+            update(account_meter).where(account_meter.c.account_id == elsewhere).values(in_force=False)
+        )
+    assert set(listed(elsewhere)) == {number}
+    assert as_customer(town, of_account.terminate, elsewhere, number) is Status.TERMINATED
+    assert town.open_grants(number) == set()
 
 
 def test_anothers_agreement_does_not_exist_for_a_customer(town: Town, rosa: int):

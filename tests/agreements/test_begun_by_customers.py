@@ -29,7 +29,9 @@ def rosa(town: Town) -> int:
 
 def begun(town: Town, account_id: int, wish: Wish) -> list[str]:
     with town.store.write() as connection:
-        return begin_as_customer(connection, account_id, wish, clock=town.clock, address="203.0.113.9")
+        return begin_as_customer(
+            connection, account_id, wish, policy=town.policy, clock=town.clock, address="203.0.113.9"
+        )
 
 
 def test_it_is_in_force_at_once_and_both_are_written_to(town: Town, rosa: int):

@@ -252,6 +252,32 @@ def test_of_two_requests_at_once_one_is_the_fourth(town: Town):
     assert refused[0] == f"again from {date(2027, 11, 21):%m/%d/%Y} on"
 
 
+def test_the_operator_is_told_of_accounts_that_collect_homes(town: Town):
+    """A25: past the setting, once a week while it lasts; of an account by number alone."""
+    policy = town.policy.model_copy(update={"collected_homes_alarm": 2})
+    town.hub = replace(town.hub, settings=town.hub.settings.model_copy(update={"agreements": policy}))
+    rosa = town.register("rosa@customer.example", 0, 1)
+
+    def told() -> list[dict[str, Any]]:
+        agreements_by_night(town.hub, date(2026, 11, 20))
+        with town.store.read() as connection:
+            rows = connection.scalars(select(outbox.c.payload).where(outbox.c.kind == EMAIL).order_by(outbox.c.id))
+            return [row for row in rows if row["message"] == "homes_collected"]
+
+    assert told() == []
+    town.give_meters(rosa, 2)
+    for _ in range(2):
+        (first,) = told()
+    assert first["to"] == town.hub.settings.operator_address
+    assert first["facts"] == {"account": rosa, "days": 30, "homes": 3, "companies": 0}
+    written = letter(first, sender="Hub <hub@hub.example>", support_contact="help@hub.example")
+    for text in (written.text, written.html or ""):
+        assert "has added 3 homes" in " ".join(text.split())
+        assert "customer.example" not in text
+    town.later(days=31)
+    assert len(told()) == 1, "it is over"
+
+
 def test_the_operator_is_written_to_about_a_pattern_once_a_week_while_it_lasts(town: Town):
     """A23: disowned, accepted from the asker's own address, guessed: whichever it is, the letter says how often."""
 

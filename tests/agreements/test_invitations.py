@@ -74,8 +74,12 @@ def test_looking_changes_nothing(town: Town):
             seen = town.look(token)
             assert (seen.outcome, seen.purpose, seen.number) == (Outcome.OPEN, purpose, number)
     assert (seen.kind, seen.needs_login, seen.registered) == (Kind.ONE_TIME, False, False)
-    assert seen.prefill["esiid"] == esiid(0)
-    assert seen.prefill["last_name"] == "García"
+    invited = town.look(tokens[Purpose.ACCEPT])
+    assert invited.prefill["esiid"] == esiid(0)
+    assert invited.prefill["last_name"] == "García"
+    # "I did not ask for this" is also with whoever holds the home, and does not say who was invited.
+    disowning = town.look(tokens[Purpose.DISOWN])
+    assert (disowning.prefill, disowning.facts["customer_name"], disowning.facts["customer_email"]) == ({}, "", None)
     assert town.row(number).status == "Pending"
 
 
@@ -168,6 +172,7 @@ def test_an_invitation_taken_back_is_not_sent_any_more(town: Town):
     assert town.letters() == [
         ("agreement_initiated", "desk@lantern.example"),
         ("agreement_cancelled", "ana@customer.example"),
+        ("agreement_cancelled", "desk@lantern.example"),
     ]
 
 

@@ -191,7 +191,7 @@ def test_who_has_left_does_not_see_the_next_occupants_invitation(town: Town, ros
         held = connection.scalar(select(account_meter.c.in_force).where(account_meter.c.premise_id == town.premises[0]))
     assert held, "the account has not been told yet"
     with town.store.write() as connection, pytest.raises(errors.AgreementUnknownError):
-        of_account.accept_as_customer(connection, rosa, number, clock=town.clock)
+        of_account.accept_as_customer(connection, rosa, number, policy=town.policy, clock=town.clock)
     ana = town_register_next(town)
     with town.store.read() as connection:
         assert [one.number for one in of_account.agreements_of(connection, ana, now=town.clock.now())] == [number]

@@ -36,6 +36,7 @@ FACTS: dict[str, Any] = {
     "order_number": None,
     "to_customer": True,
     "extension": False,
+    "extension_outcome": None,
 }
 
 #: What makes the kinds differ.

@@ -27,6 +27,7 @@ AGREEMENT = [
     "agreement_accepted_customer", "agreement_rejected", "agreement_rejected_customer", "agreement_completed",
     "agreement_completed_customer", "agreement_changed", "agreement_terminated", "agreement_cancelled",
     "agreement_30_days", "agreement_expired", "agreement_not_accepted", "agreement_disowned", "removal_invitation",
+    "agreement_accepted_home", "agreement_extension_ended",
 ]  # fmt: skip
 ACCOUNT = {
     "account_confirm": {"name": "Chika", "confirm_url": "https://hub.example/confirm/T", "expires_at": NOW.isoformat()},
