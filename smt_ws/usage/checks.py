@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from smt_ws.settings import Validation
 from smt_ws.usage.recent import NOT_MEASURED
 
-__all__ = ["LARGEST_REGISTER_WH", "NOT_READ", "Batch", "Fact", "check", "readings_stored"]
+__all__ = ["LARGEST_REGISTER_WH", "NOT_READ", "Batch", "Fact", "check", "is_high", "is_low", "readings_stored"]
 
 #: Stands for a register reading that the file does not give.
 NOT_READ: Final = -1
@@ -161,27 +161,40 @@ def _spike(batch: Batch, figures: Validation) -> list[Fact]:
 
 
 def _high_usage(batch: Batch, figures: Validation) -> list[Fact]:
-    known = batch.consumption & (batch.earlier != NOT_MEASURED).any(axis=1)
-    if not known.any():
-        return []
-    usual = batch.earlier.max(axis=1)
-    broken = known & (batch.sums > figures.usage_factor * usual) & (batch.sums - usual > figures.usage_floor_wh)
+    broken = batch.consumption & is_high(batch.sums, batch.earlier, figures)
     return [
-        (n, "HIGH_USAGE", f"{_kwh(batch.sums[n])}; on days before at most {_kwh(usual[n])}")
+        (n, "HIGH_USAGE", f"{_kwh(batch.sums[n])}; on days before at most {_kwh(batch.earlier[n].max())}")
         for n in np.flatnonzero(broken).tolist()
     ]
 
 
 def _low_usage(batch: Batch, figures: Validation) -> list[Fact]:
-    known = batch.consumption & batch.whole & (batch.earlier != NOT_MEASURED).any(axis=1)
-    if not known.any():
-        return []
-    usual = np.where(batch.earlier == NOT_MEASURED, np.iinfo(np.int64).max, batch.earlier).min(axis=1)
-    broken = known & (batch.sums * figures.usage_factor < usual) & (usual - batch.sums > figures.usage_floor_wh)
+    broken = batch.consumption & batch.whole & is_low(batch.sums, batch.earlier, figures)
     return [
-        (n, "LOW_USAGE", f"{_kwh(batch.sums[n])}; on days before at least {_kwh(usual[n])}")
+        (n, "LOW_USAGE", f"{_kwh(batch.sums[n])}; on days before at least {_kwh(_least(batch.earlier[[n]])[0])}")
         for n in np.flatnonzero(broken).tolist()
     ]
+
+
+def is_high(sums: Column, earlier: Column, figures: Validation) -> NDArray[np.bool_]:
+    """Which consumption of a day is far above that of the days before, a row of *earlier* each."""
+    known = (earlier != NOT_MEASURED).any(axis=1)
+    usual = earlier.max(axis=1)
+    broken: NDArray[np.bool_] = known & (sums > figures.usage_factor * usual) & (sums - usual > figures.usage_floor_wh)
+    return broken
+
+
+def is_low(sums: Column, earlier: Column, figures: Validation) -> NDArray[np.bool_]:
+    """Which consumption of a whole day is far below that of the days before, a row of *earlier* each."""
+    known = (earlier != NOT_MEASURED).any(axis=1)
+    usual = _least(earlier)
+    broken: NDArray[np.bool_] = known & (sums * figures.usage_factor < usual) & (usual - sums > figures.usage_floor_wh)
+    return broken
+
+
+def _least(earlier: Column) -> Column:
+    least: Column = np.where(earlier == NOT_MEASURED, np.iinfo(np.int64).max, earlier).min(axis=1)
+    return least
 
 
 _CHECKS: Final[tuple[Callable[[Batch, Validation], list[Fact]], ...]] = (

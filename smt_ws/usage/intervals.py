@@ -24,8 +24,9 @@ from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.checks import LARGEST_REGISTER_WH, NOT_READ, Batch, check, readings_stored
 from smt_ws.usage.current import Standing, standing_of
+from smt_ws.usage.days_after import Brought
 from smt_ws.usage.errors import TooManyRecordsInFileError
-from smt_ws.usage.judged import Day, judge_reads
+from smt_ws.usage.judged import RULES_OF_READS, Day, judge_days
 from smt_ws.usage.known import Premises, premises_of
 from smt_ws.usage.loads import OpenLoad
 from smt_ws.usage.merge import KEY, add_days, merge_days, merge_reads, stage_days, stage_read_columns
@@ -227,23 +228,33 @@ class _File:
             waiting = has_reads = False
             #: Days that the store has and that came with register reads: position, day, flags as just judged.
             held: dict[int, tuple[Day, int]] = {}
+            brought = Brought()
             for kept in self._sorted():
                 standing, read = self._put_days(opened, kept), self._stage_reads(kept)
                 waiting |= not (standing.new | standing.same).all()
                 has_reads |= bool(read.any())
                 held |= _days_and_flags(kept, read & ~standing.new)
+                brought.note(kept, new=standing.new, compared=~(standing.new | standing.same))
             if waiting:
                 judge = self._estimates_for_actuals
                 merged = merge_days(opened.connection, load_number=opened.number, days=days_of_file, judge=judge)
                 tally.loaded += merged.loaded
                 tally.replaced += len(merged.replaced)
                 tally.unchanged += merged.unchanged
+                brought.note_replaced(merged.replaced)
                 for position in merged.replaced:
                     held.pop(position, None)
             if has_reads:
                 merge_reads(opened.connection, load_number=opened.number, days=days_of_file)
                 # days that are as they were may have other reads than before
-                judge_reads(self.connection, dict(held.values()), load_number=opened.number)
+                judge_days(self.connection, dict(held.values()), RULES_OF_READS, load_number=opened.number)
+            brought.judge_days_after(
+                self.connection,
+                tdsp_duns=self.sender,
+                severity=self.severity,
+                figures=self.figures,
+                load_number=opened.number,
+            )
         tally.flagged = len(self.flagged)
 
     def _sorted(self) -> Iterator[dict[str, NDArray[Any]]]:

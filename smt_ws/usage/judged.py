@@ -16,26 +16,38 @@ from smt_ws.usage.recent import array_text
 from smt_ws.usage.rules import flags_of
 from smt_ws.usage.tables import interval_day, interval_day_flags_history
 
-__all__ = ["Day", "DayVersion", "flags_before", "judge_anew", "judge_reads", "judged_after"]
+__all__ = ["RULES_OF_READS", "Day", "DayVersion", "flags_before", "judge_days", "judged_after"]
 
 #: Premise, channel, operating day.
 Day = tuple[int, int, date]
 #: Premise, days since 1970, channel, load number.
 DayVersion = tuple[int, int, int, int]
-#: The rules that the register reads of a day decide, its intervals or not.
-_OF_READS: Final = ("REGISTER_READS", "SUM_CHECK")
+#: The rules that the register reads of a day decide.
+RULES_OF_READS: Final = ("REGISTER_READS", "SUM_CHECK")
 _DAY: Final = interval_day.c
 _BEFORE: Final = interval_day_flags_history.c
 
 
-def judge_anew(
+def judge_days(connection: Connection, days: Mapping[Day, int], rules: Sequence[str], *, load_number: int) -> None:
+    """Say anew of stored days which of *rules* they break; *days* by the flags that load *load_number* gives them.
+
+    A day that the store has not is passed over. The latest versions change; what their flags were is kept for those who
+    read as of an earlier load.
+    """
+    if not days or not rules:
+        return
+    had = _flagged(connection, list(days), flags_of(rules))
+    for rule in rules:
+        bit = flags_of([rule])
+        marked = {day for day, flags in had.items() if flags & bit}
+        broken = {day for day, flags in days.items() if flags & bit}
+        _judge_anew(connection, rule, broken=broken - marked, kept=marked - broken, load_number=load_number)
+
+
+def _judge_anew(
     connection: Connection, rule: str, *, broken: Collection[Day], kept: Collection[Day], load_number: int
 ) -> None:
-    """Say of the latest versions of stored days whether they break *rule*, as load *load_number* has it known.
-
-    A day that the store has not is passed over. What a day's flags were is kept for those who read as of an earlier
-    load; a version that the load itself brought has no earlier reader.
-    """
+    # A version that the load itself brought has no earlier reader.
     bit = flags_of([rule])
     for days, is_broken in ((broken, True), (kept, False)):
         for these in _together(connection, days):
@@ -51,18 +63,6 @@ def judge_anew(
             )
             flags = _DAY.flags.op("+" if is_broken else "-")(literal(bit, BigInteger))
             connection.execute(update(interval_day).where(here).values(flags=flags))
-
-
-def judge_reads(connection: Connection, days: Mapping[Day, int], *, load_number: int) -> None:
-    """Say anew of stored days what their register reads decide; *days* by what load *load_number* flags them with."""
-    if not days:
-        return
-    had = _flagged(connection, list(days), flags_of(_OF_READS))
-    for rule in _OF_READS:
-        bit = flags_of([rule])
-        marked = {day for day, flags in had.items() if flags & bit}
-        broken = {day for day, flags in days.items() if flags & bit}
-        judge_anew(connection, rule, broken=broken - marked, kept=marked - broken, load_number=load_number)
 
 
 def _flagged(connection: Connection, days: Sequence[Day], bits: int) -> dict[Day, int]:

@@ -16,7 +16,7 @@ from smt_ws.settings import Validation
 from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Finding
 from smt_ws.usage.intervals import Progress
-from smt_ws.usage.judged import Day, judge_reads
+from smt_ws.usage.judged import RULES_OF_READS, Day, judge_days
 from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
 from smt_ws.usage.merge import StagedRead, merge_reads, open_staging, stage_reads
@@ -67,7 +67,7 @@ def take_in(
         tally.first_day, tally.last_day = min(file.days), max(file.days)
         merged = merge_reads(opened.connection, load_number=opened.number, days=(tally.first_day, tally.last_day))
         tally.loaded, tally.replaced, tally.unchanged = merged.loaded, len(merged.replaced), merged.unchanged
-        judge_reads(opened.connection, file.good, load_number=opened.number)
+        judge_days(opened.connection, file.good, RULES_OF_READS, load_number=opened.number)
     return sorted(file.findings, key=lambda finding: finding.line)
 
 

@@ -13,7 +13,16 @@ from sqlalchemy import Connection
 from smt_ws.store.columns import fetch_columns
 from smt_ws.store.dialect import is_postgresql
 
-__all__ = ["DENSE", "NOT_MEASURED", "Registered", "array_text", "is_dense", "registered", "whole_days_before"]
+__all__ = [
+    "DENSE",
+    "NOT_MEASURED",
+    "Registered",
+    "array_text",
+    "is_dense",
+    "registered",
+    "sums_on",
+    "whole_days_before",
+]
 
 #: Stands for a day that the store does not have, or not whole.
 NOT_MEASURED: Final = -1
@@ -31,7 +40,7 @@ CROSS JOIN LATERAL (
     SELECT wh FROM interval_day
     WHERE premise_id = s.premise_id AND channel = %(channel)s::int2 AND operating_day = s.day
         AND operating_day BETWEEN %(first)s AND %(last)s
-        AND (statuses IS NULL OR position('M'::bytea IN statuses) = 0)
+        AND ({unless_whole} OR statuses IS NULL OR position('M'::bytea IN statuses) = 0)
     OFFSET 0
 ) d
 """
@@ -41,14 +50,17 @@ SELECT premise_id, operating_day - DATE '1970-01-01' AS day, octet_length(wh) AS
 FROM interval_day
 WHERE premise_id BETWEEN %(lowest)s AND %(highest)s AND channel = %(channel)s::int2
     AND operating_day = ANY(%(days)s::date[])
-    AND (statuses IS NULL OR position('M'::bytea IN statuses) = 0)
+    AND ({unless_whole} OR statuses IS NULL OR position('M'::bytea IN statuses) = 0)
 """
 _SQLITE: Final = """
 SELECT s.value ->> 0 AS position, s.value ->> 1 AS back, length(d.wh) AS size, d.wh AS wh
 FROM json_each(:asked) s CROSS JOIN interval_day d
     ON d.premise_id = s.value ->> 2 AND d.channel = :channel AND d.operating_day = s.value ->> 3
-WHERE d.statuses IS NULL OR instr(d.statuses, X'4D') = 0
+WHERE {unless_whole} OR d.statuses IS NULL OR instr(d.statuses, X'4D') = 0
 """
+# both stores read these as conditions
+_TRUE: Final = "1 = 1"
+_FALSE: Final = "1 = 0"
 _READ_POSTGRESQL: Final = """
 SELECT s.position, coalesce(r.usage_wh, -1) AS usage_wh, coalesce(r.stop_wh < r.start_wh, FALSE)::int AS went_back
 FROM (
@@ -84,6 +96,19 @@ def whole_days_before(
 
     `NOT_MEASURED` where the store does not have the day or an interval of it is missing. *back* may hold 0.
     """
+    return _sums_before(connection, premise_ids, days, back, channel, whole=True)
+
+
+def sums_on(connection: Connection, premise_ids: Numbers, days: Days, *, channel: int = 4) -> NDArray[np.int64]:
+    """The sums in Wh of the intervals that there are of each of *days*; `NOT_MEASURED` where a day is not stored."""
+    sums: NDArray[np.int64] = _sums_before(connection, premise_ids, days, (0,), channel, whole=False)[:, 0]
+    return sums
+
+
+def _sums_before(
+    connection: Connection, premise_ids: Numbers, days: Days, back: Sequence[int], channel: int, *, whole: bool
+) -> NDArray[np.int64]:
+    """As `whole_days_before`; of days with missing intervals too where they need not be *whole*."""
     sums = np.full((len(premise_ids), len(back)), NOT_MEASURED, np.int64)
     if not sums.size:
         return sums
@@ -91,7 +116,7 @@ def whole_days_before(
     if is_postgresql(connection):
         keys, row = np.unique(np.asarray(premise_ids, np.int64), return_inverse=True)
         if (on == on[0]).all() and is_dense(keys):
-            return _of_neighbours(connection, keys, on[0], back, channel)[row]
+            return _of_neighbours(connection, keys, on[0], back, channel, whole)[row]
         query, parameters = _POSTGRESQL, {
             "premises": array_text(premise_ids),
             "days": array_text(on),
@@ -107,6 +132,7 @@ def whole_days_before(
             for position, (premise_id, day) in enumerate(zip(_list(premise_ids), (on - step).tolist(), strict=True))
         ]
         query, parameters = _SQLITE, {"asked": f"[{','.join(asked)}]", "channel": channel}
+    query = query.format(unless_whole=_FALSE if whole else _TRUE)
     found, values = fetch_columns(connection, query, parameters, integers=("position", "back", "size"), binary="wh")
     column = {step: n for n, step in enumerate(back)}
     sums[found["position"], [column[step] for step in found["back"].tolist()]] = _sums(values, found["size"])
@@ -114,7 +140,7 @@ def whole_days_before(
 
 
 def _of_neighbours(
-    connection: Connection, keys: NDArray[np.int64], day: np.datetime64, back: Sequence[int], channel: int
+    connection: Connection, keys: NDArray[np.int64], day: np.datetime64, back: Sequence[int], channel: int, whole: bool
 ) -> NDArray[np.int64]:
     """`whole_days_before` one day of the premises *keys*, sorted, most of whose neighbours are among them."""
     sums = np.full((len(keys), len(back)), NOT_MEASURED, np.int64)
@@ -126,7 +152,8 @@ def _of_neighbours(
         "days": [(day - step).item() for step in back],
     }
     wanted = ("premise_id", "day", "size")
-    found, values = fetch_columns(connection, _NEIGHBOURS, parameters, integers=wanted, binary="wh")
+    query = _NEIGHBOURS.format(unless_whole=_FALSE if whole else _TRUE)
+    found, values = fetch_columns(connection, query, parameters, integers=wanted, binary="wh")
     place = np.searchsorted(keys, found["premise_id"])
     asked = keys[place] == found["premise_id"]
     column = np.array([days[number] for number in found["day"].tolist()], np.intp)

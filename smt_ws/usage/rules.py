@@ -164,7 +164,7 @@ RULES: Final[dict[str, Rule]] = {
         Rule(
             "HIGH_USAGE",
             "consumption of the day <= usage_factor x the largest of the days usage_days back that were measured whole,"
-            " or above it by at most usage_floor_wh",
+            " or above it by at most usage_floor_wh; judged again when one of those is loaded or corrected later",
             Severity.FLAG,
             "U5; 004 attachment A: high/low usage",
             adjustable=True,
@@ -173,7 +173,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule(
             "LOW_USAGE",
             "consumption x usage_factor >= the smallest of the days usage_days back that were measured whole,"
-            " or below it by at most usage_floor_wh (not asked of a day with missing intervals)",
+            " or below it by at most usage_floor_wh (not asked of a day with missing intervals); judged again when"
+            " one of those is loaded or corrected later",
             Severity.FLAG,
             "U5; 004 attachment A: high/low usage",
             adjustable=True,

@@ -73,6 +73,7 @@ load = Table(
 )
 Index("ix_load_sha256", load.c.sha256)
 Index("ix_load_state", load.c.state)
+Index("ix_load_last_day", load.c.tdsp_duns, load.c.last_day)
 
 # What a load brought is found by its number: rows lie in the order of their loads, so the smallest index will do.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from smt_ws.usage.rules import rules_in
 from smt_ws.usage.tables import interval_day, interval_day_flags_history
 
 DAY = date(2026, 11, 10)
+FIGURES = Validation()
 READS = "ESIID,READ_DATE,CHANNEL,START_READING,END_READING,USAGE_KWH,STATUS"
 LseFile = Callable[..., Path]
 
@@ -119,14 +120,34 @@ def test_intervals_are_held_against_the_read_that_stands_when_theirs_cannot_be_b
     assert {finding.rule for finding in activity.findings} == {"REGISTER_READS", "SUM_CHECK"}
 
 
+def test_usage_is_compared_again_when_a_day_before_is_corrected_or_comes_late(
+    store: Store, clock: FixedClock, lse_file: LseFile
+) -> None:
+    keys = add_premises(store, 2)
+    late, week = DAY - timedelta(days=1), DAY - timedelta(days=7)
+    first = load_file(store, lse_file("a", day_of(1, week, wh=5), day_of(1, DAY), day_of(2, DAY, wh=5)), clock=clock)
+    assert flags_as_of(store, keys, 1, [week, DAY]) == {(0, DAY): {"HIGH_USAGE"}}, "of one file, whatever its order"
+    second = load_file(store, lse_file("b", day_of(1, late), day_of(2, late)), clock=clock)
+    assert first.load_number is not None
+    assert second.load_number is not None
+    now = flags_as_of(store, keys, second.load_number, [week, late, DAY])
+    assert now == {(1, DAY): {"LOW_USAGE"}}
+    third = load_file(store, lse_file("c", day_of(2, late, wh=6)), clock=clock)
+    assert third.load_number is not None
+    assert flags_as_of(store, keys, third.load_number, [DAY]) == {}
+    assert flags_as_of(store, keys, second.load_number, [DAY]) == {(1, DAY): {"LOW_USAGE"}}
+    assert flags_as_of(store, keys, first.load_number, [DAY]) == {(0, DAY): {"HIGH_USAGE"}}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_comes_in_whatever_order_flags_are_those_of_what_is_stored(
     store: Store, clock: FixedClock, lse_file: LseFile, reads_file: LseFile, seed: int
 ) -> None:
     """Of the rules with two sides, after every load; and who reads as of an earlier load is told what it was then."""
-    rng, tolerance = random.Random(seed), Validation().sum_tolerance_wh
-    homes, days = range(1, 9), [DAY, date(2026, 11, 11)]
+    rng = random.Random(seed)
+    homes, days = range(1, 9), [DAY + timedelta(days=n) for n in (0, 1, 7, 8)]
     keys = add_premises(store, len(homes))
+    sums: dict[tuple[int, date], int] = {}
     intervals: dict[tuple[int, date], int | None] = {}
     read: dict[tuple[int, date], tuple[int | None, int | None, int | None]] = {}
     told: list[tuple[int, dict[tuple[int, date], set[str]]]] = []
@@ -135,10 +156,11 @@ def test_whatever_comes_in_whatever_order_flags_are_those_of_what_is_stored(
         if rng.random() < 0.5:
             records = []
             for home, day in some:
-                wh, hole = rng.choice((250, 300)), rng.random() < 0.2
+                wh, hole = rng.choice((250, 300, 5)), rng.random() < 0.2
                 own = rng.choice((None, None, ("0", "24"), ("0", "28.8"), ("9", "5")))
                 statuses = marked(day, b"M", 7) if hole else None
                 values = [0 if hole and n == 7 else wh for n in range(96)]
+                sums[home, day] = sum(values)
                 records.append(day_of(home, day, wh=values, statuses=statuses, reads=own))
                 intervals[home, day] = None if hole else wh * 96
                 if own is not None:
@@ -161,8 +183,14 @@ def test_whatever_comes_in_whatever_order_flags_are_those_of_what_is_stored(
             start, stop, usage = read.get((home, day), (None, None, None))
             if start is not None and stop is not None and stop < start:
                 expected.setdefault((home - 1, day), set()).add("REGISTER_READS")
-            if total is not None and usage is not None and abs(total - usage) > tolerance:
+            if total is not None and usage is not None and abs(total - usage) > FIGURES.sum_tolerance_wh:
                 expected.setdefault((home - 1, day), set()).add("SUM_CHECK")
+            before = [intervals.get((home, day - timedelta(days=back))) for back in FIGURES.usage_days]
+            usual = [one for one in before if one is not None]
+            if usual and sums[home, day] > max(FIGURES.usage_factor * max(usual), max(usual) + FIGURES.usage_floor_wh):
+                expected.setdefault((home - 1, day), set()).add("HIGH_USAGE")
+            if total is not None and usual and total * FIGURES.usage_factor < min(usual):
+                expected.setdefault((home - 1, day), set()).add("LOW_USAGE")
         assert activity.load_number is not None
         told.append((activity.load_number, expected))
         assert two_sided(flags_as_of(store, keys, activity.load_number, days)) == expected, turn
@@ -173,5 +201,5 @@ def test_whatever_comes_in_whatever_order_flags_are_those_of_what_is_stored(
 
 
 def two_sided(flags: dict[tuple[int, date], set[str]]) -> dict[tuple[int, date], set[str]]:
-    some = {day: codes & {"SUM_CHECK", "REGISTER_READS"} for day, codes in flags.items()}
+    some = {day: codes & {"SUM_CHECK", "REGISTER_READS", "HIGH_USAGE", "LOW_USAGE"} for day, codes in flags.items()}
     return {day: codes for day, codes in some.items() if codes}
