@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from smt_ws.agreements.opens import HISTORY_MONTHS_AT_MOST
 from smt_ws.agreements.rules import DEFAULT_MONTHS, KINDS, PERIODS, Kind
+from smt_ws.parties.rules import ENERGY_DATA
 
 __all__ = ["COMMENTS_AT_MOST", "Customer", "Invitation", "ListedMeter", "Problem", "first_problem", "plain_mac"]
 
@@ -101,6 +103,8 @@ class Invitation:
     report_period: str = ""
     services: tuple[str, ...] = ()
     months: int | None = None
+    #: Ongoing: months of usage before the acceptance; None: what the company's profile says (A24).
+    history_months: int | None = None
 
     def wanted_services(self) -> tuple[str, ...]:
         """What it opens: what is named, else what its kind opens first."""
@@ -111,6 +115,17 @@ class Invitation:
         if not KINDS[self.kind].months:
             return None
         return self.months or DEFAULT_MONTHS
+
+    def wanted_history(self, company_default: int) -> int:
+        """Months of past usage that it asks for; *company_default* is that of the company's profile (A24)."""
+        if not self.may_ask_history:
+            return 0
+        return company_default if self.history_months is None else self.history_months
+
+    @property
+    def may_ask_history(self) -> bool:
+        """Only ongoing energy data has a past to ask for."""
+        return self.kind is Kind.ONGOING and ENERGY_DATA in self.wanted_services()
 
 
 def plain_mac(text: str) -> str:
@@ -210,6 +225,16 @@ def _purpose_problems(asked: Invitation) -> Iterator[Problem]:
     if asked.months is not None and asked.months not in what.months:
         expected = " or ".join(map(str, what.months)) or "left out: it has no end of its own"
         yield Problem("durationMonths", str(asked.months), expected)
+    yield from _history_problems(asked)
+
+
+def _history_problems(asked: Invitation) -> Iterator[Problem]:
+    if asked.history_months is None:
+        return
+    if not asked.may_ask_history:
+        yield Problem("historyMonths", str(asked.history_months), "left out: for ongoing energy data alone")
+    elif not 0 <= asked.history_months <= HISTORY_MONTHS_AT_MOST:
+        yield Problem("historyMonths", str(asked.history_months), f"0 to {HISTORY_MONTHS_AT_MOST}")
 
 
 def _text(field: str, value: str, longest: int, *, needed: bool = True) -> Iterator[Problem]:

@@ -9,11 +9,12 @@ agreement earlier ends its grants in the same transaction.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Select, and_, case, literal, or_, select, update
 
 from smt_ws.agreements import rules
+from smt_ws.agreements.opens import opens, terms_of
 from smt_ws.agreements.rules import Kind, Status
 from smt_ws.agreements.tables import agreement_premise
 from smt_ws.parties.account_tables import account_meter
@@ -21,10 +22,7 @@ from smt_ws.parties.accounts import account_meters
 from smt_ws.parties.tables import grants, occupancy
 from smt_ws.store.dialect import insert
 
-__all__ = ["bring_in_line", "days_agreed", "follow_account", "moved_in_since", "premises_of", "source_of"]
-
-#: How far before its acceptance an agreement opens data, in months: the longest history that anybody is given (R4).
-_HISTORY_MONTHS: Final = 24
+__all__ = ["bring_in_line", "follow_account", "moved_in_since", "premises_of", "source_of"]
 
 
 def source_of(number: str) -> str:
@@ -58,7 +56,8 @@ def bring_in_line(connection: Connection, row: Any, *, now: datetime) -> None:
     )
     if in_force:
         left = grants.c.premise_id.not_in(premises_of(row.number))
-        ending = ending.where(or_(left, grants.c.scope.not_in(row.services)))
+        scopes = [one.scope for one in opens(terms_of(row))]
+        ending = ending.where(or_(left, grants.c.scope.not_in(scopes)))
     connection.execute(ending.values(ended_at=now))
     if in_force and row.services:
         _open(connection, row, now)
@@ -71,15 +70,17 @@ def _open(connection: Connection, row: Any, now: datetime) -> None:
             # Unique at its premise: the agreement's number and the service's place.
             "id": int(row.number) * len(rules.SERVICES) + rules.SERVICES.index(service),
             "company_id": row.company_id,
-            "scope": service,
-            "from_day": first,
-            "to_day": last,
+            "scope": one.scope,
+            # Nobody sees a previous occupant's days through a present customer, nor the next one's (R5).
+            "from_day": max(one.first_day, came or one.first_day),
+            "to_day": min(one.last_day or date.max, left) if left else one.last_day,
             "granted_at": now,
             "ended_at": _ends(row, left, now),
             "source": source_of(row.number),
         }
-        for premise_id, first, last, left in _days_open(connection, row)
-        for service in row.services
+        for premise_id, (came, left) in _stays(connection, row, row.accepted_on).items()
+        for service, one in zip(row.services, opens(terms_of(row)), strict=True)
+        if one.first_day is not None
     ]
     if not rows:
         return
@@ -104,27 +105,6 @@ def _ends(row: Any, left_on: date | None, now: datetime) -> datetime | None:
     # Whoever moves in has not agreed: from that midnight nothing is open, whether or not the night has been.
     gone = max(now, rules.day_is_over(left_on))
     return gone if ends is None else min(ends, gone)
-
-
-def days_agreed(kind: Kind, accepted: date, *, period: str | None, end_day: date | None) -> tuple[date, date | None]:
-    """First and last day that an agreement opens which is *accepted* on that day, whoever lives there.
-
-    *period* is a one-time report's (A11), *end_day* any other's last day; none: it has no end.
-    """
-    if kind is Kind.ONE_TIME:
-        return rules.first_report_day(accepted, period or ""), accepted
-    return rules.months_later(accepted, -_HISTORY_MONTHS), end_day
-
-
-def _days_open(connection: Connection, row: Any) -> list[tuple[int, date, date | None, date | None]]:
-    """Of each premise: first and last day that are open, and the last day of the customer's stay where that is told."""
-    accepted: date = row.accepted_on
-    first, last = days_agreed(Kind(row.kind), accepted, period=row.report_period, end_day=row.end_day)
-    # Nobody sees a previous occupant's days through a present customer, nor the next one's (R5).
-    return [
-        (premise_id, max(first, came or first), min(last or date.max, left) if left else last, left)
-        for premise_id, (came, left) in _stays(connection, row, accepted).items()
-    ]
 
 
 def _stays(connection: Connection, row: Any, agreed_on: date) -> dict[int, tuple[date | None, date | None]]:

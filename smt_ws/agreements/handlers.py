@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from smt_ws.agreements.device_state import DEVICE_MOVED, DeviceMoved
+from smt_ws.agreements.history_closed import HISTORY_CLOSED, HistoryClosed
 from smt_ws.agreements.letters import LETTER
 from smt_ws.agreements.posting import Posting
 from smt_ws.agreements.removal import REMOVAL_ASKED, RemovalAsked
@@ -23,4 +24,5 @@ def agreement_handlers(hub: Hub, carry: Callable[[dict[str, Any]], None]) -> Han
         ORDER_MOVED: OrderMoved(hub),
         REMOVAL_ASKED: RemovalAsked(hub),
         DEVICE_MOVED: DeviceMoved(hub),
+        HISTORY_CLOSED: HistoryClosed(hub),
     }

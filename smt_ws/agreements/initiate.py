@@ -15,9 +15,9 @@ from sqlalchemy import Connection, insert, select
 
 from smt_ws.agreements import errors, rules
 from smt_ws.agreements.form import Invitation, ListedMeter, first_problem, plain_mac
-from smt_ws.agreements.granting import days_agreed
 from smt_ws.agreements.guesses import refuse_guesser
 from smt_ws.agreements.letters import tell
+from smt_ws.agreements.opens import Terms, opens
 from smt_ws.agreements.rules import Act, Actor, Kind, Status
 from smt_ws.agreements.tables import agreement, agreement_day, agreement_history, agreement_premise
 from smt_ws.clock import Clock, central_today
@@ -96,7 +96,7 @@ def initiate(
     ):
         # named by code: what address the code stands for is not told
         raise errors.CustomerUnconfirmedError
-    _refuse_served(connection, caller, asked, places, today)
+    _refuse_served(connection, caller, asked, places, today, own=own)
     customer = _customer(asked, account)
     if account is None:
         _refuse_crowd(connection, customer["email_key"], places, policy, now)
@@ -180,15 +180,25 @@ def _hanging(connection: Connection, esiid: str) -> str:
 
 
 def _refuse_served(
-    connection: Connection, caller: Caller, asked: Invitation, places: Sequence[_Place], today: date
+    connection: Connection, caller: Caller, asked: Invitation, places: Sequence[_Place], today: date, *, own: Any
 ) -> None:
     # A REP sees what it serves without asking anybody (A1, R5); devices it does ask for (H8). It may ask for the
     # days outside its service: an agreement is refused only where it would open nothing more.
     if caller.kind != "REP" or ENERGY_DATA not in asked.wanted_services() or asked.all_meters:
         return
     months = asked.wanted_months()
-    ends = None if months is None else rules.end_day(today, months)
-    first, last = days_agreed(asked.kind, today, period=asked.report_period, end_day=ends)
+    terms = Terms(
+        asked.kind,
+        asked.wanted_services(),
+        report=asked.report,
+        report_period=asked.report_period,
+        history_months=asked.wanted_history(own.history_months),
+        months=months,
+        accepted_on=today,
+        end_day=None if months is None else rules.end_day(today, months),
+    )
+    first, last = next((one.first_day, one.last_day) for one in opens(terms) if one.data)
+    assert first is not None
     assert last is not None
     of = rep_of_record.c
     spells: dict[int, list[DayRange]] = {place.premise_id: [] for place in places}
@@ -303,6 +313,7 @@ def _store(
         "report_format": asked.report_format or None,
         "report_period": asked.report_period or None,
         "months": asked.wanted_months(),
+        "history_months": asked.wanted_history(own.history_months),
         "initiated_at": now,
         "expires_on": expires_on,
     }
@@ -319,6 +330,8 @@ def _store(
             )
             made.append(Initiated(number, lot[0].esiid, lot[0].meter_number, device, expires_on))
     details = {"kind": asked.kind.value, "services": shared["services"], "all_meters": asked.all_meters}
+    if shared["history_months"]:
+        details["history_months"] = shared["history_months"]
     for one in made:
         connection.execute(
             insert(agreement_history).values(

@@ -7,13 +7,14 @@ An e-mail is a row of the outbox with all its facts but the links; those are mad
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
+from smt_ws.agreements.opens import opens, terms_of, told
 from smt_ws.agreements.rules import CENTRAL, Act, Actor, Kind, Status, masked_esiid, masked_mac
 from smt_ws.agreements.tables import agreement, agreement_premise
 from smt_ws.agreements.telling import OCCASIONS, Notice, Occasion, Reader, occasions
@@ -23,7 +24,7 @@ from smt_ws.parties.accounts import somebody_else_moved_in
 from smt_ws.parties.tables import company, premise
 from smt_ws.store.outbox import enqueue_all
 
-__all__ = ["KEPT_BACK", "LETTER", "facts_of", "tell"]
+__all__ = ["KEPT_BACK", "LETTER", "MeterNamed", "facts_of", "meters_named", "tell"]
 
 #: The outbox's kind for letters about agreements; `smt_ws.agreements.posting.Posting` is its handler.
 LETTER: Final = "agreement.letter"
@@ -37,9 +38,25 @@ _OUTCOMES: Final = {
 
 
 #: What an e-mail to anybody but the customer does not repeat: a registered one's is not for the company to learn.
-_NO_ADDRESSES: Final = {"customer_address": None, "customer_email": None, "customer_phone": None, "to_customer": False}
+_NO_ADDRESSES: Final[Mapping[str, Any]] = {
+    "service_addresses": [],
+    "customer_email": None,
+    "customer_phone": None,
+    "to_customer": False,
+}
 #: What nobody reads who may be another than the customer that was invited: neither who that is nor what it was told.
-KEPT_BACK: Final = _NO_ADDRESSES | {"customer_name": "", "comments": None}
+KEPT_BACK: Final[Mapping[str, Any]] = {**_NO_ADDRESSES, "customer_name": "", "comments": None}
+#: Occasions on which an extension that is asked for is told as what the agreement would be.
+_ASKING: Final = frozenset({Occasion.EXTENSION_ASKED, Occasion.RESENT})
+
+
+@dataclass(frozen=True, slots=True)
+class MeterNamed:
+    """A meter that an agreement is about; the service address is empty where its TDSP has not told it."""
+
+    esiid: str
+    meter_number: str
+    service_address: str
 
 
 def tell(
@@ -59,12 +76,12 @@ def tell(
     if not rows:
         return
     companies = _companies(connection, rows)
-    meters = _meters(connection, rows)
+    meters = meters_named(connection, [row.number for row in rows])
     holders = _holders(connection, rows, now) if act is Act.ACCEPT else {}
     effects = []
     for row in rows:
-        facts = facts_of(row, companies[row.company_id], meters[row.number])
         for occasion in occasions(Kind(row.kind), was, act, actor):
+            facts = facts_of(row, companies[row.company_id], meters[row.number], asked=occasion in _ASKING)
             for notice in OCCASIONS[occasion]:
                 effects += [
                     _effect(row, occasion, notice, to, facts, now) for to in _readers(row, notice.reader, holders)
@@ -100,7 +117,7 @@ def _effect(
 ) -> tuple[str, dict[str, Any]]:
     # An occasion may come again (a change, an extension): its moment tells one e-mail from the next.
     key = f"agreement:{row.number}:{occasion.value}:{notice.reader.value}{to.key}:{now:%Y%m%d%H%M%S%f}"
-    kept: dict[str, Any] = {Reader.CUSTOMER: {}, Reader.HOLDER: KEPT_BACK}.get(notice.reader, _NO_ADDRESSES)
+    kept: Mapping[str, Any] = {Reader.CUSTOMER: {}, Reader.HOLDER: KEPT_BACK}.get(notice.reader, _NO_ADDRESSES)
     outcome = _OUTCOMES.get(occasion)
     payload = {
         "number": row.number,
@@ -112,7 +129,7 @@ def _effect(
             "to": to.address,
             "key": key,
             "date": now.isoformat(),
-            "facts": facts | kept | {"extension_outcome": outcome},
+            "facts": {**facts, **kept, "extension_outcome": outcome},
             "files": None,
         },
     }
@@ -141,12 +158,12 @@ def _holders(connection: Connection, rows: Sequence[Any], now: datetime) -> dict
     return found
 
 
-def facts_of(row: Any, company_row: Any, meters: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """What letters and pages say about an agreement; *meters* are ESI IDs with their meter numbers.
+def facts_of(row: Any, company_row: Any, meters: Sequence[MeterNamed], *, asked: bool = False) -> dict[str, Any]:
+    """What e-mails and pages say about an agreement; *asked*: with the extension that waits for an answer.
 
     Plain JSON. What there is not is null or empty; ESI IDs and device addresses are masked (A14). The links are null.
     """
-    extension = row.status == Status.EXTENSION_PENDING
+    extension = asked and row.status == Status.EXTENSION_PENDING
     end_day = row.asked_end_day if extension else row.end_day
     return {
         "number": row.number,
@@ -158,19 +175,19 @@ def facts_of(row: Any, company_row: Any, meters: Sequence[tuple[str, str]]) -> d
         "privacy_url": company_row.privacy_url,
         "comments": row.comments or None,
         "customer_name": " ".join(part for part in (row.first_name, row.middle_initial, row.last_name) if part),
-        "customer_address": _address(row),
+        "service_addresses": _service_addresses(row, meters),
         "customer_email": row.email,
         "customer_phone": row.phone or None,
-        "esiids": [masked_esiid(esiid) for esiid, _meter in meters],
-        "meters": [meter for _esiid, meter in meters],
+        "esiids": [masked_esiid(one.esiid) for one in meters],
+        "meters": [one.meter_number for one in meters],
         "all_meters": row.all_meters,
         "devices": [] if row.device_mac is None else [masked_mac(row.device_mac)],
         "report": row.report,
         "report_format": row.report_format,
         "report_period": row.report_period,
-        "services": list(row.services),
-        # once it is accepted its last day says it
-        "duration_months": row.months if row.accepted_at is None else None,
+        "opens": told(opens(terms_of(row, asked=asked))),
+        "requested_at": row.initiated_at.isoformat(),
+        "accepted_at": None if row.accepted_at is None else row.accepted_at.isoformat(),
         "end_day": None if end_day is None else end_day.isoformat(),
         "extension": extension,
         "extension_outcome": None,
@@ -181,13 +198,22 @@ def facts_of(row: Any, company_row: Any, meters: Sequence[tuple[str, str]]) -> d
         "reject_url": None,
         "disown_url": None,
         "portal_url": None,
+        "faq_url": None,
+        "terms_url": None,
         "to_customer": True,
     }
 
 
-def _address(row: Any) -> str | None:
-    place = " ".join(part for part in (row.state, row.zip) if part)
-    return ", ".join(part for part in (row.street, row.city, place) if part) or None
+def _service_addresses(row: Any, meters: Sequence[MeterNamed]) -> list[str]:
+    # As the company named it, or, of a registered customer, as the TDSP knows it: the company need not know it.
+    if row.street:
+        return [_address(row.street, row.city, row.state, row.zip)]
+    return list(dict.fromkeys(one.service_address for one in meters if one.service_address))
+
+
+def _address(street: str | None, city: str | None, state: str | None, zip_code: str | None) -> str:
+    place = " ".join(part for part in (state, zip_code) if part)
+    return ", ".join(part for part in (street, city, place) if part)
 
 
 def _companies(connection: Connection, rows: Sequence[Any]) -> dict[int, Any]:
@@ -198,16 +224,19 @@ def _companies(connection: Connection, rows: Sequence[Any]) -> dict[int, Any]:
     return {one.id: one for one in found}
 
 
-def _meters(connection: Connection, rows: Sequence[Any]) -> dict[str, list[tuple[str, str]]]:
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+def meters_named(connection: Connection, numbers: Collection[str]) -> dict[str, list[MeterNamed]]:
+    """The meters that each of these agreements is about, by ESI ID."""
+    found: dict[str, list[MeterNamed]] = defaultdict(list)
+    at = premise.c
     for one in connection.execute(
-        select(agreement_premise.c.number, premise.c.esiid, agreement_premise.c.meter_number)
-        .join(premise, premise.c.id == agreement_premise.c.premise_id)
-        .where(
-            agreement_premise.c.number.in_([row.number for row in rows]),
-            agreement_premise.c.dropped_at.is_(None),
+        select(
+            agreement_premise.c.number, agreement_premise.c.meter_number, at.esiid,
+            at.service_address, at.city, at.state, at.zip,
         )
-        .order_by(agreement_premise.c.number, premise.c.esiid)
-    ):
-        found[one.number].append((one.esiid, one.meter_number))
+        .join(premise, at.id == agreement_premise.c.premise_id)
+        .where(agreement_premise.c.number.in_(numbers), agreement_premise.c.dropped_at.is_(None))
+        .order_by(agreement_premise.c.number, at.esiid)
+    ):  # fmt: skip
+        address = _address(one.service_address, one.city, one.state, one.zip)
+        found[one.number].append(MeterNamed(one.esiid, one.meter_number, address))
     return found

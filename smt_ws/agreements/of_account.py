@@ -21,6 +21,7 @@ from smt_ws.agreements.end import terminate_agreement
 from smt_ws.agreements.errors import AgreementUnknownError
 from smt_ws.agreements.granting import bring_in_line
 from smt_ws.agreements.moving import find_agreement
+from smt_ws.agreements.opens import Opening, opens, terms_of
 from smt_ws.agreements.rules import IN_FORCE, INVITING, Act, Actor, Kind, Status, acts_open_to, day_is_over
 from smt_ws.agreements.tables import agreement, agreement_premise
 from smt_ws.clock import CENTRAL, Clock, central_today
@@ -58,6 +59,8 @@ class AgreementRow:
     privacy_url: str | None
     comments: str
     services: tuple[str, ...]
+    #: What it opens, or would with the extension that is asked for (`smt_ws.agreements.opens`).
+    opens: tuple[Opening, ...]
     all_meters: bool
     meters: tuple[tuple[str, str], ...]
     device_mac: str | None
@@ -261,6 +264,7 @@ def _row(row: Any, meters: Collection[tuple[str, str]], now: datetime) -> Agreem
         privacy_url=row.privacy_url,
         comments=row.comments,
         services=tuple(row.services),
+        opens=opens(terms_of(row, asked=Act.ACCEPT in acts)),
         all_meters=row.all_meters,
         meters=tuple(meters),
         device_mac=row.device_mac,

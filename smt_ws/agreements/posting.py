@@ -33,7 +33,12 @@ class Posting:
     def __call__(self, payload: dict[str, Any]) -> None:
         """Send one letter. An invitation that has been answered meanwhile, or taken back, is not sent any more."""
         notice = payload["notice"]
-        facts = notice["facts"] | {"portal_url": self.hub.settings.portal.url}
+        portal, language = self.hub.settings.portal, notice["language"]
+        facts = notice["facts"] | {
+            "portal_url": portal.url,
+            "faq_url": portal.page_of("faq", language),
+            "terms_url": portal.page_of("terms", language),
+        }
         purposes = [Purpose(name) for name in payload["links"]]
         if purposes:
             urls = self._links(payload["number"], purposes)

@@ -6,23 +6,23 @@ accepted by the registered customer it is made with. Rejecting and disowning nee
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, select
 
 from smt_ws.agreements import errors, links
 from smt_ws.agreements.acceptance import Door
 from smt_ws.agreements.answer import accept_agreement, disown_agreement, reject_agreement, report_disowned
-from smt_ws.agreements.letters import KEPT_BACK, facts_of
+from smt_ws.agreements.letters import KEPT_BACK, facts_of, meters_named
 from smt_ws.agreements.moving import find_agreement
 from smt_ws.agreements.rules import FINAL, INVITING, KINDS, Act, Actor, Kind, Purpose, Status, acts_open_to, day_is_over
-from smt_ws.agreements.tables import agreement, agreement_premise
+from smt_ws.agreements.tables import agreement
 from smt_ws.clock import Clock
-from smt_ws.parties.tables import company, premise
+from smt_ws.parties.tables import company
 
 if TYPE_CHECKING:
     from smt_ws.settings import Agreements
@@ -71,6 +71,8 @@ class Decided:
     kind: Kind
 
 
+#: Digits of an ESI ID that the registration form is filled in with: the fewest that it takes.
+_ESIID_DIGITS: Final = 6
 _NOTHING = Invitation(Outcome.UNKNOWN)
 
 
@@ -85,23 +87,19 @@ def look(connection: Connection, token: str, *, now: datetime) -> Invitation:
     if outcome is not Outcome.OPEN:
         return Invitation(outcome, purpose)
     asking = connection.execute(select(company).where(company.c.id == row.company_id)).one()
-    meters = connection.execute(
-        select(premise.c.id, premise.c.esiid, agreement_premise.c.meter_number)
-        .join(premise, premise.c.id == agreement_premise.c.premise_id)
-        .where(agreement_premise.c.number == row.number, agreement_premise.c.dropped_at.is_(None))
-        .order_by(premise.c.esiid)
-    ).all()
+    meters = meters_named(connection, [row.number])[row.number]
     prefill = {
         name: getattr(row, name)
         for name in ("first_name", "middle_initial", "last_name", "company_name", "phone", "email", "language")
     }
     prefill |= {name: getattr(row, name) for name in ("street", "city", "state", "zip")} | {"kind": row.customer_kind}
     if meters:
-        prefill |= {"esiid": meters[0].esiid, "meter_number": meters[0].meter_number}
-    facts = facts_of(row, asking, [(one.esiid, one.meter_number) for one in meters])
+        # No more of it than the e-mail shows (A14); with the meter's number this names one meter.
+        prefill |= {"esiid": meters[0].esiid[-_ESIID_DIGITS:], "meter_number": meters[0].meter_number}
+    facts = facts_of(row, asking, meters, asked=True)
     if purpose is Purpose.DISOWN:
         # This link is also with whoever holds the home, who may be another than the customer that was invited (A25).
-        facts, prefill = facts | KEPT_BACK, {}
+        facts, prefill = {**facts, **KEPT_BACK}, {}
     return Invitation(
         outcome,
         purpose,
@@ -134,16 +132,19 @@ def accept(
             connection, row, account_id=account_id, door=Door.LINK, policy=policy, clock=clock, address=address
         )
 
-    return _answered(connection, token, Purpose.ACCEPT, clock, run)
+    return _answered(connection, token, (Purpose.ACCEPT,), clock, run)
 
 
 def reject(connection: Connection, token: str, *, clock: Clock, address: str | None = None) -> Decided:
-    """Reject by link. Raises `InvitationNotOpenError`."""
+    """Reject by the link to reject, or by that to accept: its page has both answers.
+
+    Raises `InvitationNotOpenError`.
+    """
 
     def run(row: Any) -> Any:
         return reject_agreement(connection, row, who="customer", clock=clock, address=address)
 
-    return _answered(connection, token, Purpose.REJECT, clock, run)
+    return _answered(connection, token, (Purpose.REJECT, Purpose.ACCEPT), clock, run)
 
 
 def disown(connection: Connection, token: str, *, clock: Clock, address: str | None = None) -> Decided:
@@ -157,18 +158,20 @@ def disown(connection: Connection, token: str, *, clock: Clock, address: str | N
         act = report_disowned if _is_over(row) else disown_agreement
         return act(connection, row, who="customer", clock=clock, address=address)
 
-    return _answered(connection, token, Purpose.DISOWN, clock, run)
+    return _answered(connection, token, (Purpose.DISOWN,), clock, run)
 
 
-def _answered(connection: Connection, token: str, purpose: Purpose, clock: Clock, run: Callable[[Any], Any]) -> Decided:
+def _answered(
+    connection: Connection, token: str, purposes: Collection[Purpose], clock: Clock, run: Callable[[Any], Any]
+) -> Decided:
     now = clock.now()
     link = links.read_link(connection, token)
-    if link is None or link.purpose != purpose:
+    if link is None or link.purpose not in purposes:
         raise errors.InvitationNotOpenError(presented=Outcome.UNKNOWN.value)
     # The agreement's lock decides between two who click at once; what was read before it is read again.
     row = find_agreement(connection, link.number)
     link = links.read_link(connection, token)
-    outcome = _outcome(link, row, purpose, now)
+    outcome = _outcome(link, row, Purpose(link.purpose), now)
     if outcome is not Outcome.OPEN:
         raise errors.InvitationNotOpenError(presented=outcome.value)
     links.use_link(connection, link.token_sha256, now=now)

@@ -63,6 +63,7 @@ agreement = Table(
     Column("report_format", String(4)),
     Column("report_period", String(3), comment="how far back: 1d, 1m … 13m"),
     Column("months", SmallInteger, comment="how long it shall last"),
+    Column("history_months", SmallInteger, nullable=False, server_default="0", comment="past usage, ongoing: A24"),
     Column("device_mac", String(16), comment="EUI-64, upper case, of the one device it is about"),
     Column("removal_request", String(64), comment="removal: the request that waits for the answer"),
     # how it stands

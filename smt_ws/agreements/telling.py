@@ -44,6 +44,8 @@ class Occasion(StrEnum):
     EXPIRED = "expired"
     DAYS_LEFT = "days_left"
     REMOVAL_ASKED = "removal_asked"
+    #: The hub no longer opens past usage that the invitation did not name (A24).
+    HISTORY_CLOSED = "history_closed"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ OCCASIONS: Final[Mapping[Occasion, tuple[Notice, ...]]] = MappingProxyType(
             Notice("removal_invitation", _CUSTOMER, _ALL_LINKS),
             Notice("agreement_initiated", _INITIATOR),
         ),
+        Occasion.HISTORY_CLOSED: _both("agreement_history_closed"),
     }
 )
 
@@ -141,6 +144,8 @@ def occasions(kind: Kind, was: Status | None, act: Act, actor: Actor) -> tuple[O
         if actor is Actor.CUSTOMER:
             return ()  # it is accepted in the same moment, and that is told
         return (Occasion.REMOVAL_ASKED,) if kind is Kind.REMOVAL else (Occasion.INITIATED,)
+    if act is Act.CHANGE and actor is Actor.HUB:
+        return (Occasion.HISTORY_CLOSED,)
     if was is Status.EXTENSION_PENDING and act in _OF_EXTENSION:
         return _OF_EXTENSION[act]
     if was is Status.PENDING and act is Act.DISOWN:

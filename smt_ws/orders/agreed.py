@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from smt_ws.clock import Clock, central_today
 from smt_ws.hub import Hub
@@ -88,9 +88,7 @@ def place_agreed(
         limits=limits,
         clock=clock,
         allow_test_esiids=allow_test_esiids,
-    )
-    connection.execute(
-        update(report_order).where(report_order.c.number == placed.order_number).values(agreement=number)
+        agreement=number,
     )
     order = connection.execute(select(report_order).where(report_order.c.number == placed.order_number)).one()
     tell_agreement(connection, order, now=clock.now())

@@ -73,6 +73,8 @@ class Claim:
     member_name: str | None = None
     #: Whose premises the part holds, where it is of one TDSP.
     tdsp_duns: str | None = None
+    #: The one-time agreement that the order was made for.
+    agreement: str | None = None
 
 
 def claim_part(
@@ -198,6 +200,7 @@ def _claimed(connection: Connection, row: Any, worker: str, until: datetime) -> 
             order.from_load,
             part.member_name,
             part.tdsp_duns,
+            order.agreement,
         )
         .join(report_order, order.number == part.order_number)
         .where(part.order_number == row.order_number, part.part == row.part)

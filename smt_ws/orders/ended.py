@@ -7,7 +7,7 @@ that publishes it, whether grants of its company have ended since. Where none ha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from smt_ws.orders import plan
 from smt_ws.orders.claim import Claim
 from smt_ws.parties.access import REFUSAL, authorise
-from smt_ws.parties.rules import ENERGY_DATA, REASON_CODES, Reason
+from smt_ws.parties.rules import ENERGY_DATA, REASON_CODES, REPORT, Reason
 from smt_ws.parties.tables import company, company_duns, grants
 
 __all__ = ["ended_premises", "without_ended"]
@@ -36,7 +36,7 @@ def ended_premises(connection: Connection, claim: Claim, *, now: datetime) -> fr
     ended = connection.scalars(
         select(grants.c.premise_id).where(
             grants.c.company_id == claim.company_id,
-            grants.c.scope == ENERGY_DATA,
+            grants.c.scope.in_(_scopes(claim)),
             grants.c.ended_at > claim.accepted_at - _COMMITTED_WITHIN,
             grants.c.ended_at <= now,
         )
@@ -102,12 +102,18 @@ def _still_open(
         now=now,
         # They were taken with the order.
         allow_test_esiids=True,
+        scopes=_scopes(claim),
     )
     still: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for one in access.slices:
         first, last = (int(one[name].astype("<i8")) for name in ("first_day", "last_day"))
         still[int(places[one["esiid"]])].append((first, last))
     return still
+
+
+def _scopes(claim: Claim) -> Sequence[str]:
+    """The scopes of grants that open days to the order of *claim* (A24)."""
+    return (ENERGY_DATA,) if claim.agreement is None else (ENERGY_DATA, REPORT)
 
 
 def _columns(rows: Iterable[tuple[int, ...]]) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ from smt_ws.orders.renderers import INTERVAL, MONTHLY, RENDERERS, formats_of, ve
 from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.access import Access, authorise
-from smt_ws.parties.rules import REASON_CODES
+from smt_ws.parties.rules import ENERGY_DATA, REASON_CODES, REPORT
 from smt_ws.parties.stated_reason import required_reason
 from smt_ws.parties.tables import company
 from smt_ws.store import audit
@@ -120,12 +120,13 @@ def place_order(
     clock: Clock,
     allow_test_esiids: bool = False,
     address: str | None = None,
+    agreement: str | None = None,
 ) -> Placed:
     """Accept a request for usage data and plan its files; the order begins to exist with the caller's commit.
 
     What may be seen is decided now, for each ESI ID and day (R5), and read as of the newest whole load (the
     snapshot), however long the order takes. An order of which nothing may be seen is accepted like any other: its
-    exceptions file says why.
+    exceptions file says why. *agreement*: the one-time agreement whose report this is (A11).
 
     Raises the request errors of `smt_ws.orders.errors` (limits: R3, R4), `StatedReasonMissingError`,
     `OrdersPerDayError`, `OpenEsiidsError` and `OpenPgpCertificateMissingError`. A request with deliveryMode API is for
@@ -148,6 +149,7 @@ def place_order(
         now=now,
         allow_test_esiids=allow_test_esiids,
         stated_reason=reason,
+        scopes=(ENERGY_DATA,) if agreement is None else (ENERGY_DATA, REPORT),
     )
     days_asked = len(request.esiids) * ((last_day - first_day).days + 1)
     if access.days_allowed + access.days_refused != days_asked:
@@ -174,6 +176,7 @@ def place_order(
         days_asked=days_asked,
         exceptions=plan.pack_exceptions(plan.compact(request.esiids, access.refusals, REASON_CODES)),
         accepted_at=now,
+        agreement=agreement,
     )
     parts = _planned_parts(
         request, access, first_day=first_day, last_day=last_day, duns=caller.duns, now=now, most=limits.days_per_part

@@ -69,13 +69,15 @@ def authorise(
     now: datetime,
     allow_test_esiids: bool = False,
     stated_reason: str | None = None,
+    scopes: Sequence[str] = (rules.ENERGY_DATA,),
 ) -> Access:
     """Divide every day from *first_day* to *last_day* of every asked ESI ID into what may be seen and what not.
 
     *kind* is the capacity the company acts in (`Caller.kind`), *duns_numbers* are all its own, *now* is business
     time: a grant opens nothing before it was granted and nothing once it has ended. *stated_reason* opens everything
     to a kind that sees by it, and to no other (R20). Malformed, repeated and unknown ESI IDs are refused for all days,
-    like those that the company may not see; nothing is raised.
+    like those that the company may not see; nothing is raised. Grants of
+    *scopes* count: for the order that a one-time agreement was made into, `rules.REPORT` too (A24).
     """
     asked = len(esiids)
     # Which refusal holds for the whole range, by ESI ID; -1: none, the rows below decide.
@@ -108,7 +110,7 @@ def authorise(
     found = np.empty(len(known), _PREMISE)
     found["esiid"], found["premise_id"], found["mine"] = known, numbers[known], mine
     found["first"], found["last"], found["served"] = _NEVER, _FOREVER, False
-    spells = _spells(connection, found, what, company_id=company_id, duns_numbers=duns_numbers, now=now)
+    spells = _spells(connection, found, what, company_id=company_id, duns_numbers=duns_numbers, now=now, scopes=scopes)
     several = np.bincount(spells["at"], minlength=len(found)) > 1
     alone = spells[~several[spells["at"]]]
     for name in ("first", "last", "served"):
@@ -143,7 +145,14 @@ def _wired(connection: Connection, numbers: NDArray[np.int64], duns_numbers: Seq
 
 
 def _spells(
-    connection: Connection, found: Rows, what: Kind, *, company_id: int, duns_numbers: Sequence[str], now: datetime
+    connection: Connection,
+    found: Rows,
+    what: Kind,
+    *,
+    company_id: int,
+    duns_numbers: Sequence[str],
+    now: datetime,
+    scopes: Sequence[str],
 ) -> Rows:
     """The company's spells of service and its grants at the premises *found*, in no order."""
     rows = []
@@ -154,7 +163,7 @@ def _spells(
     if what.by_grant and len(found):
         in_force = and_(
             grants.c.company_id == company_id,
-            grants.c.scope == rules.ENERGY_DATA,
+            grants.c.scope.in_(scopes),
             grants.c.granted_at <= now,
             or_(grants.c.ended_at.is_(None), grants.c.ended_at > now),
         )

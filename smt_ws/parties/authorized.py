@@ -121,6 +121,7 @@ def _reasons(caller: Caller, kept_from: date, clock: Clock) -> list[Any]:
             select(grants.c.premise_id.label("premise_id"), basis, *columns).where(
                 and_(
                     grants.c.company_id == caller.company_id,
+                    grants.c.scope != rules.REPORT,
                     grants.c.granted_at <= now,
                     or_(grants.c.ended_at.is_(None), grants.c.ended_at > now),
                     or_(grants.c.scope != rules.ENERGY_DATA, grants.c.to_day.is_(None), grants.c.to_day >= kept_from),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,6 +18,8 @@ from smt_ws.store.engine import Store
 
 __all__ = ["Profile", "profile_of", "set_profile"]
 
+#: A24; as `smt_ws.agreements.opens`, which this room does not know.
+_HISTORY_MONTHS_AT_MOST: Final = 24
 _PHONE: Final = re.compile(r"[0-9+() .x-]{7,30}")
 
 
@@ -28,13 +30,15 @@ class Profile:
     contact_name: str | None = None
     contact_phone: str | None = None
     privacy_url: str | None = None
+    #: Months of past usage that its ongoing requests ask for where they do not say (A24).
+    history_months: int | None = None
 
 
 def profile_of(store: Store, duns: str) -> Profile:
     """What the company tells. Raises `CompanyUnknownError`."""
     with store.read() as connection:
         row = connection.execute(
-            select(company.c.contact_name, company.c.contact_phone, company.c.privacy_url).where(
+            select(*(company.c[field.name] for field in fields(Profile))).where(
                 company.c.id == company_id_of(connection, duns)
             )
         ).one()
@@ -52,12 +56,16 @@ def set_profile(store: Store, *, duns: str, profile: Profile, actor: str, clock:
         if (value := getattr(profile, name)) is not None
     }
     _check(given)
+    if profile.history_months is not None and not 0 <= profile.history_months <= _HISTORY_MONTHS_AT_MOST:
+        raise InvalidCompanyError(f"Past usage may be asked for 0 to {_HISTORY_MONTHS_AT_MOST} months.")
+    values: dict[str, str | int | None] = {name: value or None for name, value in given.items()}
+    if profile.history_months is not None:
+        values["history_months"] = profile.history_months
     with store.write() as connection:
         company_id = company_id_of(connection, duns)
-        if given:
-            values = {name: value or None for name, value in given.items()}
+        if values:
             connection.execute(update(company).where(company.c.id == company_id).values(values))
-        note_change(connection, Event.COMPANY_CHANGE, company_id, actor, clock.now(), {"profile": sorted(given)})
+        note_change(connection, Event.COMPANY_CHANGE, company_id, actor, clock.now(), {"profile": sorted(values)})
 
 
 def _check(given: dict[str, str]) -> None:

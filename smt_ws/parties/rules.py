@@ -24,6 +24,7 @@ __all__ = [
     "KINDS",
     "REASONS",
     "REASON_CODES",
+    "REPORT",
     "STATED_REASON",
     "DayRange",
     "Kind",
@@ -45,8 +46,10 @@ __all__ = [
 
 _ONE_DAY: Final = timedelta(days=1)
 
-#: The scopes of a grant: interval, daily and monthly data; adding and removing in-home devices; messages to them.
+#: The scopes of a grant: interval, daily and monthly data; the one report of a one-time agreement, which only the order
+#: made for it may read; adding and removing in-home devices; messages to them.
 ENERGY_DATA: Final = "energy_data"
+REPORT: Final = "report"
 DEVICE: Final = "device"
 DEVICE_SERVICES: Final = "device_services"
 

@@ -10,7 +10,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Date, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
 
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
@@ -43,6 +56,13 @@ company = Table(
     Column("contact_name", String(120), comment="whom customers may ask: in its invitations (P8)"),
     Column("contact_phone", String(30)),
     Column("privacy_url", String(500), comment="its privacy policy; none: invitations say so"),
+    Column(
+        "history_months",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="past usage that it asks for where a request does not say (A24)",
+    ),
     Column("created_at", UtcDateTime, nullable=False),
     Column("suspended_at", UtcDateTime, comment="from then on nothing is done for it (P10)"),
     Column("callback_url", String(500), comment="where its RequesterCallback is served; none: it has none (R10)"),
@@ -185,7 +205,7 @@ grants = Table(
     Column("premise_id", ForeignKey("premise.id"), primary_key=True),
     Column("id", BigId, primary_key=True),
     Column("company_id", ForeignKey("company.id"), nullable=False),
-    Column("scope", String(30), nullable=False, comment="energy_data, device or device_services"),
+    Column("scope", String(30), nullable=False, comment="energy_data, report, device or device_services"),
     Column("from_day", Date, nullable=False, comment="first operating day it opens"),
     Column("to_day", Date, comment="last operating day it opens; none: no end"),
     Column("granted_at", UtcDateTime, nullable=False),

@@ -20,7 +20,7 @@ from smt_ws.agreements.errors import (
 )
 from smt_ws.agreements.respond import Invitation, Outcome
 from smt_ws.agreements.rules import Purpose
-from smt_ws.portal.page import acceptance_refused, hub, message_page
+from smt_ws.portal.page import acceptance_refused, hub, message_page, written
 
 __all__ = ["pages"]
 
@@ -59,16 +59,18 @@ def decide(letter: str, token: str) -> Answer:
     invitation = _look(letter, token)
     if invitation.outcome is not Outcome.OPEN:
         return _closed(invitation.outcome)
+    # The page behind Accept has a button for either answer.
+    answer = "r" if letter == "a" and written("answer") == "reject" else letter
     try:
         with hub().store.write() as connection:
-            if letter == "a":
+            if answer == "r":
+                respond.reject(connection, token, clock=hub().clock, address=g.address)
+            elif answer == "a":
                 account_id = g.account.id if g.account else None
                 policy = hub().settings.agreements
                 respond.accept(
                     connection, token, account_id=account_id, policy=policy, clock=hub().clock, address=g.address
                 )
-            elif letter == "r":
-                respond.reject(connection, token, clock=hub().clock, address=g.address)
             else:
                 respond.disown(connection, token, clock=hub().clock, address=g.address)
     except LogInNeededError:
@@ -86,7 +88,7 @@ def decide(letter: str, token: str) -> Answer:
         # Who registers now finds the form filled in all the same, though the link is used (FR-15).
         session["prefill"] = invitation.prefill
     session["answered"] = {
-        "letter": letter,
+        "letter": answer,
         "number": invitation.number,
         "kind": str(invitation.kind),
         "company": invitation.facts["company"],

@@ -62,6 +62,12 @@ class Portal(Section):
     base_url: str | None = Field(
         None, description="the public address that e-mails link to, without a path; default https://host:port"
     )
+    faq_url: str | None = Field(
+        None, pattern="^https://", description="your questions and answers, linked to instead of the sample page /faq"
+    )
+    terms_url: str | None = Field(
+        None, pattern="^https://", description="your terms of use, linked to instead of the sample page /terms"
+    )
     workers: int = Field(1, ge=1, le=64, description="processes")
     threads: int = Field(8, ge=2, le=256, description="threads a process")
     proxy_socket: Path | None = Field(None, description="unix socket behind a TLS proxy, instead of host and port")
@@ -74,6 +80,11 @@ class Portal(Section):
     def url(self) -> str:
         """What every link in an e-mail begins with."""
         return (self.base_url or f"https://{self.host}:{self.port}").rstrip("/")
+
+    def page_of(self, name: Literal["faq", "terms"], language: str) -> str:
+        """Where the page *name* is: the operator's own, or the hub's sample in *language*."""
+        own = self.faq_url if name == "faq" else self.terms_url
+        return own or f"{self.url}/{name}?lang={language}"
 
     def read_secret(self) -> bytes:
         """What seals forms against forgery. Raises `SettingsError` where there is none, or it is short."""

@@ -290,6 +290,7 @@ def _invitation(request: Any) -> Invitation:
         report_period=(request.reportPeriod or "").lower(),
         services=tuple(name.lower() for name in request.service or ()),
         months=request.durationMonths,
+        history_months=request.historyMonths,
     )
 
 
@@ -351,6 +352,7 @@ def _details(row: Any) -> dict[str, Any]:
         "reportPeriod": row.report_period and row.report_period.upper(),
         "correlationId": None if row.order_number is None else str(row.order_number),
         "durationMonths": row.months,
+        "historyMonths": row.history_months if row.kind == Kind.ONGOING else None,
         "initiatedAt": row.initiated_at,
         "expiresOn": usa_day(row.expires_on),
         "acceptedAt": row.accepted_at,

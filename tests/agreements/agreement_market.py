@@ -240,10 +240,11 @@ def open_town(store: Store, url: str, folder: Path, clock: FixedClock, **policy:
             "work_folder": folder / "work",
             "ftps": {"root": folder / "ftps"},
             "mail": {"folder": folder / "mail"},
-            "portal": {"base_url": "https://hub.example"},
+            "portal": {"base_url": "https://hub.example", "secret": folder / "portal-secret"},
             "agreements": policy,
         }
     )
+    (folder / "portal-secret").write_text("5e" * 32)
     callers = {}
     with store.write() as connection:
         for duns, name, kind in COMPANIES:

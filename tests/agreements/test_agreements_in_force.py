@@ -103,9 +103,7 @@ def test_what_was_accepted_without_an_account_is_listed_after_registering(town: 
     town.give_meters(elsewhere, 0)
     assert listed(elsewhere)[number] == (Act.DISOWN, Act.TERMINATE)
     with town.store.write() as connection:
-        connection.execute(
-            update(account_meter).where(account_meter.c.account_id == elsewhere).values(in_force=False)
-        )
+        connection.execute(update(account_meter).where(account_meter.c.account_id == elsewhere).values(in_force=False))
     assert set(listed(elsewhere)) == {number}
     assert as_customer(town, of_account.terminate, elsewhere, number) is Status.TERMINATED
     assert town.open_grants(number) == set()
@@ -236,7 +234,7 @@ def test_nobody_sees_a_previous_occupants_days(town: Town, rosa: int):
     with town.store.write() as connection:
         for day in (date(2021, 3, 1), date(2026, 9, 1)):
             connection.execute(insert(occupancy).values(premise_id=town.premises[0], move_in_day=day, load_number=0))
-    number = ongoing(town, rosa)
+    number = ongoing(town, rosa, history_months=24)
     with town.store.read() as connection:
         (first,) = connection.scalars(select(grants.c.from_day).where(grants.c.source == f"agreement:{number}"))
     assert first == date(2026, 9, 1)
@@ -279,7 +277,7 @@ def test_a_report_that_is_never_made_opens_nothing_for_ever(town: Town):
     number, tokens = town.invited(0)
     town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT])
     town.later(days=29)
-    assert town.open_grants(number) == {(0, "energy_data")}
+    assert town.open_grants(number) == {(0, "report")}
     town.later(days=1)
     assert town.open_grants(number) == set()
 

@@ -147,7 +147,7 @@ def test_i_did_not_ask_for_this_freezes_an_agreement_in_force(town: Town):
     assert lines[0]["same_address_as_initiator"], "the pattern is in the log"
     with town.store.write() as connection:
         release_agreement(connection, find_agreement(connection, number), who="operator:jo", clock=town.clock)
-    assert town.open_grants(number) == {(0, "energy_data")}
+    assert town.open_grants(number) == {(0, "report")}
     with town.store.write() as connection:
         row = find_agreement(connection, number)
         terminate_agreement(connection, row, actor=Actor.OPERATOR, who="operator:jo", clock=town.clock)

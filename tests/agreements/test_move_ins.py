@@ -78,7 +78,7 @@ def night(town: Town):
 
 def test_a_move_in_told_before_its_day_closes_the_agreement_at_that_midnight(town: Town, rosa: int, told: Moves):
     """No night's work in between: the load has set the end; the days before the move stay the customer's own."""
-    number = accepted(town, 0, kind=Kind.ONGOING, customer=ROSA, account_id=rosa)
+    number = accepted(town, 0, kind=Kind.ONGOING, customer=ROSA, account_id=rosa, history_months=1)
     told((0, date(2026, 12, 1)))
     with town.store.read() as connection:
         (line,) = connection.execute(select(audit_log).where(audit_log.c.event == Event.GRANTS_CUT.value))
@@ -110,7 +110,7 @@ def test_a_move_in_told_late_closes_the_agreement_at_once(town: Town, rosa: int,
 
 
 def test_the_customers_own_move_in_told_late_takes_the_previous_occupants_days_out(town: Town, rosa: int, told: Moves):
-    number = accepted(town, 0, kind=Kind.ONGOING, customer=ROSA, account_id=rosa)
+    number = accepted(town, 0, kind=Kind.ONGOING, customer=ROSA, account_id=rosa, history_months=12)
     first, last = date(2026, 1, 1), date(2026, 11, 30)
     assert days_open(town, 0, first, last) == [(first, last)]
     told((0, date(2025, 3, 1)), (0, date(2026, 9, 15)))
@@ -132,7 +132,7 @@ def test_what_a_move_in_has_closed_is_not_opened_by_a_change(town: Town, rosa: i
 def test_an_agreement_that_is_accepted_before_a_move_that_is_known_ends_with_it(town: Town, told: Moves):
     told((3, date(2026, 11, 25)))
     number = accepted(town, 3)
-    assert town.open_grants(number) == {(3, "energy_data")}
+    assert town.open_grants(number) == {(3, "report")}
     assert town.open_grants(number, at=datetime(2026, 11, 25, 6, 0, tzinfo=UTC)) == set()
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert
 
 from adapters.central_day import intervals_in
 from smt_ws.agreements import errors
+from smt_ws.agreements.form import Customer
 from smt_ws.agreements.rules import Kind, Purpose
 from smt_ws.clock import central_today
 from smt_ws.orders.inline import answer_inline
@@ -112,9 +113,12 @@ class Street:
         assert {one.reason for one in answer.exceptions} == {REASONS[Reason(one.code)] for one in answer.exceptions}
         return {one.code for one in answer.exceptions}
 
-    def agree(self, home: int, *, by: str = PECAN, period: str = "3m") -> None:
-        _number, tokens = self.town.invited(home, by=by, report_period=period)
-        self.town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT])
+    def agree(self, home: int, *, by: str = PECAN) -> None:
+        """An ongoing agreement with three months of past usage: what the company orders itself is opened (A24)."""
+        account_id = self.town.register("rosa@customer.example", home)
+        customer = Customer(registered=True, email="rosa@customer.example")
+        _number, tokens = self.town.invited(home, by=by, kind=Kind.ONGOING, customer=customer, history_months=3)
+        self.town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT], account_id=account_id)
 
 
 @pytest.fixture
@@ -253,7 +257,7 @@ def test_a_rep_asks_only_for_days_that_it_does_not_serve(street: Street) -> None
         street.town.invite(0, by=PECAN, report_period="1m")
     assert (refused.value.presented, refused.value.expected) == (
         esiid(0),
-        "a day you do not serve from 10/20/2026 to 11/20/2026",
+        "a day you do not serve from 10/20/2026 to 11/19/2026",
     )
     street.town.invite(0, by=PECAN, report_period="3m")
     # two services that touch are one; a day between them is asked for

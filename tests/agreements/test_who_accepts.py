@@ -213,7 +213,7 @@ def test_who_holds_the_home_hears_of_every_acceptance_and_can_stop_it(town: Town
         ("agreement_accepted_home", "rosa@customer.example"),
     ]
     facts = town.posted[-1]["facts"]
-    assert (facts["customer_name"], facts["customer_address"], facts["customer_email"]) == ("", None, None)
+    assert (facts["customer_name"], facts["service_addresses"], facts["customer_email"]) == ("", [], None)
     assert (facts["comments"], facts["accept_url"]) == (None, None)
     told = town.tokens("agreement_accepted_home")
     assert town.answer(Purpose.DISOWN, told[Purpose.DISOWN]).status.value == "Frozen"

@@ -38,7 +38,17 @@ from portal_town import PASSWORD, Browser  # noqa: E402
 pytestmark = [pytest.mark.interop, pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)]
 
 AXE = "axe-core@4.14.1"
-OPEN = ["/", "/privacy", "/register", "/register?kind=residential", "/register?kind=business", "/log-in", "/a/x"]
+OPEN = [
+    "/",
+    "/privacy",
+    "/faq",
+    "/terms",
+    "/register",
+    "/register?kind=residential",
+    "/register?kind=business",
+    "/log-in",
+    "/a/x",
+]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 #: WCAG 1.4.10: everything can be read in a column of so many pixels.
 NARROW = 320

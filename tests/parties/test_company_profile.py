@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 from two_companies import PECAN
@@ -18,13 +20,15 @@ def test_a_profile_is_set_field_by_field_and_bad_ones_are_refused(store: Store, 
     actor = "operator:me"
     add_company(store, legal_name="Pecan", kind="REP", email="a@b.example", duns=[PECAN], actor=actor, clock=clock)
 
-    def told(**fields: str) -> Profile:
+    def told(**fields: Any) -> Profile:
         set_profile(store, duns=PECAN, profile=Profile(**fields), actor=actor, clock=clock)
         return profile_of(store, PECAN)
 
-    assert profile_of(store, PECAN) == Profile(None, None, None)
+    assert profile_of(store, PECAN) == Profile(None, None, None, 0)
     assert told(contact_name="Ana Ruiz", privacy_url="https://pecan.example/privacy").contact_name == "Ana Ruiz"
-    assert told(contact_phone="512-555-0100") == Profile("Ana Ruiz", "512-555-0100", "https://pecan.example/privacy")
+    assert told(contact_phone="512-555-0100") == Profile("Ana Ruiz", "512-555-0100", "https://pecan.example/privacy", 0)
+    assert told(history_months=12).history_months == 12, "A24"
+    assert told(history_months=0).history_months == 0
     assert told(privacy_url="").privacy_url is None
     for wrong in (
         {"privacy_url": "http://pecan.example"},
@@ -32,6 +36,7 @@ def test_a_profile_is_set_field_by_field_and_bad_ones_are_refused(store: Store, 
         {"privacy_url": "https://"},
         {"contact_name": "two\nlines"},
         {"contact_phone": "call me"},
+        {"history_months": 25},
     ):
         with pytest.raises(InvalidCompanyError):
             told(**wrong)

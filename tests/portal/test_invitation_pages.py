@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pytest
 from portal_town import CHIKA, ESIIDS, Browser, link_in
 from sqlalchemy import select, update
 
@@ -44,13 +45,35 @@ def test_p2_1_to_p2_4_a_one_time_agreement_is_accepted_without_logging_in(hub, i
     assert "Would you like an account?" in browser.text
     browser.get("/register")
     assert f'value="{CHIKA}"' in browser.text  # FR-15
-    assert f'value="{ESIIDS[0]}"' in browser.text
+    assert f'value="{ESIIDS[0][-6:]}"' in browser.text
+    assert ESIIDS[0] not in browser.text
     assert status(hub, number) == "Active"
     assert mailbox(CHIKA)["Subject"] == f"Agreement {number}: you have accepted"
     assert mailbox("ana@lantern.example")["Subject"] == f"Agreement {number}: accepted"
     browser.get(path)
     assert browser.page.status_code == 410
     assert browser.title == "This invitation has been answered already"
+
+
+@pytest.mark.parametrize("kind", ["one_time", "ongoing"])
+def test_the_page_behind_accept_rejects_too_without_an_account_a9(hub, invite, mailbox, browser, kind) -> None:
+    number = invite(kind)
+    path = link_in(mailbox(CHIKA), "a")
+    browser.get(path)
+    browser.post(path, answer="reject")
+    assert browser.title == "You have rejected"
+    assert status(hub, number) == "Rejected"
+
+
+@pytest.mark.parametrize("page", ["faq", "terms"])
+def test_questions_and_terms_are_the_sample_or_the_operator_s_own_a14(hub, browser, page) -> None:
+    for language, word in (("en", "account"), ("es", "cuenta")):
+        assert browser.get(f"/{page}?lang={language}").status_code == 200
+        assert word in browser.text
+    assert hub.settings.portal.page_of(page, "es") == f"https://hub.example/{page}?lang=es"
+    object.__setattr__(hub.settings.portal, f"{page}_url", "https://utility.example/page")
+    answer = browser.client.get(f"/{page}", base_url="https://localhost")
+    assert (answer.status_code, answer.location) == (302, "https://utility.example/page")
 
 
 def test_em205_rejecting_is_final_and_closes_the_other_link(hub, invite, mailbox, browser) -> None:
@@ -140,11 +163,12 @@ def test_p2_2_3_an_unregistered_customer_registers_with_a_filled_in_form_and_acc
     path = link_in(mailbox(CHIKA), "a")
     browser.get(path)
     assert "Register to accept" in browser.text
-    assert '<form method="post">' not in browser.text
+    assert "Accept</button>" not in browser.text
+    assert "Reject</button>" in browser.text, "which needs no account"
     browser.get("/register")
     for name, value in {
-        "first_name": "Chika", "last_name": "Akin", "email": CHIKA, "email_again": CHIKA, "esiid": ESIIDS[0],
-        "meter_number": "M100001",
+        "first_name": "Chika", "last_name": "Akin", "email": CHIKA, "email_again": CHIKA,
+        "esiid": ESIIDS[0][-6:], "meter_number": "M100001",
     }.items():  # fmt: skip
         assert re.search(rf'id="{name}"[^>]* value="{re.escape(value)}"', browser.text), name
     browser.register(meter_number="M100001")

@@ -27,7 +27,7 @@ AGREEMENT = [
     "agreement_accepted_customer", "agreement_rejected", "agreement_rejected_customer", "agreement_completed",
     "agreement_completed_customer", "agreement_changed", "agreement_terminated", "agreement_cancelled",
     "agreement_30_days", "agreement_expired", "agreement_not_accepted", "agreement_disowned", "removal_invitation",
-    "agreement_accepted_home", "agreement_extension_ended",
+    "agreement_accepted_home", "agreement_extension_ended", "agreement_history_closed",
 ]  # fmt: skip
 ACCOUNT = {
     "account_confirm": {"name": "Chika", "confirm_url": "https://hub.example/confirm/T", "expires_at": NOW.isoformat()},
@@ -113,7 +113,9 @@ def test_an_invitation_has_all_parts_of_document_003(message: str, part: str) ->
         "Chika Akin", "400 N Olive Street, Sunnyville, TX 75012", "cakin@customer.example", "214-555-0199",
         "XXXXXXXXXX4378120", "104051941", "112026000001", "December 20, 2026", "not provided",
         "https://hub.example/a/TOKEN-A", "https://hub.example/r/TOKEN-R", "https://hub.example/d/TOKEN-D",
-        "https://hub.example/privacy", "is yours", "between you and Lantern Analytics alone",
+        "https://hub.example/privacy", "https://hub.example/faq?lang=en", "https://hub.example/terms?lang=en",
+        "https://hub.example/register", "November 20, 2026, 09:00 CST", "is yours",
+        "between you and Lantern Analytics alone",
     ):  # fmt: skip
         assert fact in " ".join(written.split()), fact
     linked = getattr(sent(message, privacy_url="https://lantern.example/privacy"), part)

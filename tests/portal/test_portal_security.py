@@ -21,7 +21,18 @@ pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 HERE = Path(smt_ws.portal.__file__).parent
 #: Pages that anybody can open.
-OPEN = ["/", "/privacy", "/register", "/register?kind=business", "/log-in", "/forgotten-password", "/nothing", "/a/x"]
+OPEN = [
+    "/",
+    "/privacy",
+    "/faq",
+    "/terms",
+    "/register",
+    "/register?kind=business",
+    "/log-in",
+    "/forgotten-password",
+    "/nothing",
+    "/a/x",
+]
 
 
 @pytest.mark.parametrize("path", OPEN)

@@ -188,6 +188,7 @@ class NewAgreement(RequestHeader):
     reportPeriod = maybe(ReportPeriod)
     service = many(Service)
     durationMonths = maybe(Integer32)
+    historyMonths = maybe(Integer32)
 
 
 class NewAgreementResponse(Remembered):
@@ -263,6 +264,7 @@ class AgreementDetailsResponse(ResponseHeader):
     reportPeriod = maybe(ReportPeriod)
     correlationId = maybe(CorrelationId)
     durationMonths = maybe(Integer32)
+    historyMonths = maybe(Integer32)
     initiatedAt = one(DateTime)
     expiresOn = one(CalendarDate)
     acceptedAt = maybe(DateTime)
