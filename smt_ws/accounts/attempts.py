@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Final
 
 from sqlalchemy import delete
 
@@ -15,6 +16,9 @@ from smt_ws.store.dialect import insert
 from smt_ws.store.engine import Store
 
 __all__ = ["count_attempt", "forget_attempts"]
+
+#: Counts are kept so long: the longest window is an operating day, of 25 hours once a year.
+_KEPT: Final = timedelta(days=2)
 
 
 def count_attempt(store: Store, what: str, who: str) -> None:
@@ -42,6 +46,5 @@ def count_attempt(store: Store, what: str, who: str) -> None:
 
 def forget_attempts(store: Store) -> int:
     """Remove counts of windows that are over; returns how many."""
-    longest = max(limit.window for limit in LIMITS.values())
     with store.write() as connection:
-        return connection.execute(delete(attempt).where(attempt.c.window_start < real_now() - longest)).rowcount
+        return connection.execute(delete(attempt).where(attempt.c.window_start < real_now() - _KEPT)).rowcount

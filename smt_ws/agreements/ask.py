@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from smt_ws.agreements import errors
 from smt_ws.agreements.change import Change, ask_extension, change_agreement, withdraw_extension
+from smt_ws.agreements.email_limits import count_emails
 from smt_ws.agreements.end import cancel_agreement
 from smt_ws.agreements.moving import find_agreement
 from smt_ws.agreements.rules import Actor, Status
@@ -48,7 +49,7 @@ def change_as_initiator(
     """Narrow the caller's agreement at once; a later last day is asked of the customer. Returns the row as it is then.
 
     While an extension is asked for, the present last day takes it back (A27). Raises `AgreementUnknownError` and what
-    `change_agreement` and `ask_extension` raise.
+    `change_agreement` and `ask_extension` raise, and `EmailLimitError`.
     """
     row = find_agreement(connection, number, company_id=caller.company_id)
     by: dict[str, Any] = {
@@ -60,15 +61,21 @@ def change_as_initiator(
     if row.status == Status.EXTENSION_PENDING and change.end_day is not None and change.end_day == row.end_day:
         row = withdraw_extension(connection, row, **by)
         change = Change(None, change.services, change.drop_esiids)
-        return row if change.nothing else change_agreement(connection, row, change, actor=Actor.INITIATOR, **by)
+        return row if change.nothing else _narrow(connection, row, change, policy, by)
     longer = change.end_day is not None and row.end_day is not None and change.end_day > row.end_day
     at_once = Change(None if longer else change.end_day, change.services, change.drop_esiids)
     if not at_once.nothing or not longer:
-        row = change_agreement(connection, row, at_once, actor=Actor.INITIATOR, **by)
+        row = _narrow(connection, row, at_once, policy, by)
     if longer:
         assert change.end_day is not None
         row = ask_extension(connection, row, change.end_day, policy=policy, **by)
     return row
+
+
+def _narrow(connection: Connection, row: Any, change: Change, policy: Agreements, by: dict[str, Any]) -> Any:
+    changed = change_agreement(connection, row, change, actor=Actor.INITIATOR, **by)
+    count_emails(connection, company_id=row.company_id, email_key=row.email_key, emails=1, policy=policy)
+    return changed
 
 
 def end_several(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select, update
 
 from smt_ws.agreements import errors, rules
+from smt_ws.agreements.email_limits import count_emails
 from smt_ws.agreements.granting import bring_in_line
 from smt_ws.agreements.letters import tell
 from smt_ws.agreements.moving import move
@@ -115,7 +116,7 @@ def ask_extension(
 ) -> Any:
     """Ask the customer to let the locked *row* last until *end_day*; it is Extension Pending until the answer (A8).
 
-    Raises `AgreementStateError`, `EndDateError`.
+    Raises `AgreementStateError`, `EndDateError`, `EmailLimitError`.
     """
     now, today = clock.now(), central_today(clock)
     if row.end_day is not None and not row.end_day < end_day <= _latest(today):
@@ -136,6 +137,7 @@ def ask_extension(
         resent=0,
         expires_on=min(rules.invitation_ends(today, policy.invitation_days), row.end_day or end_day),
     )
+    count_emails(connection, company_id=row.company_id, email_key=row.email_key, emails=1, policy=policy)
     tell(connection, [moved], Status(row.status), Act.ASK_EXTENSION, Actor.INITIATOR, now=now)
     return moved
 

@@ -14,11 +14,13 @@ __all__ = [
     "CustomerAddressLimitError",
     "CustomerServedError",
     "CustomerUnconfirmedError",
+    "EmailLimitError",
     "EndDateError",
     "EsiidNotInAgreementError",
     "FieldError",
     "InitiatorNotAllowedError",
     "InvitationNotOpenError",
+    "InvitationPendingError",
     "LogInNeededError",
     "NotInvitedError",
     "NothingToChangeError",
@@ -111,6 +113,24 @@ class CustomerAddressLimitError(HubError):
     """
 
     code = "CUSTOMER_ADDRESS_LIMIT"
+
+
+class InvitationPendingError(HubError):
+    """You have asked for an agreement of this kind for this home and device already, and it is Pending.
+
+    Wait for the customer's answer, send that invitation again, or cancel it.
+    """
+
+    code = "INVITATION_PENDING"
+
+
+class EmailLimitError(HubError):
+    """Customers have been sent as many e-mails as one day allows. Nothing was sent and nothing is changed.
+
+    Go on when the fault says. For all meters of a registered customer ask once: one agreement, one e-mail.
+    """
+
+    code = "EMAIL_LIMIT"
 
 
 class TooManyMetersError(HubError):

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, distinct, func, insert, select
 
 from smt_ws.agreements import errors, rules
+from smt_ws.agreements.email_limits import count_emails
 from smt_ws.agreements.form import Invitation, ListedMeter, first_problem, plain_mac
 from smt_ws.agreements.guesses import refuse_guesser
 from smt_ws.agreements.letters import tell
@@ -69,7 +70,7 @@ def initiate(
 
     Raises `InitiatorNotAllowedError`, `AttestationMissingError`, `FieldError`, `TooManyMetersError`,
     `OwnMailDomainError`, `TooManyUnconfirmedError`, `CustomerUnconfirmedError`, `CustomerServedError`,
-    `CustomerAddressLimitError`, `OneTimeLimitError`.
+    `EmailLimitError`, `InvitationPendingError`, `CustomerAddressLimitError`, `OneTimeLimitError`.
     """
     now, today = clock.now(), central_today(clock)
     if caller.kind not in ("REP", "CSP"):
@@ -86,7 +87,9 @@ def initiate(
     devices = sum(max(1, len(listed.devices)) for listed in asked.meters)
     if devices > policy.meters_per_request:
         raise errors.TooManyMetersError(presented=str(devices), expected=f"up to {policy.meters_per_request}")
-    own = connection.execute(select(company).where(company.c.id == caller.company_id)).one()
+    # Of two requests of one company at once, one waits here and then sees what the other made.
+    locked = select(company).where(company.c.id == caller.company_id).with_for_update(key_share=True)
+    own = connection.execute(locked).one()
     if asked.customer.email:
         _refuse_own_domain(asked.customer.email, own, asked, policy)
     refuse_guesser(connection, caller.company_id, most=policy.unconfirmed_an_hour)
@@ -98,13 +101,22 @@ def initiate(
         raise errors.CustomerUnconfirmedError
     _refuse_served(connection, caller, asked, places, today, own=own)
     customer = _customer(asked, account)
-    if account is None:
-        _refuse_crowd(connection, customer["email_key"], places, policy, now)
     made = _store(
         connection, caller, asked, customer, account, places, own=own, policy=policy, now=now, address=address
     )
+    # After the numbers were taken: their row is locked, so of requests at once, of several companies too, one sees the
+    # other's agreements.
+    count_emails(
+        connection,
+        company_id=caller.company_id,
+        email_key=customer["email_key"],
+        emails=len(made),
+        policy=policy,
+    )
+    _refuse_pending(connection, caller.company_id, asked.kind, places, made, today)
+    if account is None:
+        _refuse_crowd(connection, customer["email_key"], policy, now)
     if asked.kind is Kind.ONE_TIME:
-        # After the numbers were taken: their row is locked, so of two such requests one sees the other's agreements.
         _refuse_fourth(connection, caller.company_id, places, now)
     rows = connection.execute(
         select(agreement).where(agreement.c.number.in_([one.number for one in made])).order_by(agreement.c.number)
@@ -215,25 +227,48 @@ def _refuse_served(
             )
 
 
-def _refuse_crowd(
-    connection: Connection, key: str, places: Sequence[_Place], policy: Agreements, now: datetime
-) -> None:
-    # One address for many homes is an initiator answering for its customers (A23).
-    named = set(
-        connection.scalars(
-            select(agreement_premise.c.premise_id)
-            .join(agreement, agreement.c.number == agreement_premise.c.number)
-            .where(
-                agreement.c.email_key == key,
-                agreement.c.account_id.is_(None),
-                agreement.c.initiated_at > now - rules.YEAR,
-            )
-            .distinct()
+def _refuse_crowd(connection: Connection, key: str, policy: Agreements, now: datetime) -> None:
+    # One address for many homes is an initiator answering for its customers (A23). An invitation that named no account
+    # has the customer's street; its account is noted once one has accepted it.
+    named = connection.scalar(
+        select(func.count(distinct(agreement_premise.c.premise_id)))
+        .join(agreement, agreement.c.number == agreement_premise.c.number)
+        .where(
+            agreement.c.email_key == key,
+            agreement.c.street != "",
+            agreement.c.initiated_at > now - rules.YEAR,
         )
     )
-    named |= {place.premise_id for place in places}
-    if len(named) > policy.esiids_per_customer:
+    if (named or 0) > policy.esiids_per_customer:
         raise errors.CustomerAddressLimitError(expected=f"up to {policy.esiids_per_customer} ESI IDs")
+
+
+def _refuse_pending(
+    connection: Connection,
+    company_id: int,
+    kind: Kind,
+    places: Sequence[_Place],
+    made: Sequence[Initiated],
+    today: date,
+) -> None:
+    esiids = {place.premise_id: place.esiid for place in places}
+    devices = {one.device_mac for one in made}
+    waiting = connection.execute(
+        select(agreement.c.number, agreement.c.device_mac, agreement_premise.c.premise_id)
+        .join(agreement, agreement.c.number == agreement_premise.c.number)
+        .where(
+            agreement_premise.c.premise_id.in_(list(esiids)),
+            agreement.c.company_id == company_id,
+            agreement.c.kind == kind.value,
+            agreement.c.status == Status.PENDING.value,
+            agreement.c.expires_on >= today,
+            agreement.c.number.not_in([one.number for one in made]),
+        )
+        .order_by(agreement.c.number)
+    )
+    for one in waiting:
+        if one.device_mac in devices:
+            raise errors.InvitationPendingError(presented=f"{esiids[one.premise_id]}: agreement {one.number}")
 
 
 def _refuse_fourth(connection: Connection, company_id: int, places: Sequence[_Place], now: datetime) -> None:

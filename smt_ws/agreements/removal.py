@@ -13,6 +13,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, or_, select
 
 from smt_ws.agreements.answer import REMOVAL_DECIDED
+from smt_ws.agreements.email_limits import count_emails
+from smt_ws.agreements.errors import EmailLimitError
 from smt_ws.agreements.initiate import next_number
 from smt_ws.agreements.letters import tell
 from smt_ws.agreements.rules import Act, Actor, Kind, Status, invitation_ends
@@ -72,8 +74,8 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
     """Invite the customer to a removal, once a request, and return the agreement's number.
 
     *asked*: ``request_id``, ``company_id``, ``esiid``, ``eui64``. Customer and contact are those of the company's
-    newest device agreement for this ESI ID. Where it has none nobody knows whom to ask: the request is told no, and
-    the answer is None.
+    newest device agreement for this ESI ID. Where it has none nobody knows whom to ask, and where the day's e-mails are
+    used up nobody is asked (A26): the request is told no and why, and the answer is None.
     """
     request = str(asked["request_id"])
     there = connection.scalar(select(agreement.c.number).where(agreement.c.removal_request == request))
@@ -94,13 +96,13 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
         .limit(1)
     ).one_or_none()
     if added is None:
-        enqueue(
-            connection,
-            kind=REMOVAL_DECIDED,
-            key=f"removal:{request}:nobody",
-            payload={"request_id": int(request), "accepted": False, "agreement": None},
-            now=clock.now(),
-        )
+        _nobody_asked(connection, request, "no agreement says whom to ask", clock)
+        return None
+    try:
+        with connection.begin_nested():
+            count_emails(connection, company_id=added.company_id, email_key=added.email_key, emails=1, policy=policy)
+    except EmailLimitError as error:
+        _nobody_asked(connection, request, f"the customer was not asked: {error.presented}", clock)
         return None
     now, today = clock.now(), central_today(clock)
     number = next_number(connection, today)
@@ -138,3 +140,13 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
     row = connection.execute(select(agreement).where(agreement.c.number == number)).one()
     tell(connection, [row], None, Act.INITIATE, Actor.INITIATOR, now=now)
     return number
+
+
+def _nobody_asked(connection: Connection, request: str, why: str, clock: Clock) -> None:
+    enqueue(
+        connection,
+        kind=REMOVAL_DECIDED,
+        key=f"removal:{request}:nobody",
+        payload={"request_id": int(request), "accepted": False, "agreement": None, "why": why},
+        now=clock.now(),
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from smt_ws.agreements import errors
+from smt_ws.agreements.email_limits import count_emails
 from smt_ws.agreements.letters import tell
 from smt_ws.agreements.moving import find_agreement, move
 from smt_ws.agreements.rules import Act, Actor, Status
@@ -30,7 +31,7 @@ def resend_invitation(
 ) -> Any:
     """Send the invitation of the caller's agreement again; its time to answer stays what it was (FR-16).
 
-    Raises `AgreementUnknownError`, `AgreementStateError`, `ResendLimitError`.
+    Raises `AgreementUnknownError`, `AgreementStateError`, `ResendLimitError`, `EmailLimitError`.
     """
     now = clock.now()
     row = find_agreement(connection, number, company_id=caller.company_id)
@@ -48,5 +49,6 @@ def resend_invitation(
     # After the move, so that an agreement that is not pending is told so; the transaction takes both back.
     if row.resent >= policy.resends:
         raise errors.ResendLimitError(presented=f"sent again {row.resent} times", expected=f"up to {policy.resends}")
+    count_emails(connection, company_id=row.company_id, email_key=row.email_key, emails=1, policy=policy)
     tell(connection, [moved], Status(row.status), Act.RESEND, Actor.INITIATOR, now=now)
     return moved

@@ -115,8 +115,13 @@ def _ask_customer(
     return Asked(number, device.state, awaits_customer=True)
 
 
-def decide_removal(connection: Connection, request_id: int, *, accepted: bool, clock: Clock) -> DeviceState | None:
-    """Do what the customer answered to a removal; None where nothing is waiting for an answer any more."""
+def decide_removal(
+    connection: Connection, request_id: int, *, accepted: bool, clock: Clock, why: str | None = None
+) -> DeviceState | None:
+    """Do what the customer answered to a removal; None where nothing is waiting for an answer any more.
+
+    *why* says why no customer was asked, where none was.
+    """
     now = clock.now()
     request = connection.execute(
         update(han_request)
@@ -129,17 +134,18 @@ def decide_removal(connection: Connection, request_id: int, *, accepted: bool, c
     ledger = Ledger(connection, {request.premise_id}, now=now)
     device = ledger.find(request.premise_id, request.eui64)
     assert device is not None  # a request has its device
+    actor, reason = ("customer", "the customer did not agree") if why is None else ("hub:agreements", why)
     if accepted:
-        begin_removal(connection, ledger, device, request_id, actor="customer", clock=clock)
+        begin_removal(connection, ledger, device, request_id, actor=actor, clock=clock)
     else:
-        declined = Entry(DeviceEvent.REMOVAL_DECLINED, request_id, "customer", now, reason="the customer did not agree")
+        declined = Entry(DeviceEvent.REMOVAL_DECLINED, request_id, actor, now, reason=reason)
         ledger.note(device, declined, applied=False)
         ledger.announce(device, declined)
     ledger.write()
     audit.record(
         connection,
         audit.Event.DEVICE_REMOVAL_DECIDED,
-        actor="customer",
+        actor=actor,
         at=now,
         object=f"han-request:{request_id}",
         details={"accepted": accepted, "device": rules.masked_eui64(request.eui64)},
@@ -155,8 +161,12 @@ class RemovalDecided:
         self._hub = hub
 
     def __call__(self, payload: Mapping[str, Any]) -> None:
-        """Take ``{"request_id", "accepted"}``; a second time changes nothing."""
+        """Take ``{"request_id", "accepted", "why"}``; a second time changes nothing."""
         with self._hub.store.write() as connection:
             decide_removal(
-                connection, int(payload["request_id"]), accepted=bool(payload["accepted"]), clock=self._hub.clock
+                connection,
+                int(payload["request_id"]),
+                accepted=bool(payload["accepted"]),
+                clock=self._hub.clock,
+                why=payload.get("why"),
             )

@@ -54,6 +54,12 @@ class Agreements(Section):
     collected_homes_alarm: int = Field(
         5, ge=1, description="homes that one account adds in 30 days before the operator is told: A25"
     )
+    emails_to_address_a_day: int = Field(
+        50, ge=1, description="e-mails that companies may cause to one address, as many as one request may list: A26"
+    )
+    emails_of_company_a_day: int = Field(
+        5000, ge=1, description="e-mails that one company may cause to customers, so that no program floods them: A26"
+    )
     unconfirmed_an_hour: int = Field(
         100, ge=1, description="requests of a company that name what does not fit together, before it has to wait: A23"
     )

@@ -61,7 +61,7 @@ def test_the_operator_exports_a_list_from_a_file_and_looks_into_what_is_disowned
     assert rows[0]["EXPIRES_ON"] == "12/20/2026"
 
     # three customers disown what was accepted from the asker's own address; the operator releases one, ends another
-    for home in range(3):
+    for home in range(3, 6):
         number, tokens = town.invited(home, address="198.51.100.7")
         town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT], address="198.51.100.7")
         town.answer(Purpose.DISOWN, tokens[Purpose.DISOWN])
@@ -71,7 +71,7 @@ def test_the_operator_exports_a_list_from_a_file_and_looks_into_what_is_disowned
     assert "3 │ 3" in " ".join(suspicious.split())
     shown = run(town, "show", number).output
     assert "Frozen" in shown
-    assert esiid(2) not in shown
+    assert esiid(5) not in shown
     assert "in force again" in run(town, "release", number).output
     assert town.open_grants(number)
     assert "is ended" in run(town, "end", number).output

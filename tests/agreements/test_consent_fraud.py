@@ -228,30 +228,6 @@ def test_of_two_who_click_at_once_one_decides(town: Town):
     assert len(orders) == (1 if status == "Active" else 0)
 
 
-def test_of_two_requests_at_once_one_is_the_fourth(town: Town):
-    """A6, BR-10: two left, three asked for at once; numbers are given once."""
-    town.invite(0)
-    made: list[str] = []
-    refused: list[str] = []
-    start = Barrier(3)
-
-    def ask() -> None:
-        start.wait(timeout=30)
-        try:
-            made.append(town.invite(0)[0].number)
-        except errors.OneTimeLimitError as error:
-            refused.append(str(error.expected))
-
-    threads = [Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert len(set(made)) == 2
-    assert len(refused) == 1
-    assert refused[0] == f"again from {date(2027, 11, 21):%m/%d/%Y} on"
-
-
 def test_the_operator_is_told_of_accounts_that_collect_homes(town: Town):
     """A25: past the setting, once a week while it lasts; of an account by number alone."""
     policy = town.policy.model_copy(update={"collected_homes_alarm": 2})
