@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.sql import ColumnElement
 
 from smt_ws.accounts.errors import LinkUnusableError
-from smt_ws.parties.account_tables import account_link
+from smt_ws.parties.account_tables import account, account_link
 
-__all__ = ["Purpose", "is_open", "new_link", "token_sha256", "use_link"]
+__all__ = ["Purpose", "address_of", "is_open", "new_link", "token_sha256", "use_link"]
 
 Purpose = Literal["confirm", "reset"]
 
@@ -41,6 +41,13 @@ def new_link(connection: Connection, account_id: int, purpose: Purpose, *, now: 
 def is_open(connection: Connection, token: str, purpose: Purpose, *, now: datetime) -> bool:
     """Whether the link could be used now. Looking at it changes nothing: mail scanners open links too."""
     return connection.scalar(select(account_link.c.account_id).where(*_open(token, purpose, now))) is not None
+
+
+def address_of(connection: Connection, token: str, purpose: Purpose, *, now: datetime) -> str | None:
+    """The e-mail address of the account whose link this is; None where it cannot be used. Changes nothing."""
+    owner = select(account.c.email).join(account_link, account_link.c.account_id == account.c.id)
+    found: str | None = connection.scalar(owner.where(*_open(token, purpose, now)))
+    return found
 
 
 def use_link(connection: Connection, token: str, purpose: Purpose, *, now: datetime) -> int:

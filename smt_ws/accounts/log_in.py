@@ -14,7 +14,7 @@ from sqlalchemy import and_, delete, or_, select, update
 
 from smt_ws.accounts import links
 from smt_ws.accounts.attempts import count_attempt
-from smt_ws.accounts.errors import InvalidFormError, LogInRefusedError
+from smt_ws.accounts.errors import InvalidFormError, LinkUnusableError, LogInRefusedError
 from smt_ws.accounts.letters import NOBODY, send_letter
 from smt_ws.accounts.passwords import hashed, is_password
 from smt_ws.clock import real_now
@@ -107,13 +107,14 @@ def reset_password(hub: Hub, token: str, *, password: str, password_again: str, 
     Raises `InvalidFormError`, `LinkUnusableError`, `TooManyAttemptsError`.
     """
     count_attempt(hub.store, "token_address", address)
-    problem = rules.password_problem(password, email="")
-    if problem is None and password != password_again:
-        raise InvalidFormError({"password_again": "password_differs"})
-    if problem is not None:
-        raise InvalidFormError({"password": problem})
-    kept = hashed(password)
     now = hub.clock.now()
+    with hub.store.read() as connection:
+        email = links.address_of(connection, token, "reset", now=now)
+    if email is None:
+        raise LinkUnusableError
+    if problems := rules.password_problems(password, password_again, email=email):
+        raise InvalidFormError(problems)
+    kept = hashed(password)
     with hub.store.write() as connection:
         account_id = links.use_link(connection, token, "reset", now=now)
         connection.execute(update(account).where(account.c.id == account_id).values(password_hash=kept))

@@ -29,7 +29,7 @@ __all__ = [
     "meter_numbers",
     "meter_problems",
     "new_code",
-    "password_problem",
+    "password_problems",
     "plain_code",
     "problems",
     "shown_code",
@@ -111,7 +111,7 @@ def meter_numbers(given: str) -> list[str]:
     return [*dict.fromkeys((typed, plain)), *(letter + plain for letter in string.ascii_uppercase)]
 
 
-def password_problem(password: str, *, email: str) -> str | None:
+def _password_problem(password: str, *, email: str) -> str | None:
     """What is wrong with a new password: ``password_length``, ``password_is_email``, ``password_plain``."""
     if len(password) not in PASSWORD_LENGTH:
         return "password_length"
@@ -120,6 +120,15 @@ def password_problem(password: str, *, email: str) -> str | None:
     if len(set(password)) < 5:
         return "password_plain"
     return None
+
+
+def password_problems(password: str, password_again: str, *, email: str) -> dict[str, str]:
+    """What is wrong with a new password of the account of *email*, by field; at registering and later alike."""
+    found = {
+        "password": _password_problem(password, email=email),
+        "password_again": None if password == password_again else "password_differs",
+    }
+    return {field: problem for field, problem in found.items() if problem is not None}
 
 
 def problems(form: Mapping[str, str]) -> dict[str, str]:
@@ -138,10 +147,9 @@ def problems(form: Mapping[str, str]) -> dict[str, str]:
         "email": None if len(form["email"]) <= 254 and _EMAIL.fullmatch(form["email"]) else "email_form",
         "email_again": None if email_key(form["email"]) == email_key(form["email_again"]) else "email_differs",
         "language": None if form["language"] in LANGUAGES else "choose",
-        "password": password_problem(form["password"], email=form["email"]),
-        "password_again": None if form["password"] == form["password_again"] else "password_differs",
     }
     wrong = {field: problem for field, problem in found.items() if problem is not None}
+    wrong |= password_problems(form["password"], form["password_again"], email=form["email"])
     return wrong | meter_problems(form["esiid"], form["meter_number"])
 
 

@@ -412,6 +412,8 @@ def test_a_removal_under_an_agreement_needs_the_customer_a21(strict_market: HanM
     decided({"request_id": str(first.request_id), "accepted": False})
     decided({"request_id": str(first.request_id), "accepted": True})
     assert market.state() == "Device Added"
+    unasked = removed(market, who=market.csp)
+    decided({"request_id": str(unasked.request_id), "accepted": False, "why": "no agreement says whom to ask"})
     second = removed(market, who=market.csp)
     decided({"request_id": str(second.request_id), "accepted": True})
     assert market.state() == "Remove Acknowledged"
@@ -419,8 +421,10 @@ def test_a_removal_under_an_agreement_needs_the_customer_a21(strict_market: HanM
     assert row.payload == {"request_id": second.request_id}
     (device,) = told(market, market.csp).devices
     assert [entry.event.name for entry in device.history][2:] == [
-        "REMOVAL_INVITED", "REMOVAL_DECLINED", "REMOVAL_INVITED", "REMOVE_ASKED"
+        *["REMOVAL_INVITED", "REMOVAL_DECLINED"] * 2, "REMOVAL_INVITED", "REMOVE_ASKED"
     ]  # fmt: skip
+    reasons = [entry.reason for entry in device.history if entry.event.name == "REMOVAL_DECLINED"]
+    assert reasons == ["the customer did not agree", "no agreement says whom to ask"], "the customer is not blamed"
 
 
 def test_thousands_of_statuses_in_one_call_are_one_piece_of_work_h7(market: HanMarket) -> None:
