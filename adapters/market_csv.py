@@ -22,6 +22,12 @@ Premises (`PREMISES`): the places that have a meter.
 | `LOAD_PROFILE`    | no     | up to 50 characters                                             | `RESLOWR_NCENT_NWS`   |
 | `STATION_CODE`    | no     | the substation that feeds it, up to 20 characters               | `EXMPL`               |
 | `STATION_NAME`    | no     | up to 50 characters                                             | `EXAMPLE SUB`         |
+| `GENERATION_FROM` | no     | the first day that surplus generation is measured               | `2024-05-02`          |
+| `GENERATION_TO`   | no     | the last such day; empty: it goes on                            |                       |
+
+From `GENERATION_FROM` to `GENERATION_TO` each day of the generation channel is due like that of consumption. Where the
+file does not say since when, it is due from the first day of generation that the TDSP delivers. A later
+`GENERATION_FROM` than the last day told before begins a new spell.
 
 Meters (`METERS`): which meter measures a premise, and since when its data is for the market (U8). A meter exchange is
 two rows. An optional column that is left out or empty changes nothing that an earlier file said.
@@ -125,6 +131,8 @@ class PremiseRow:
     zip: str
     premise_type: str
     status: str
+    generation_from: date | None = None
+    generation_to: date | None = None
     #: What else the row says, by the column's name in small letters.
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
@@ -190,7 +198,10 @@ PREMISES: Final = Layout(
         _attribute("LOAD_PROFILE", printable(50)),
         _attribute("STATION_CODE", printable(20)),
         _attribute("STATION_NAME", printable(50)),
+        Column("GENERATION_FROM", calendar_day, needed=False),
+        Column("GENERATION_TO", calendar_day, needed=False),
     ),
+    in_order=(("GENERATION_FROM", "GENERATION_TO"),),
 )
 METERS: Final = Layout(
     "meters",

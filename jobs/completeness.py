@@ -18,7 +18,7 @@ from smt_ws.usage.completeness import CompleteDay, survey
 
 __all__ = ["COMPLETENESS_COLUMNS", "MISSING_COLUMNS", "report_completeness"]
 
-MISSING_COLUMNS: Final = ("ESIID", "FROM_DATE", "TO_DATE", "DAYS")
+MISSING_COLUMNS: Final = ("ESIID", "FROM_DATE", "TO_DATE", "DAYS", "CHANNEL")
 COMPLETENESS_COLUMNS: Final = (
     "TDSP_DUNS",
     "OPERATING_DAY",
@@ -29,6 +29,7 @@ COMPLETENESS_COLUMNS: Final = (
     "ACTUAL_PERCENT",
     "ESTIMATED_PERCENT",
     "MISSING_PERCENT",
+    "WITHOUT_CHANNEL",
 )
 
 
@@ -36,9 +37,10 @@ def report_completeness(hub: Hub, for_date: date) -> str:
     """Write the reports of *for_date*: the days before it, as many as the setting says, as far as they are due.
 
     Every TDSP gets ``MissingUsage-DATE.csv`` (columns `MISSING_COLUMNS`: its provisioned ESI IDs and the days on which
-    the store has no data of them) and ``Completeness-DATE.csv`` (columns `COMPLETENESS_COLUMNS`) into ``/reports/``;
-    every regulator the completeness of all TDSPs, which names no ESI ID, into ``/daily/``. Written again, a report
-    replaces the earlier one of its date, whole.
+    the store has no data of them; with a CHANNEL, the days on which that channel alone is missing) and
+    ``Completeness-DATE.csv`` (columns `COMPLETENESS_COLUMNS`) into ``/reports/``; every regulator the completeness of
+    all TDSPs, which names no ESI ID, into ``/daily/``. Written again, a report replaces the earlier one of its date,
+    whole.
     """
     limits, site = hub.settings.limits, hub.settings.ftps.root
     last = for_date - timedelta(days=limits.due_days)
@@ -59,7 +61,9 @@ def report_completeness(hub: Hub, for_date: date) -> str:
         for spell in seen:
             spells += 1
             if spell.tdsp_duns in missing:
-                missing[spell.tdsp_duns].writerow((spell.esiid, spell.first_day, spell.last_day, spell.days))
+                missing[spell.tdsp_duns].writerow(
+                    (spell.esiid, spell.first_day, spell.last_day, spell.days, spell.channel or "")
+                )
     days = seen.ordered()
     for duns in tdsps:
         own = [one for one in days if one.tdsp_duns == duns]
@@ -92,6 +96,7 @@ def _write_completeness(final: Path, days: Iterable[CompleteDay]) -> None:
                     f"{100 * one.complete:.3f}",
                     one.intervals,
                     *(f"{100 * one.share(intervals):.3f}" for intervals in shares),
+                    one.without_channel,
                 )
             )
 

@@ -13,6 +13,7 @@ from smt_ws.cli.trace import OperatingDay
 from smt_ws.clock import central_today
 from smt_ws.hub import Hub
 from smt_ws.usage.completeness import survey
+from smt_ws.usage.presence import CONSUMPTION, GENERATION
 
 __all__ = ["completeness", "missing_usage"]
 
@@ -24,7 +25,8 @@ __all__ = ["completeness", "missing_usage"]
 def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
     """Show by TDSP and day how many provisioned ESI IDs have data, and how much of it is actual and estimated.
 
-    Actual, estimated and missing are shares of the intervals of the days that have data.
+    Under "channel" are those that have data, but none of a channel that is due. Actual, estimated and missing are
+    shares of the intervals of consumption.
 
     \b
     Examples:
@@ -35,7 +37,7 @@ def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
     seen = survey(hub.store, first_day=day or last - timedelta(days=6), last_day=last, tdsp_duns=tdsp_duns)
     deque(seen, maxlen=0)
     # without lines it fits a terminal of 80 columns
-    right = ("meters", "no data", "complete", "actual", "est.", "missing")
+    right = ("meters", "no data", "channel", "complete", "actual", "est.", "missing")
     columns = (Column(name, no_wrap=True) for name in ("TDSP", "day"))
     table = Table(*columns, *(Column(name, justify="right", no_wrap=True) for name in right), box=None)
     for one in seen.ordered():
@@ -44,6 +46,7 @@ def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
             str(one.day),
             f"{one.provisioned:,}",
             f"{one.without_data:,}",
+            f"{one.without_channel:,}",
             f"{one.complete:.2%}",
             *(f"{one.share(intervals):.2%}" for intervals in (one.actual, one.estimated, one.missing)),
         )
@@ -59,7 +62,7 @@ def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
 @click.option("--most", default=50, show_default=True, help="Rows shown; the rest is counted.")
 @click.pass_obj
 def missing_usage(hub: Hub, day: date | None, tdsp_duns: str | None, most: int) -> None:
-    """List provisioned ESI IDs and the days of which there is no data.
+    """List provisioned ESI IDs and the days of which there is no data, or none of a channel that is due.
 
     The daily report of the same goes to every TDSP's /reports/.
 
@@ -71,17 +74,25 @@ def missing_usage(hub: Hub, day: date | None, tdsp_duns: str | None, most: int) 
     last = day or _latest_due(hub)
     first = day or central_today(hub.clock) - timedelta(days=hub.settings.limits.missing_days_back)
     seen = survey(hub.store, first_day=min(first, last), last_day=last, tdsp_duns=tdsp_duns)
-    table = Table("ESI ID", "TDSP", "from", "to", Column("days", justify="right"))
-    spells = days = 0
+    table = Table("ESI ID", "TDSP", "from", "to", Column("days", justify="right"), "missing")
+    spells = days = partly = 0
     for spell in seen:
-        spells, days = spells + 1, days + spell.days
+        spells += 1
+        if spell.channel is None:
+            days += spell.days
+        else:
+            partly += spell.days
         if spells <= most:
-            table.add_row(spell.esiid, spell.tdsp_duns, str(spell.first_day), str(spell.last_day), str(spell.days))
+            what = {None: "all", CONSUMPTION: "consumption", GENERATION: "generation"}[spell.channel]
+            dates = (str(spell.first_day), str(spell.last_day))
+            table.add_row(spell.esiid, spell.tdsp_duns, *dates, str(spell.days), what)
     if spells:
         Console().print(table)
     if spells > most:
         click.echo(f"… and {spells - most:,} more")
     click.echo(f"{days:,} ESI-ID-days without data from {min(first, last)} to {last}")
+    if partly:
+        click.echo(f"{partly:,} ESI-ID-days of which one channel is missing")
 
 
 def _latest_due(hub: Hub) -> date:

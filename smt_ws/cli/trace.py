@@ -105,13 +105,16 @@ def _side_by_side(found: Trace) -> list[str]:
         length = (bill.last_day - bill.first_day).days + 1
         lines.append(f"  bill {bill.first_day} … {bill.last_day}{', cancelled' if bill.cancelled else ''}")
         lines.append(line("  billed", [bill.actual_wh]))
-        lines.append(line("  its intervals", [bill.interval_wh], f"  {bill.interval_days} of {length} days"))
+        partial = f", {bill.partial_days} with intervals missing" if bill.partial_days else ""
+        lines.append(line("  its intervals", [bill.interval_wh], f"  {bill.interval_days} of {length} days{partial}"))
         lines.append(line("  its register", [bill.register_wh], f"  {bill.register_days} of {length} days"))
     return lines
 
 
 def _apart(day: DayVersion | None, read: ReadVersion | None) -> int | None:
-    return None if day is None or read is None or read.usage_wh is None else day.sum_wh - read.usage_wh
+    if day is None or day.sum_wh is None or read is None or read.usage_wh is None:
+        return None
+    return day.sum_wh - read.usage_wh
 
 
 def _versions(hub: Hub, found: Trace, show_intervals: bool) -> list[str]:
@@ -121,7 +124,8 @@ def _versions(hub: Hub, found: Trace, show_intervals: bool) -> list[str]:
         for day in reversed(list(of_one)):
             letters = ((day.actual, "A"), (day.estimated, "E"), (day.missing, "missing"))
             counts = ", ".join(f"{count} {letter}" for count, letter in letters if count)
-            what = f"{counts}; {_kwh(day.sum_wh)} kWh{''.join(f'; {flag}' for flag in day.flags)}"
+            total = "no value" if day.sum_wh is None else f"{_kwh(day.sum_wh)} kWh"
+            what = f"{counts}; {total}{''.join(f'; {flag}' for flag in day.flags)}"
             lines += _version(hub, found, day, what)
             if show_intervals and day.origin.replaced_by is None:
                 lines += _intervals(day, found.day)

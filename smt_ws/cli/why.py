@@ -111,6 +111,7 @@ def _data(hub: Hub, connection: Connection, access: Access) -> bool:
         today=central_today(hub.clock),
         due_days=limits.due_days,
         late_days=limits.late_days,
+        told=found.told,
     )
     reason = REASON_CODES[int(missing["code"][0])]
     click.echo(f"but there is no data: {reason.value}\n  {REASONS[reason]}")

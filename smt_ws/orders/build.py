@@ -205,9 +205,7 @@ def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) ->
             green_button=hub.settings.green_button,
         )
 
-    content = data_content(
-        connection, wanted, renderer, issue, hub.settings.limits, dropped=dropped, remarked=claim.folder == "adhoc"
-    )
+    content = data_content(connection, wanted, renderer, issue, hub.settings.limits, dropped=dropped)
     content.ended = ended
     return content
 

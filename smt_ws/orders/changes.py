@@ -22,7 +22,6 @@ from adapters import lse
 from smt_ws.clock import CENTRAL, real_now
 from smt_ws.orders import errors, plan, rules
 from smt_ws.orders.place import DATA, EXCEPTIONS, MANIFEST, REMARKS
-from smt_ws.orders.remarks import REMARKED
 from smt_ws.orders.renderers import RENDERERS
 from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
@@ -176,11 +175,11 @@ def place_changes(
     assert inserted is not None
     number = int(inserted[0])
     rows = [_data_part(fresh, part, now) for part in parts]
-    whole = [(EXCEPTIONS, 1, "Exceptions", "CSV"), (MANIFEST, 2, "Manifest", "JSON")]
-    # not with a posting: who gets everything every day asks for the days that it wants to know more of
-    if fresh.subscription_id is None and fresh.report in REMARKED:
-        whole.insert(1, (REMARKS, 1, "Remarks", "CSV"))
-    for kind, stage, name, suffix in whole:
+    for kind, stage, name, suffix in (
+        (EXCEPTIONS, 1, "Exceptions", "CSV"),
+        (REMARKS, 1, "Remarks", "CSV"),
+        (MANIFEST, 2, "Manifest", "JSON"),
+    ):
         rows.append(
             {
                 "kind": kind,

@@ -86,7 +86,7 @@ class Content:
     records: int = 0
     #: Days that were planned and are not there, with their reasons.
     missing: plan.Exceptions | None = None
-    #: What must be known of days delivered, packed; None: nothing, or nobody asked.
+    #: What must be known of days delivered, packed; None: nothing.
     remarks: bytes | None = None
     days_delivered: int = 0
     #: True where there is nothing that the format could show: there is no file.
@@ -103,12 +103,11 @@ def data_content(
     limits: Limits,
     *,
     dropped: plan.Exceptions | None = None,
-    remarked: bool = False,
 ) -> Content:
     """Begin the content that *wanted* describes; *issue* is asked with the premises of the file.
 
     *dropped* are days that were planned and are no longer in *wanted*, with their reason; they become missing ones.
-    With *remarked* it is noted too what must be known of the days delivered (U5, U10).
+    It is noted too what must be known of the days delivered (U5, U10).
 
     Taking the last chunk raises `DaysDoNotAddUpError` where the days planned are not those delivered plus those
     missing. *connection* is one read transaction for as long as chunks are taken.
@@ -148,7 +147,7 @@ def data_content(
             told=stored.told,
             tables=stored.tables,
         )
-        if remarked and len(remarks := stored.remarks()):
+        if len(remarks := stored.remarks()):
             content.remarks = plan.pack_remarks(slices, remarks)
         days_missing = 0
         if len(reasons):

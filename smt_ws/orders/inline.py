@@ -19,6 +19,7 @@ from smt_ws.orders import plan, rules
 from smt_ws.orders.content import Wanted, data_content
 from smt_ws.orders.errors import DaysDoNotAddUpError
 from smt_ws.orders.place import UsageRequest, checked_days, slices_of
+from smt_ws.orders.remarks import remark_sentence
 from smt_ws.orders.renderers import RENDERERS, Issue
 from smt_ws.parties.access import authorise
 from smt_ws.parties.record_parties import RecordParties
@@ -31,7 +32,7 @@ from smt_ws.usage.loads import snapshot
 if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
 
-__all__ = ["InlineException", "InlineReport", "answer_inline"]
+__all__ = ["InlineException", "InlineRemark", "InlineReport", "answer_inline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,17 @@ class InlineException:
 
 
 @dataclass(frozen=True, slots=True)
+class InlineRemark:
+    """What must be known of operating days, both included, that are in the report: a row of an order's remarks file."""
+
+    first: date
+    last: date
+    channel: int
+    code: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
 class InlineReport:
     """A report of one ESI ID; days asked are days delivered and days excepted."""
 
@@ -55,6 +67,7 @@ class InlineReport:
     days_delivered: int
     days_excepted: int
     exceptions: Sequence[InlineException]
+    remarks: Sequence[InlineRemark]
     #: True where nothing of the ESI ID may be seen.
     refused: bool
 
@@ -128,6 +141,7 @@ def answer_inline(hub: Hub, caller: Caller, request: UsageRequest, *, address: s
         days_delivered=content.days_delivered,
         days_excepted=exceptions.days,
         exceptions=[_exception(exceptions, row) for row in exceptions.rows.tolist()],
+        remarks=[] if content.remarks is None else _remarks(plan.unpack_remarks(content.remarks)),
         refused=not len(access.slices),
     )
     with hub.store.write() as connection:
@@ -156,3 +170,16 @@ def _exception(exceptions: plan.Exceptions, row: tuple[int, int, int, int]) -> I
     _, first, last, number = row
     code = exceptions.codes[number]
     return InlineException(plan.day_of(first), plan.day_of(last), code, REASONS[Reason(code)])
+
+
+def _remarks(remarks: plan.Remarks) -> list[InlineRemark]:
+    return [
+        InlineRemark(
+            plan.day_of(first),
+            plan.day_of(last),
+            channel,
+            remarks.codes[code],
+            remark_sentence(remarks.codes[code], billed_wh, measured_wh),
+        )
+        for _, first, last, channel, code, billed_wh, measured_wh in remarks.rows.tolist()
+    ]

@@ -8,10 +8,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from smt_ws.clock import Clock, central_today
 from smt_ws.orders import errors, rules
+from smt_ws.orders.plan import day_of
 from smt_ws.parties.access import SLICE, authorise
 from smt_ws.parties.rules import REASON_CODES, REASONS
 from smt_ws.parties.stated_reason import required_reason
@@ -19,12 +21,13 @@ from smt_ws.store import audit
 from smt_ws.usage.loads import snapshot
 from smt_ws.usage.missing import explain_missing
 from smt_ws.usage.read import CHANNELS, read_days
+from smt_ws.usage.remarks import CODES
 
 if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
     from smt_ws.settings import Limits
 
-__all__ = ["MissingDays", "MissingUsage", "missing_usage", "note_shown"]
+__all__ = ["MissingChannel", "MissingDays", "MissingUsage", "missing_usage", "note_shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,26 @@ class MissingDays:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingChannel:
+    """Days of one ESI ID, first and last included, that are present but for one channel that is due."""
+
+    esiid: str
+    first_day: date
+    last_day: date
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
 class MissingUsage:
-    """The answer: *days_asked* ESI-ID-days = *days_present* + the days of *missing*, as of load *load_mark*."""
+    """The answer: *days_asked* ESI-ID-days = *days_present* + the days of *missing*, as of load *load_mark*.
+
+    *channels* are what is missing of days that are present.
+    """
 
     days_asked: int
     days_present: int
     missing: Sequence[MissingDays]
+    channels: Sequence[MissingChannel]
     load_mark: int
     #: Why it was asked: demanded of a regulator (R20).
     reason: str | None = None
@@ -106,6 +123,7 @@ def missing_usage(
         today=today,
         due_days=limits.due_days,
         late_days=limits.late_days,
+        told=stored.told,
     )
     rows: list[tuple[int, date, date, int]] = sorted([*access.refusals.tolist(), *unmeasured.tolist()])
     missing = [_told(esiids, *row) for row in rows]
@@ -115,7 +133,12 @@ def missing_usage(
             expected=f"{asked} asked", presented=f"{stored.delivered} present, {absent} missing"
         )
     return MissingUsage(
-        days_asked=asked, days_present=stored.delivered, missing=missing, load_mark=as_of, reason=reason
+        days_asked=asked,
+        days_present=stored.delivered,
+        missing=missing,
+        channels=_channels(esiids, stored.remarks()),
+        load_mark=as_of,
+        reason=reason,
     )
 
 
@@ -141,6 +164,14 @@ def note_shown(
 def _told(esiids: Sequence[str], esiid: int, first: date, last: date, code: Any) -> MissingDays:
     reason = REASON_CODES[code]
     return MissingDays(esiids[esiid], first, last, reason.value, REASONS[reason])
+
+
+def _channels(esiids: Sequence[str], remarks: NDArray[Any]) -> list[MissingChannel]:
+    rows = remarks[remarks["code"] == CODES.index("CHANNEL_MISSING")]
+    return [
+        MissingChannel(esiids[esiid], day_of(first), day_of(last), channel)
+        for esiid, first, last, channel in rows[["esiid", "first_day", "last_day", "channel"]].tolist()
+    ]
 
 
 def _days(start_date: str, end_date: str, today: date) -> tuple[date, date]:

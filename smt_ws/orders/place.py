@@ -18,7 +18,6 @@ from sqlalchemy import Connection, insert, select
 from smt_ws.clock import Clock, central_today, real_now
 from smt_ws.orders import errors, plan, rules
 from smt_ws.orders.allowance import require_allowance
-from smt_ws.orders.remarks import REMARKED
 from smt_ws.orders.renderers import INTERVAL, MONTHLY, RENDERERS, formats_of, versioned_formats_of
 from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
@@ -258,8 +257,7 @@ def _planned_parts(
     ]
     whole = {"slices": b"", "days_planned": 0, "esiids": 0, "first_day": first_day, "last_day": last_day}
     rows.append(_part(kind=EXCEPTIONS, stage=1, member=("Exceptions", "CSV"), **whole))
-    if request.report in REMARKED:
-        rows.append(_part(kind=REMARKS, stage=1, member=("Remarks", "CSV"), **whole))
+    rows.append(_part(kind=REMARKS, stage=1, member=("Remarks", "CSV"), **whole))
     rows.append(_part(kind=MANIFEST, stage=2, member=("Manifest", "JSON"), **whole))
     for position, row in enumerate(rows, start=1):
         report_name, suffix = row.pop("member")

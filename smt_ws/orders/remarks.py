@@ -16,14 +16,11 @@ from sqlalchemy import Connection, select
 
 from adapters.daily_csv import thousandths
 from smt_ws.orders import plan
-from smt_ws.orders.renderers import INTERVAL, MONTHLY
 from smt_ws.orders.tables import order_part
 from smt_ws.usage.remarks import REMARKS
 
-__all__ = ["HEADER", "REMARKED", "count_remarks", "parts_remarked", "remarks_csv"]
+__all__ = ["HEADER", "count_remarks", "parts_remarked", "remark_sentence", "remarks_csv"]
 
-#: The reports on whose files there may be remarks.
-REMARKED: Final = frozenset({INTERVAL, MONTHLY})
 HEADER: Final = ("ESIID", "FROM_DATE", "TO_DATE", "CHANNEL", "CODE", "REMARK")
 
 
@@ -68,7 +65,7 @@ def remarks_csv(connection: Connection, order_number: int) -> Iterator[bytes]:
                     f"{plan.day_of(last):%m/%d/%Y}",
                     channel,
                     remarks.codes[code],
-                    _sentence(remarks.codes[code], billed_wh, measured_wh),
+                    remark_sentence(remarks.codes[code], billed_wh, measured_wh),
                 )
                 for esiid, first, last, channel, code, billed_wh, measured_wh in rows
             )
@@ -77,7 +74,8 @@ def remarks_csv(connection: Connection, order_number: int) -> Iterator[bytes]:
 _ROWS_AT_ONCE: Final = 4096
 
 
-def _sentence(code: str, billed_wh: int, measured_wh: int) -> str:
+def remark_sentence(code: str, billed_wh: int, measured_wh: int) -> str:
+    """What is so of the days, with both figures where a bill differs from its intervals."""
     if code == "BILL_DIFFERS":
         return f"{REMARKS[code]} Billed {thousandths(billed_wh)} kWh, intervals {thousandths(measured_wh)} kWh."
     return REMARKS[code]

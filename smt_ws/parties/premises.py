@@ -16,6 +16,8 @@ from typing import Any, Final, Protocol, TypeVar
 from sqlalchemy import JSON, Column, Connection, MetaData, Table, Text, and_, cast, literal, select, true
 
 from adapters.market_csv import MeterRow, OccupancyRow, PremiseRow, RepOfRecordRow
+from smt_ws.parties.generation import GenerationTold, told_anew
+from smt_ws.parties.generation_told import note_told, told_of
 from smt_ws.parties.rules import Spell, with_spell
 from smt_ws.parties.tables import HISTORY, meter, occupancy, premise, rep_of_record
 from smt_ws.store.dialect import copy_rows, insert, is_postgresql, unnested
@@ -42,7 +44,7 @@ class Applied:
     unchanged: int = 0
     #: Earlier rows of the store that a row of the file ended: services, stays, meters taken down.
     ended: int = 0
-    #: The premises whose spells (services, stays) are others than before; of meters only where there was one before.
+    #: The premises whose spells (services, stays) are others than before.
     premises: set[int] = field(default_factory=set)
     rejects: list[Reject] = field(default_factory=list)
 
@@ -75,17 +77,21 @@ def apply_premises(
 
     *tdsp_duns* is the TDSP that sent the file: it tells of its own premises only (None: an operator's load, where
     each row speaks for the TDSP it names). Rejects: ``WRONG_TDSP``, ``DUPLICATE`` (the ESI ID stood in an earlier
-    row), ``VALUE_TOO_LONG``.
+    row), ``VALUE_TOO_LONG``, ``GENERATION_REVERSED`` (its spell of generation would end before it begins).
     """
     applied = Applied()
     known = {row.esiid: row for row in _of_esiids(connection, rows, premise, [])}
+    held_told = told_of(connection, [known[r.esiid].id for r in rows if _says_generation(r) and r.esiid in known])
     changed: dict[str, list[Any]] = {}
+    retold: dict[str, GenerationTold] = {}
     seen: set[str] = set()
     for row in rows:
         attributes = _attributes(known.get(row.esiid), row.attributes)
         values = [getattr(row, name) for name in _PREMISE_COLUMNS]
         held = known.get(row.esiid)
         owner = row.tdsp_duns if held is None else held.tdsp_duns
+        before = held_told.get(held.id, GenerationTold()) if held is not None else GenerationTold()
+        told = told_anew(before, GenerationTold(row.generation_from, row.generation_to))
         if row.esiid in seen:
             applied.reject(row, "DUPLICATE", "the ESI ID stands in an earlier row of this file")
             continue
@@ -95,8 +101,12 @@ def apply_premises(
             applied.reject(row, "WRONG_TDSP", "the premise is another TDSP's")
         elif too_long is not None:
             applied.reject(row, "VALUE_TOO_LONG", f"{too_long.upper()} has more than {_LONGEST[too_long]} characters")
+        elif told is None:
+            reason = f"GENERATION_TO {row.generation_to} is before {before.first}, the first day told before"
+            applied.reject(row, "GENERATION_REVERSED", reason)
         elif (
             held is not None
+            and told == before
             and [getattr(held, name) for name in _PREMISE_COLUMNS] == values
             and attributes == held.attributes
         ):
@@ -105,9 +115,18 @@ def apply_premises(
             applied.loaded += held is None
             applied.replaced += held is not None
             changed[row.esiid] = [row.esiid, *values, load_number, json.dumps(attributes)]
+            if told != before:
+                retold[row.esiid] = told
     columns = ["esiid", *_PREMISE_COLUMNS, "load_number", "attributes"]
     _merge(connection, premise, ["esiid"], columns, changed.values(), load_number=load_number, replaces=bool(known))
+    if retold:
+        found = _of_esiids(connection, [row for row in rows if row.esiid in retold], premise, [])
+        note_told(connection, {row.id: retold[row.esiid] for row in found}, load_number=load_number)
     return applied
+
+
+def _says_generation(row: PremiseRow) -> bool:
+    return row.generation_from is not None or row.generation_to is not None
 
 
 def _attributes(held: Any, said: Mapping[str, str | None]) -> dict[str, str]:
@@ -164,9 +183,6 @@ def apply_meters(
             there.discard((number, installed))
             applied.ended += 1
         (there.add if state[1] is None else there.discard)((row.meter_number, row.installed_on))
-    before = {key: (row.provisioned_on, row.removed_on) for key, row in stored.items()}
-    had = {key[0] for key in stored}
-    applied.premises |= {key[0] for key, state in changed.items() if key[0] in had and before.get(key) != state}
     _merge(
         connection,
         meter,

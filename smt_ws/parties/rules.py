@@ -117,6 +117,8 @@ class Reason(StrEnum):
     NOT_BILLED = "NOT_BILLED"
     BILL_REACHES_BEYOND = "BILL_REACHES_BEYOND"
     AGREEMENT_ENDED = "AGREEMENT_ENDED"
+    DELIVERED_EMPTY = "DELIVERED_EMPTY"
+    NOT_DELIVERED = "NOT_DELIVERED"
 
 
 #: Every reason as a number, for packed rows. Such numbers are stored with orders: only ever append.
@@ -127,23 +129,36 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.ESIID_MALFORMED: "This is not an ESI ID: 17 or 22 digits, nothing else. Correct it and ask again.",
     Reason.ESIID_REPEATED: "This ESI ID is in the request more than once; it is answered at its first place.",
     Reason.ESIID_UNKNOWN: "No premise has this ESI ID. Check its digits, or ask again once the TDSP has announced it.",
-    Reason.NO_AGREEMENT: "You are not the REP of record and no energy-data agreement opens these days to you.",
+    Reason.NO_AGREEMENT: "Neither service as the REP of record nor an energy-data agreement opens these days to you.",
     Reason.BEFORE_SERVICE: "You were not yet the REP of record on these days. An agreement with their customer could "
     "open them, up to 24 months back.",
     Reason.AFTER_SERVICE: "You were no longer the REP of record on these days. An agreement with their customer could "
     "open them.",
-    Reason.NOT_YOUR_SERVICE: "Another REP served this premise on these days, between two services of yours.",
+    Reason.NOT_YOUR_SERVICE: (
+        "You were not the REP of record on these days, which lie between two services of yours. An agreement could open"
+        " them."
+    ),
     Reason.NOT_YOUR_PREMISE: "This premise is not on your wires. A TDSP sees its own premises only.",
     Reason.NO_STATED_REASON: "A regulator sees a premise with a stated reason only. State it in the element reason.",
-    Reason.NOT_YET_DUE: "The TDSP has not delivered these days and is not yet due to. Ask again in two days.",
-    Reason.LATE_AT_TDSP: "The TDSP should have delivered these days and has not. Ask again, or ask the TDSP.",
-    Reason.NOT_PROVISIONED: "No provisioned meter measured this premise on these days; there will be no data.",
-    Reason.GAP: "The TDSP has delivered no data for these days although it has for later ones. Ask the TDSP.",
-    Reason.NO_GENERATION_CHANNEL: "This premise measures no generation on these days. Ask for consumption instead.",
-    Reason.INTERVALS_MISSING: "There is no register read, and intervals of these days are missing, so no sum is true.",
+    Reason.NOT_YET_DUE: "What you asked for on these days is not due from the TDSP yet. Ask again later.",
+    Reason.LATE_AT_TDSP: "What you asked for on these days is late at the TDSP. Ask again, or ask the TDSP.",
+    Reason.NOT_PROVISIONED: "The TDSP has told of no meter that was provisioned at this premise on these days.",
+    Reason.GAP: (
+        "The TDSP has delivered nothing that you asked for on these days, although it has for later ones. Ask the TDSP."
+    ),
+    Reason.NO_GENERATION_CHANNEL: (
+        "The TDSP has told of no generation at this premise on these days. Ask for consumption instead."
+    ),
+    Reason.INTERVALS_MISSING: (
+        "No register read tells the usage of these days, and intervals are missing, so no sum is true."
+    ),
     Reason.NOT_BILLED: "No bill covers these days: the TDSP has sent none yet, or has cancelled it. Ask again later.",
     Reason.BILL_REACHES_BEYOND: "The billing period has days that you did not ask for or may not see. Ask for all.",
     Reason.AGREEMENT_ENDED: "The agreement that opened these days ended before their file was published.",
+    Reason.DELIVERED_EMPTY: (
+        "The TDSP has sent these days without a single value of what you asked for. Ask the TDSP."
+    ),
+    Reason.NOT_DELIVERED: "What you asked for on these days is long overdue at the TDSP. Ask the TDSP.",
 }
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "company",
     "company_certificate",
     "company_duns",
+    "generation_told",
     "grants",
     "meter",
     "meter_history",
@@ -163,6 +164,18 @@ meter = Table(
 )
 Index("ix_meter_meter_number", meter.c.meter_number)
 meter_history = _history_of(meter)
+
+#: Since when a premise measures surplus generation: what its TDSP's premise file says, and the first days delivered.
+#: Rows are only ever added: what was known as of a load is in those up to its number (U9).
+generation_told = Table(
+    "generation_told",
+    metadata,
+    Column("premise_id", ForeignKey("premise.id"), primary_key=True),
+    Column("load_number", BigId, primary_key=True, autoincrement=False),
+    Column("by_record", Boolean, nullable=False, comment="true: first_day is the earliest day delivered so far"),
+    Column("first_day", Date, comment="none: the premise file does not say"),
+    Column("last_day", Date, comment="the last day; none: it goes on"),
+)
 
 #: Who lives there: nobody sees a previous occupant's days through a present customer (R5).
 occupancy = Table(

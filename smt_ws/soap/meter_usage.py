@@ -160,4 +160,14 @@ def _inline(answer: InlineReport) -> Any:
             )
             for one in answer.exceptions
         ],
+        remark=[
+            model.ReportRemark(
+                fromDate=usa_day(one.first),
+                toDate=usa_day(one.last),
+                channel=one.channel,
+                code=one.code,
+                remark=one.remark,
+            )
+            for one in answer.remarks
+        ],
     )

@@ -94,6 +94,15 @@ def report_request_status(hub: Hub) -> type[ServiceBase]:
                 )
                 for one in found.missing
             ]
+            response.missingChannel = [
+                model.MissingChannel(
+                    esiid=one.esiid,
+                    fromDate=usa_day(one.first_day),
+                    toDate=usa_day(one.last_day),
+                    channel=one.channel,
+                )
+                for one in found.channels
+            ]
             return response
 
     return ReportRequestStatus

@@ -1,14 +1,15 @@
 """What has come and what has not: completeness by TDSP and day, and the missing-usage report (U7).
 
-A premise counts on a day when a provisioned meter hung there; it has data when the store has its consumption of that
-day. Premises are gone through in ranges of their keys, each a run of the interval table's own index, so that memory
-stays small and no statement holds a snapshot for long, whatever the market's size.
+A premise counts on a day when a provisioned meter hung there; it has data when one of its channels has a value on that
+day (`smt_ws.usage.presence`), and a channel that is due and has none is told beside it. Premises are gone through in
+ranges of their keys, each a run of the interval table's own index, so that memory stays small and no statement holds a
+snapshot for long, whatever the market's size.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Final
@@ -17,16 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Connection, cast, func, select, text
 
+from smt_ws.parties.generation_told import generation_spells
 from smt_ws.parties.tables import meter, premise
 from smt_ws.store.dialect import is_postgresql, unnested
 from smt_ws.store.engine import Store
+from smt_ws.usage.presence import CONSUMPTION, GENERATION, is_due
+from smt_ws.usage.stored_presence import HAS_VALUE_POSTGRESQL, HAS_VALUE_SQLITE, stored_value
 from smt_ws.usage.tables import interval_day
 
 __all__ = ["CompleteDay", "MissingSpell", "Survey", "survey"]
 
 #: Premises looked at in one statement; 38 days of them are under a million index entries.
 _AT_ONCE: Final = 20_000
-_CONSUMPTION: Final = 4
 _EPOCH: Final = date(1970, 1, 1)
 _FOREVER: Final = (date.max - _EPOCH).days
 
@@ -37,6 +40,7 @@ SELECT p.tdsp_duns, (d.operating_day - DATE '1970-01-01')::int4, count(*), sum(o
     sum(length(replace(encode(d.statuses, 'escape'), 'M', '')) - octet_length(d.statuses))
 FROM interval_day d JOIN premise p ON p.id = d.premise_id
 WHERE d.premise_id BETWEEN :a AND :b AND d.channel = 4 AND d.operating_day BETWEEN :first AND :last
+    AND {has_value}
 GROUP BY 1, 2
 """
 _SQLITE_SUMS: Final = """
@@ -45,18 +49,24 @@ SELECT p.tdsp_duns, CAST(julianday(d.operating_day) - 2440587.5 AS INTEGER), cou
     sum(length(replace(CAST(d.statuses AS TEXT), 'M', '')) - length(d.statuses))
 FROM interval_day d JOIN premise p ON p.id = d.premise_id
 WHERE d.premise_id BETWEEN :a AND :b AND d.channel = 4 AND d.operating_day BETWEEN :first AND :last
+    AND {has_value}
 GROUP BY 1, 2
 """
 
 
 @dataclass(frozen=True, slots=True)
 class MissingSpell:
-    """Days in a row, both ends included, on which a provisioned ESI ID has no data."""
+    """Days in a row, both ends included, on which a provisioned ESI ID has no data, or a channel that is due has none.
+
+    The unit is the ESI-ID-day: one with data on one of two channels has data.
+    """
 
     esiid: str
     tdsp_duns: str
     first_day: date
     last_day: date
+    #: The channel that has none; None: there is no data at all.
+    channel: int | None = None
 
     @property
     def days(self) -> int:
@@ -73,7 +83,9 @@ class CompleteDay:
     provisioned: int = 0
     #: Of the provisioned, how many have no data.
     without_data: int = 0
-    #: Days in the store, of whatever premise.
+    #: Of those with data, how many lack a channel that is due.
+    without_channel: int = 0
+    #: Days of consumption in the store, of whatever premise; of these are the intervals.
     with_data: int = 0
     intervals: int = 0
     estimated: int = 0
@@ -125,7 +137,10 @@ class Survey:
         return self.days.setdefault((tdsp_duns, day), CompleteDay(tdsp_duns, day))
 
     def _add_sums(self, connection: Connection, first: int, last: int) -> None:
-        sums = text(_POSTGRESQL_SUMS if is_postgresql(connection) else _SQLITE_SUMS)
+        if is_postgresql(connection):
+            sums = text(_POSTGRESQL_SUMS.format(has_value=HAS_VALUE_POSTGRESQL))
+        else:
+            sums = text(_SQLITE_SUMS.format(has_value=HAS_VALUE_SQLITE))
         days: tuple[Any, Any] = (self.first_day, self.last_day)
         if not is_postgresql(connection):
             days = (self.first_day.isoformat(), self.last_day.isoformat())
@@ -147,42 +162,74 @@ class Survey:
             mine = due[[duns == owner for duns in owners]].sum(axis=0)
             for n in range(width):
                 self._day(owner, self.first_day + timedelta(days=n)).provisioned += int(mine[n])
-        count = (
-            select(interval_day.c.premise_id, func.count())
-            .where(interval_day.c.premise_id.between(first, last), *self._stored())
-            .group_by(interval_day.c.premise_id)
-        )
-        counted: dict[int, int] = {row[0]: row[1] for row in connection.execute(count)}
-        there = np.array([counted.get(key, 0) for key in ids.tolist()])
-        # whoever has every day lacks none; the few others are looked at day by day
-        suspects = np.flatnonzero(due.any(axis=1) & (there < width))
-        if not len(suspects):
-            return []
-        row_of = {int(ids[n]): n for n in suspects.tolist()}
-        asked = unnested(connection, [str(key) for key in row_of])
-        found = connection.execute(
-            select(interval_day.c.premise_id, interval_day.c.operating_day)
-            .join(asked, cast(asked.c.value, BigInteger) == interval_day.c.premise_id)
-            .where(*self._stored())
-        )
-        lacking = due.copy()
-        for key, day in found:
-            lacking[row_of[key], (day - self.first_day).days] = False
+        row_of = {int(key): n for n, key in enumerate(ids.tolist())}
+        unused = self._unmeasured(connection, first, last, CONSUMPTION, due, row_of)
+        generating = self._generating(connection, ids, due)
+        unfed = self._unmeasured(connection, first, last, GENERATION, generating, row_of)
+        # where consumption is missing, generation may be there although it was not due
+        fed = unused & ~self._unmeasured(connection, first, last, GENERATION, unused, row_of)
         spells: list[MissingSpell] = []
-        for n in suspects.tolist():
-            edges = np.flatnonzero(np.diff(np.concatenate(([0], lacking[n].view(np.int8), [0])))).tolist()
-            for begin, end in zip(edges[::2], edges[1::2], strict=True):
-                days = [self.first_day + timedelta(days=k) for k in range(begin, end)]
-                spells.append(MissingSpell(esiids[n], owners[n], days[0], days[-1]))
-                for day in days:
-                    self._day(owners[n], day).without_data += 1
-        return spells
+        for lacking, channel in ((unused & ~fed, None), (fed, CONSUMPTION), (unfed & ~unused, GENERATION)):
+            for n in np.flatnonzero(lacking.any(axis=1)).tolist():
+                edges = np.flatnonzero(np.diff(np.concatenate(([0], lacking[n].view(np.int8), [0])))).tolist()
+                for begin, end in zip(edges[::2], edges[1::2], strict=True):
+                    days = [self.first_day + timedelta(days=k) for k in range(begin, end)]
+                    spells.append(MissingSpell(esiids[n], owners[n], days[0], days[-1], channel))
+                    for one in (self._day(owners[n], day) for day in days):
+                        one.without_data += channel is None
+                        one.without_channel += channel is not None
+        place = {esiid: n for n, esiid in enumerate(esiids)}
+        return sorted(spells, key=lambda spell: (place[spell.esiid], spell.first_day, spell.channel or 0))
 
-    def _stored(self) -> Sequence[Any]:
-        return (
-            interval_day.c.channel == _CONSUMPTION,
+    def _unmeasured(
+        self,
+        connection: Connection,
+        first: int,
+        last: int,
+        channel: int,
+        due: NDArray[np.bool_],
+        row_of: Mapping[int, int],
+    ) -> NDArray[np.bool_]:
+        """Those of the days *due*, a row a premise, of which the store has no value of *channel*."""
+        lacking = due.copy()
+        asked = np.flatnonzero(due.any(axis=1))
+        if not len(asked):
+            return lacking
+        there = (
+            interval_day.c.channel == channel,
             interval_day.c.operating_day.between(self.first_day, self.last_day),
+            stored_value(connection, interval_day.c.statuses),
         )
+        of_range = interval_day.c.premise_id.between(first, last)
+        width, keys = due.shape[1], {n: key for key, n in row_of.items()}
+        counted = np.zeros(len(due), np.int64)
+        count = select(interval_day.c.premise_id, func.count()).where(of_range, *there)
+        for key, number in connection.execute(count.group_by(interval_day.c.premise_id)):
+            if key in row_of:
+                counted[row_of[key]] = number
+        # whoever has every day lacks none; the few others are looked at day by day
+        lacking[asked[counted[asked] >= width]] = False
+        suspects = asked[counted[asked] < width]
+        if len(suspects):
+            wanted = unnested(connection, [str(keys[n]) for n in suspects.tolist()])
+            found = connection.execute(
+                select(interval_day.c.premise_id, interval_day.c.operating_day)
+                .join(wanted, cast(wanted.c.value, BigInteger) == interval_day.c.premise_id)
+                .where(*there)
+            )
+            for key, day in found:
+                lacking[row_of[key], (day - self.first_day).days] = False
+        return lacking
+
+    def _generating(self, connection: Connection, ids: NDArray[np.int64], due: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Those of the days *due* on which generation is due too."""
+        spells = generation_spells(connection, ids.tolist())
+        generating = np.zeros_like(due)
+        for n in (row for row, key in enumerate(ids.tolist()) if key in spells):
+            for k in np.flatnonzero(due[n]).tolist():
+                day = self.first_day + timedelta(days=k)
+                generating[n, k] = is_due(GENERATION, day, provisioned=True, generation=spells[int(ids[n])])
+        return generating
 
     def _due(
         self, connection: Connection, first: int, last: int

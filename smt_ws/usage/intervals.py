@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from adapters.central_day import intervals_in
 from adapters.lse import LOAD, Reject, TooManyRecordsError
 from adapters.lse_columns import LseBatch, LseDays
+from smt_ws.parties.generation_told import note_delivered
 from smt_ws.parties.rules import malformed_esiids
 from smt_ws.settings import Validation
 from smt_ws.store.columns import Nullable, rows_of
@@ -31,6 +32,7 @@ from smt_ws.usage.known import Premises, premises_of
 from smt_ws.usage.loads import OpenLoad
 from smt_ws.usage.merge import KEY, add_days, merge_days, merge_reads, stage_days, stage_read_columns
 from smt_ws.usage.partitions import ensure_months
+from smt_ws.usage.presence import GENERATION
 from smt_ws.usage.recent import NOT_MEASURED, registered, whole_days_before
 from smt_ws.usage.rules import RULES, Severity, estimate_replaces_actual, examine, flags_of
 from smt_ws.usage.screen import keys_of, right_length, suspects
@@ -229,12 +231,16 @@ class _File:
             #: Days that the store has and that came with register reads: position, day, flags as just judged.
             held: dict[int, tuple[Day, int]] = {}
             brought = Brought()
+            generation = []
             for kept in self._sorted():
                 standing, read = self._put_days(opened, kept), self._stage_reads(kept)
                 waiting |= not (standing.new | standing.same).all()
                 has_reads |= bool(read.any())
+                generation.append(self._generation(kept))
                 held |= _days_and_flags(kept, read & ~standing.new)
                 brought.note(kept, new=standing.new, compared=~(standing.new | standing.same))
+            keys, days = map(np.concatenate, zip(*generation, strict=True))
+            note_delivered(self.connection, keys, days, load_number=opened.number)
             if waiting:
                 judge = self._estimates_for_actuals
                 merged = merge_days(opened.connection, load_number=opened.number, days=days_of_file, judge=judge)
@@ -279,6 +285,13 @@ class _File:
         opened.tally.loaded += int(np.count_nonzero(standing.new))
         opened.tally.unchanged += int(np.count_nonzero(standing.same))
         return standing
+
+    @staticmethod
+    def _generation(kept: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.datetime64]]:
+        """Premise and day of each record of generation that has a value (`presence.has_value`)."""
+        rows = np.flatnonzero(kept["channel"] == GENERATION)
+        rows = rows[kept["actual"][rows] | (kept["letters"][rows] != ord("M")).any(axis=1)]
+        return kept["premise_id"][rows], kept["operating_day"][rows]
 
     def _stage_reads(self, kept: Mapping[str, NDArray[Any]]) -> Mask:
         """Stage the register reads that came with the days; return which days have any."""

@@ -11,12 +11,12 @@ from sqlalchemy import BigInteger, Connection, and_, cast, exists, literal, sele
 
 from smt_ws.store.columns import fetch_columns
 from smt_ws.store.dialect import among, insert, is_postgresql, unnested
-from smt_ws.usage.as_of import EPOCH
+from smt_ws.usage.as_of import EPOCH, Slices
 from smt_ws.usage.recent import array_text
 from smt_ws.usage.rules import flags_of
 from smt_ws.usage.tables import interval_day, interval_day_flags_history
 
-__all__ = ["RULES_OF_READS", "Day", "DayVersion", "flags_before", "judge_days", "judged_after"]
+__all__ = ["RULES_OF_READS", "Day", "DayVersion", "as_flagged", "flags_before", "judge_days", "judged_after"]
 
 #: Premise, channel, operating day.
 Day = tuple[int, int, date]
@@ -153,3 +153,11 @@ def flags_before(
         .order_by(_BEFORE.replaced_by.desc())
     )
     return {(key, day.toordinal() - EPOCH, channel, number): flags for key, day, channel, number, flags in rows}
+
+
+def as_flagged(connection: Connection, chunk: Slices, rows: Sequence[Any], *, as_of: int) -> list[Any]:
+    """*rows* of days (position in *chunk*, day, channel, load number, two more, flags) with their flags of then."""
+    premises = chunk["premise_id"].tolist()
+    first, last = chunk["first_day"].min().item(), chunk["last_day"].max().item()
+    before = flags_before(connection, sorted(set(premises)), first, last, as_of=as_of)
+    return [(*row[:6], before.get((premises[row[0]], *row[1:4]), row[6])) for row in rows]

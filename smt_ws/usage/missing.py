@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 from types import MappingProxyType
@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Table, func, select, union_all
+from sqlalchemy.sql import ColumnElement
 
 from smt_ws.parties.access import REFUSAL
+from smt_ws.parties.generation import GenerationSpell
+from smt_ws.parties.generation_told import generation_spells
 from smt_ws.parties.rules import REASON_CODES, Reason
 from smt_ws.usage.known import meters_of
+from smt_ws.usage.presence import GENERATION, is_due
 from smt_ws.usage.rules import KnownPremise
+from smt_ws.usage.stored_presence import stored_value
 from smt_ws.usage.tables import interval_day, interval_day_history
 
 __all__ = ["explain_missing", "why_missing"]
@@ -28,29 +33,29 @@ _AT_ONCE = 5000
 def why_missing(
     day: date,
     *,
+    channels: Collection[int],
     today: date,
     provisioned: bool,
-    last_measured: date | None,
-    generation_only: bool,
+    generation: GenerationSpell | None,
+    last_delivered: date | None,
     due_days: int,
     late_days: int,
 ) -> Reason:
-    """Why the store has nothing for *day* (interfaces.md section 2).
+    """Why the store has nothing of *channels* for *day* (interfaces.md section 2).
 
-    *provisioned*: a provisioned meter was there on that day; *last_measured*: the latest operating day that the
-    store has on the channels asked for, None: it never had one; *generation_only*: nothing but surplus generation
-    was asked for. A day's data is due *due_days* later; from then on it is late; it is a gap once a later day has
-    come or the day is more than *late_days* old.
+    *provisioned*: a provisioned meter was there on that day; *generation*: the premise's spell; *last_delivered*: the
+    latest operating day that the store has on these channels, None: it never had one. A day's data is due *due_days*
+    later; from then on it is late. Once a later day has come it is a gap, and after *late_days* it is overdue.
     """
     if not provisioned:
         return Reason.NOT_PROVISIONED
-    if generation_only and last_measured is None:
+    if not any(is_due(channel, day, provisioned=provisioned, generation=generation) for channel in channels):
         return Reason.NO_GENERATION_CHANNEL
-    if last_measured is not None and last_measured > day:
+    if last_delivered is not None and last_delivered > day:
         return Reason.GAP
     if today < day + timedelta(days=due_days):
         return Reason.NOT_YET_DUE
-    return Reason.GAP if today > day + timedelta(days=late_days) else Reason.LATE_AT_TDSP
+    return Reason.NOT_DELIVERED if today > day + timedelta(days=late_days) else Reason.LATE_AT_TDSP
 
 
 def explain_missing(
@@ -74,8 +79,8 @@ def explain_missing(
     """
     premise_ids = sorted(set(missing["premise_id"].tolist()))
     meters = meters_of(connection, premise_ids, as_of=as_of)
-    measured = _last_measured(connection, premise_ids, channels, as_of, tables)
-    generation_only = set(channels) == {1}
+    delivered = _last_delivered(connection, premise_ids, channels, as_of, tables)
+    spells = generation_spells(connection, premise_ids, as_of=as_of) if GENERATION in channels else {}
     rows: list[tuple[int, date, date, int]] = []
     for esiid, premise_id, first, last in missing.tolist():
         known = KnownPremise(premise_id, "", meters.get(premise_id, ()))
@@ -83,10 +88,11 @@ def explain_missing(
         def reason(day: date, esiid: int = esiid, known: KnownPremise = known) -> Reason:
             return told.get((esiid, day)) or why_missing(
                 day,
+                channels=channels,
                 today=today,
                 provisioned=known.is_provisioned(day),
-                last_measured=measured.get(known.id),
-                generation_only=generation_only,
+                generation=spells.get(known.id),
+                last_delivered=delivered.get(known.id),
                 due_days=due_days,
                 late_days=late_days,
             )
@@ -98,21 +104,26 @@ def explain_missing(
     return np.array(rows, REFUSAL)
 
 
-def _last_measured(
+def _last_delivered(
     connection: Connection,
     premise_ids: Sequence[int],
     channels: Sequence[int],
     as_of: int,
     tables: Sequence[Table],
 ) -> Mapping[int, date]:
-    """The latest operating day the store had as of *as_of* on any of the channels, by premise."""
+    """The latest operating day of which the store had a value as of *as_of* on any of the channels, by premise."""
     found: dict[int, date] = {}
     for start in range(0, len(premise_ids), _AT_ONCE):
         keys = premise_ids[start : start + _AT_ONCE]
         both = union_all(
             *(
                 select(table.c.premise_id, func.max(table.c.operating_day).label("day"))
-                .where(table.c.premise_id.in_(keys), table.c.channel.in_(channels), table.c.load_number <= as_of)
+                .where(
+                    table.c.premise_id.in_(keys),
+                    table.c.channel.in_(channels),
+                    table.c.load_number <= as_of,
+                    _tells(connection, table),
+                )
                 .group_by(table.c.premise_id)
                 for table in tables
             )
@@ -120,3 +131,10 @@ def _last_measured(
         for premise_id, day in connection.execute(both):
             found[premise_id] = max(day, found.get(premise_id, day))
     return found
+
+
+def _tells(connection: Connection, table: Table) -> ColumnElement[bool]:
+    """Whether a row of intervals, or of register reads, has a value."""
+    if "statuses" in table.c:
+        return stored_value(connection, table.c.statuses)
+    return func.coalesce(table.c.usage_wh, table.c.stop_wh - table.c.start_wh) >= 0

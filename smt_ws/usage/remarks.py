@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from smt_ws.usage.rules import FLAG_BITS
 
-__all__ = ["BILL_TOLERANCE_WH", "CODES", "REMARK", "REMARKS", "of_bills", "of_flags"]
+__all__ = ["BILL_TOLERANCE_WH", "CODES", "REMARK", "REMARKS", "of_bills", "of_days"]
 
 #: What is told of data that was delivered, by code: what flagged a day at load (U5), what is so of a bill (U10).
 REMARKS: Final[Mapping[str, str]] = MappingProxyType(
@@ -32,6 +32,8 @@ REMARKS: Final[Mapping[str, str]] = MappingProxyType(
         "HIGH_USAGE": "Consumption is far above that of the premise's days before.",
         "LOW_USAGE": "Consumption is far below that of the premise's days before.",
         "BILL_DIFFERS": "The intervals of this billing period add up to more or less than was billed, by over 0.5 kWh.",
+        "CHANNEL_MISSING": "The TDSP has delivered no value of this channel on these days; the premise measures it.",
+        "CHANNEL_INCOMPLETE": "This channel is not told: intervals of it are missing and no register read stands in.",
     }
 )
 #: Up to so much (Wh) a bill and its intervals may differ without a remark: bills are often of whole kWh (U10).
@@ -55,11 +57,17 @@ REMARK: Final = np.dtype(
 _BILL_DIFFERS: Final = CODES.index("BILL_DIFFERS")
 
 
-def of_flags(flagged: NDArray[np.int64]) -> NDArray[Any]:
-    """Return a remark for each rule that flagged days, by ESI ID, first day, channel and code.
+_NO_DAYS: Final = np.empty((3, 0), np.int64)
 
-    *flagged* has four rows: ESI ID, day, channel, flags. A day may be in it more than once (versions): it is told once.
-    Neighbouring days of which the same is to be said are one remark.
+
+def of_days(
+    flagged: NDArray[np.int64], *, missing: NDArray[np.int64] = _NO_DAYS, incomplete: NDArray[np.int64] = _NO_DAYS
+) -> NDArray[Any]:
+    """Return a remark for each rule that flagged days and each channel not told, by ESI ID, first day, channel, code.
+
+    *flagged* has four rows: ESI ID, day, channel, flags. *missing* and *incomplete* have the first three of them. A day
+    may be there more than once (versions): it is told once. Neighbouring days of which the same is to be said are one
+    remark.
     """
     esiid, day, channel, flags = flagged
     pieces = [
@@ -67,6 +75,9 @@ def of_flags(flagged: NDArray[np.int64]) -> NDArray[Any]:
         for bit, code in enumerate(FLAG_BITS)
         if len(found := np.flatnonzero(flags >> bit & 1))
     ]
+    for code, days in (("CHANNEL_MISSING", missing), ("CHANNEL_INCOMPLETE", incomplete)):
+        if days.shape[1]:
+            pieces.append(np.stack([days[0], days[2], np.full(days.shape[1], CODES.index(code)), days[1]]))
     if not pieces:
         return np.empty(0, REMARK)
     esiid, channel, code, day = np.unique(np.concatenate(pieces, axis=1), axis=1)

@@ -6,7 +6,7 @@ not profiled again): they are shown side by side.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import Connection, Table, literal, select, union_all
 
 from smt_ws.parties.tables import meter, premise, rep_of_record
+from smt_ws.usage.presence import has_value
 from smt_ws.usage.rules import rules_in
 from smt_ws.usage.tables import (
     interval_day,
@@ -55,7 +56,8 @@ class DayVersion:
     actual: int
     estimated: int
     missing: int
-    sum_wh: int
+    #: Of the intervals that have a value; None where none has.
+    sum_wh: int | None
     flags: tuple[str, ...]
     #: Little-endian int32 Wh; a letter an interval, None where all are A: as stored.
     values: bytes
@@ -83,9 +85,11 @@ class BillVersion:
     origin: Origin
     cancelled: bool
     actual_wh: int | None
-    #: Sum of the latest consumption intervals of the period, and how many of its days there are.
+    #: Sum of the latest consumption intervals of the period, how many of its days have one, and how many of these
+    #: days lack others.
     interval_wh: int
     interval_days: int
+    partial_days: int
     #: The same by register reads.
     register_wh: int
     register_days: int
@@ -183,7 +187,7 @@ def _day_version(row: Any) -> DayVersion:
         actual=statuses.count(b"A"),
         estimated=statuses.count(b"E"),
         missing=statuses.count(b"M"),
-        sum_wh=int(values.sum(dtype=np.int64)),
+        sum_wh=int(values.sum(dtype=np.int64)) if has_value(row.statuses) else None,
         flags=rules_in(row.flags),
         values=row.wh,
         statuses=row.statuses,
@@ -210,10 +214,14 @@ def _bills(connection: Connection, premise_id: int, day: date) -> Iterable[BillV
     ).all()
     for row in rows:
         period = (row.first_day, row.last_day)
-        values = list(connection.scalars(_of_period(interval_day, "wh", premise_id, *period)))
+        days = [
+            (wh, statuses)
+            for wh, statuses in connection.execute(_of_period(interval_day, ("wh", "statuses"), premise_id, *period))
+            if has_value(statuses)
+        ]
         usage = [
             wh
-            for wh in connection.scalars(_of_period(register_read, "usage_wh", premise_id, *period))
+            for wh in connection.scalars(_of_period(register_read, ("usage_wh",), premise_id, *period))
             if wh is not None
         ]
         yield BillVersion(
@@ -221,14 +229,15 @@ def _bills(connection: Connection, premise_id: int, day: date) -> Iterable[BillV
             origin=_origin(row),
             cancelled=row.cancelled,
             actual_wh=row.actual_wh,
-            interval_wh=sum(int(np.frombuffer(wh, "<i4").sum(dtype=np.int64)) for wh in values),
-            interval_days=len(values),
+            interval_wh=sum(int(np.frombuffer(wh, "<i4").sum(dtype=np.int64)) for wh, _ in days),
+            interval_days=len(days),
+            partial_days=sum(statuses is not None and b"M" in statuses for _, statuses in days),
             register_wh=sum(usage),
             register_days=len(usage),
         )
 
 
-def _of_period(table: Table, column: str, premise_id: int, first: date, last: date) -> Any:
-    return select(table.c[column]).where(
+def _of_period(table: Table, columns: Sequence[str], premise_id: int, first: date, last: date) -> Any:
+    return select(*(table.c[name] for name in columns)).where(
         table.c.premise_id == premise_id, table.c.channel == 4, table.c.operating_day.between(first, last)
     )

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 from agreement_market import LANTERN, PECAN, TDSP, Town, esiid
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 
 from adapters.central_day import intervals_in
 from smt_ws.agreements import errors
@@ -46,7 +46,7 @@ class Street:
                     )
                 )
 
-    def measure(self, home: int, *days: date) -> None:
+    def measure(self, home: int, *days: date, statuses: bytes | None = None) -> None:
         ensure_months(self.town.store, days)
         number = self._load()
         with self.town.store.write() as connection:
@@ -59,7 +59,7 @@ class Street:
                         "operating_day": day,
                         "load_number": number,
                         "wh": np.full(intervals_in(day), 250, "<i4").tobytes(),
-                        "statuses": None,
+                        "statuses": statuses,
                     }
                     for day in days
                 ],
@@ -201,6 +201,21 @@ def ask_the_tdsp_of_a_gap(street: Street) -> None:
     assert street.told(esiid(0)) == set()
 
 
+def ask_the_tdsp_of_an_overdue_day(street: Street) -> None:
+    street.town.later(days=20)
+    assert street.told(esiid(0)) == {"NOT_DELIVERED"}
+    street.measure(0, DAY)
+    assert street.told(esiid(0)) == set()
+
+
+def ask_the_tdsp_of_an_empty_day(street: Street) -> None:
+    street.measure(0, DAY, statuses=b"M" * 96)
+    assert street.told(esiid(0)) == {"DELIVERED_EMPTY"}
+    with street.town.store.write() as connection:
+        connection.execute(update(interval_day).values(statuses=None))
+    assert street.told(esiid(0)) == set()
+
+
 def ask_for_consumption(street: Street) -> None:
     street.measure(0, DAY)
     assert street.told(esiid(0), reading_type="G") == {"NO_GENERATION_CHANNEL"}
@@ -232,6 +247,8 @@ WAYS: dict[Reason, Callable[[Street], None]] = {
     Reason.NOT_YET_DUE: ask_again_in_two_days,
     Reason.LATE_AT_TDSP: ask_the_tdsp_of_a_late_day,
     Reason.GAP: ask_the_tdsp_of_a_gap,
+    Reason.NOT_DELIVERED: ask_the_tdsp_of_an_overdue_day,
+    Reason.DELIVERED_EMPTY: ask_the_tdsp_of_an_empty_day,
     Reason.NO_GENERATION_CHANNEL: ask_for_consumption,
     Reason.NOT_BILLED: ask_later_for_the_bill,
     Reason.BILL_REACHES_BEYOND: ask_for_all_of_the_bill,

@@ -18,6 +18,7 @@ from smt_ws.clock import Clock
 from smt_ws.hub import Hub
 from smt_ws.orders.place import Placed, UsageRequest, place_order
 from smt_ws.orders.tables import order_part, report_order
+from smt_ws.parties.generation_told import note_delivered
 from smt_ws.parties.tables import company, company_duns, meter, premise, rep_of_record
 from smt_ws.settings import Settings
 from smt_ws.store.engine import Store
@@ -141,6 +142,9 @@ class Market:
                     for day in days
                 ],
             )
+            if channel == 1:
+                each = np.repeat(keys_, len(days)), np.tile(np.array(days, "datetime64[D]"), len(keys_))
+                note_delivered(connection, *each, load_number=number)
 
     def order(
         self, esiids: list[str], start: str = "11/01/2026", end: str = "11/10/2026", who: Who | None = None, **more: str

@@ -59,7 +59,7 @@ def test_an_order_becomes_encrypted_files_that_account_for_every_day(market: Mar
 
     exceptions = list(csv.reader(StringIO(market.opened(market.named("Exceptions")).decode())))
     assert exceptions[0] == ["ESIID", "FROM_DATE", "TO_DATE", "CODE", "REASON"]
-    assert exceptions[1][:4] == [esiid(0), "11/09/2026", "11/09/2026", "GAP"]
+    assert exceptions[1][:4] == [esiid(0), "11/09/2026", "11/09/2026", "NOT_DELIVERED"]
     assert exceptions[2][:4] == [esiid(0), "11/10/2026", "11/10/2026", "LATE_AT_TDSP"]
     assert exceptions[-1][:4] == ["nonsense", "11/01/2026", "11/10/2026", "ESIID_MALFORMED"]
     assert len(exceptions) == 1 + 2 * 12 + 1

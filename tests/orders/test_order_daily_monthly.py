@@ -151,7 +151,7 @@ def test_daily_reads_are_register_reads_and_else_sums_that_say_so(reads: Market)
     assert exceptions_of(reads, number) == [
         [esiid(0), "2026-11-03", "2026-11-03", "INTERVALS_MISSING"],
         [esiid(0), "2026-11-04", "2026-11-04", "GAP"],
-        [esiid(1), "2026-10-31", "2026-11-05", "GAP"],
+        [esiid(1), "2026-10-31", "2026-11-05", "NOT_DELIVERED"],
     ]
     assert days_of(reads, number) == (12, 4, 8)
 

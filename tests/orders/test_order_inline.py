@@ -47,7 +47,7 @@ def test_an_answer_holds_what_the_file_of_an_order_would(market: Market, report_
     assert (answer.days_asked, answer.days_delivered, answer.days_excepted) == (10, 7, 3)
     assert [(one.first.day, one.last.day, one.code) for one in answer.exceptions] == [
         (1, 1, "BEFORE_SERVICE"),
-        (9, 9, "GAP"),
+        (9, 9, "NOT_DELIVERED"),
         (10, 10, "LATE_AT_TDSP"),
     ]
 

@@ -20,8 +20,8 @@ from test_subscriptions import changes
 
 from smt_ws.orders import plan
 from smt_ws.orders.posting import post_daily
-from smt_ws.orders.remarks import HEADER
-from smt_ws.usage.remarks import CODES, REMARKS, of_flags
+from smt_ws.orders.remarks import HEADER, count_remarks
+from smt_ws.usage.remarks import CODES, REMARKS, of_days
 from smt_ws.usage.rules import FLAG_BITS, flags_of, rules_in
 from smt_ws.usage.tables import interval_day, interval_day_history
 
@@ -111,7 +111,7 @@ def test_u5_where_nothing_is_flagged_there_are_no_remarks(market: Market) -> Non
 
 
 def test_r5_what_is_not_delivered_has_no_remark(market: Market) -> None:
-    """Days of another REP, the other channel, a day that the format cannot show."""
+    """Days of another REP, the other channel, a day without a value."""
     market.add_premises(range(1), served_from=FIRST + 5 * DAY)
     market.load_days(range(1), FIRST, LAST, number=1)
     market.load_days(range(1), LAST, LAST, number=2, statuses=b"M" * 96)
@@ -119,9 +119,8 @@ def test_r5_what_is_not_delivered_has_no_remark(market: Market) -> None:
     flag(market, 0, FIRST, FIRST + 4 * DAY, "SPIKE")
     flag(market, 0, LAST, LAST, "MISSING_INTERVALS")
     assert remarks_of(market, ordered(market, range(1), reading_type="G")) == []
-    assert remarks_of(market, ordered(market, range(1), reading_type="C", report_format="XML")) == []
-    shown = remarks_of(market, ordered(market, range(1), reading_type="C"))
-    assert [row[1:5] for row in shown] == [["11/10/2026", "11/10/2026", "4", "MISSING_INTERVALS"]]
+    for report_format in ("CSV", "LSE", "XML"):
+        assert remarks_of(market, ordered(market, range(1), reading_type="C", report_format=report_format)) == []
 
 
 def test_u3_flags_are_those_of_the_versions_that_the_order_delivers(market: Market) -> None:
@@ -211,15 +210,16 @@ def test_u10_periods_longer_than_what_is_read_at_once_add_up_too(
     assert [row[0] for row in told] == [esiid(home) for home in range(1, 8, 2)]
 
 
-def test_r8_a_posting_has_no_remarks(market: Market) -> None:
+def test_r8_a_posting_has_the_remarks_on_what_it_brings(market: Market) -> None:
     market.add_premises(range(1))
     market.load_days(range(1), FIRST, LAST, number=1)
     flag(market, 0, FIRST, LAST, "SPIKE")
     today = market.hub.clock.now().date()
     assert post_daily(market.store, for_date=today, clock=market.hub.clock, limits=market.hub.settings.limits).orders
-    assert build_all(market) == ["data", "exceptions", "manifest"]
+    assert build_all(market) == ["data", "exceptions", "remarks", "manifest"]
     with market.store.read() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM order_part WHERE remarks IS NOT NULL").scalar() == 0
+        number = connection.exec_driver_sql("SELECT number FROM report_order").scalar_one()
+        assert count_remarks(connection, number) == {"SPIKE": 10}
 
 
 def test_r13_an_order_of_changes_has_the_remarks_on_what_is_new(market: Market) -> None:
@@ -234,7 +234,7 @@ def test_r13_an_order_of_changes_has_the_remarks_on_what_is_new(market: Market) 
 
 
 def test_every_rule_that_flags_has_a_remark() -> None:
-    assert set(REMARKS) == {*FLAG_BITS, "BILL_DIFFERS"}
+    assert set(REMARKS) == {*FLAG_BITS, "BILL_DIFFERS", "CHANNEL_MISSING", "CHANNEL_INCOMPLETE"}
 
 
 @given(
@@ -244,7 +244,7 @@ def test_every_rule_that_flags_has_a_remark() -> None:
     )
 )
 def test_u5_remarks_tell_each_flagged_day_once_in_the_fewest_rows(flagged: list[tuple[int, int, int, int]]) -> None:
-    remarks = of_flags(np.array(flagged, np.int64).reshape(-1, 4).T)
+    remarks = of_days(np.array(flagged, np.int64).reshape(-1, 4).T)
     told = [
         (row["esiid"], row["channel"], CODES[row["code"]], day)
         for row in remarks

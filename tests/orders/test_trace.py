@@ -146,7 +146,7 @@ def test_why_says_whether_a_company_may_see_a_day_and_why_there_is_no_data(marke
     assert f"({REP})" in refused.output, "who served it"
     late = run(market, why, REP, esiid(2), DAY)
     assert late.exit_code == 1
-    assert "but there is no data: GAP" in late.output
+    assert "but there is no data: NOT_DELIVERED" in late.output
     unknown = run(market, why, REP, "10443720999999999", DAY)
     assert (unknown.exit_code, "ESIID_UNKNOWN" in unknown.output) == (1, True)
 

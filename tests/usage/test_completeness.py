@@ -136,7 +136,7 @@ def test_u7_the_daily_job_writes_reports_for_tdsps_and_regulators_once_for_its_d
     reports = tmp_path / "site" / ONCOR / "reports"
     missing = list(csv.reader(lines_of(reports / f"MissingUsage-{today}.csv")))
     assert missing[0] == list(MISSING_COLUMNS)
-    assert [esiid(2), str(FIRST + timedelta(days=3)), str(FIRST + timedelta(days=4)), "2"] in missing
+    assert [esiid(2), str(FIRST + timedelta(days=3)), str(FIRST + timedelta(days=4)), "2", ""] in missing
     assert all(row[0] != esiid(50) for row in missing), "another TDSP's premise"
     # looked back on: 38 days (U7), up to the latest that is due
     assert min(row[1] for row in missing[1:]) == str(today - timedelta(days=38))

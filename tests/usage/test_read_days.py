@@ -118,7 +118,7 @@ def test_what_is_missing_is_not_known_before_the_end(store: Store) -> None:
 
 
 def test_every_missing_day_gets_a_reason(store: Store, clock: FixedClock, lse_file: LseFile) -> None:
-    """Today is 20 November: due after 2 days, a gap after 10 or once a later day has come."""
+    """Today is 20 November: due after 2 days, overdue after 10, a gap once a later day has come."""
     today = date(2026, 11, 20)
     (gappy, late, never) = add_premises(store, 3)
     (young,) = add_premises(store, 1, first=10, installed=date(2026, 11, 1), provisioned=date(2026, 11, 15))
@@ -138,13 +138,13 @@ def test_every_missing_day_gets_a_reason(store: Store, clock: FixedClock, lse_fi
     found = [(n, a.day, b.day, REASON_CODES[code]) for n, a, b, code in why.tolist()]
     assert found == [
         (0, 3, 3, Reason.GAP),
-        (0, 5, 9, Reason.GAP),
+        (0, 5, 9, Reason.NOT_DELIVERED),
         (0, 10, 18, Reason.LATE_AT_TDSP),
         (0, 19, 20, Reason.NOT_YET_DUE),
         (1, 1, 11, Reason.GAP),
         (1, 13, 18, Reason.LATE_AT_TDSP),
         (1, 19, 20, Reason.NOT_YET_DUE),
-        (2, 1, 9, Reason.GAP),
+        (2, 1, 9, Reason.NOT_DELIVERED),
         (2, 10, 18, Reason.LATE_AT_TDSP),
         (2, 19, 20, Reason.NOT_YET_DUE),
         (3, 1, 14, Reason.NOT_PROVISIONED),
@@ -166,21 +166,25 @@ def test_a_later_day_that_the_order_cannot_see_makes_no_gap(store: Store, clock:
             assert [REASON_CODES[code] for code in why["code"]] == [expected]
 
 
-def test_u9_a_premise_that_never_measured_generation_has_a_reason_of_its_own(
+def test_u9_days_without_generation_have_a_reason_of_their_own_and_those_within_its_spell_are_gaps(
     store: Store, clock: FixedClock, lse_file: LseFile
 ) -> None:
     plain, solar = add_premises(store, 2)
-    number = load_file(
-        store, lse_file("a", day_of(1, DAY), day_of(2, DAY), day_of(2, DAY, channel=1)), clock=clock
-    ).load_number
-    rows = slices((0, plain, DAY, DAY), (1, solar, DAY - timedelta(days=1), DAY))
+    before, gap = DAY - timedelta(days=3), DAY - timedelta(days=1)
+    solar_days = [day_of(2, day, channel=1) for day in (DAY - timedelta(days=2), DAY)]
+    number = load_file(store, lse_file("a", day_of(1, DAY), day_of(2, DAY), *solar_days), clock=clock).load_number
+    rows = slices((0, plain, DAY, DAY), (1, solar, before, DAY))
     with store.read() as connection:
         stored = read_days(connection, slices=rows, channels=(1,), as_of=number)
-        assert [d.esiid for d in stored] == [esiid(2)]
+        assert [d.esiid for d in stored] == [esiid(2)] * 2
         why = explain_missing(
             connection, stored.missing, channels=(1,), as_of=number, today=date(2026, 11, 20), due_days=2, late_days=10
         )
-    assert [REASON_CODES[code] for code in why["code"]] == [Reason.NO_GENERATION_CHANNEL, Reason.GAP]
+    assert [(a, REASON_CODES[code]) for _, a, _, code in why.tolist()] == [
+        (DAY, Reason.NO_GENERATION_CHANNEL),
+        (before, Reason.NO_GENERATION_CHANNEL),
+        (gap, Reason.GAP),
+    ]
 
 
 def test_u8_between_two_meters_the_reason_is_that_no_meter_was_there(store: Store) -> None:
@@ -196,9 +200,9 @@ def test_u8_between_two_meters_the_reason_is_that_no_meter_was_there(store: Stor
             connection, rows, channels=(4,), as_of=0, today=date(2026, 11, 20), due_days=2, late_days=10
         )
     assert [(a.day, b.day, REASON_CODES[code]) for _, a, b, code in why.tolist()] == [
-        (30, 1, Reason.GAP),
+        (30, 1, Reason.NOT_DELIVERED),
         (2, 5, Reason.NOT_PROVISIONED),
-        (6, 7, Reason.GAP),
+        (6, 7, Reason.NOT_DELIVERED),
     ]
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_value_checks import every_fact
 
+from smt_ws.parties.generation import GenerationSpell
 from smt_ws.parties.rules import Reason
 from smt_ws.settings import Validation
 from smt_ws.usage.missing import why_missing
@@ -173,31 +174,44 @@ def test_u5_estimates_that_replace_actuals_are_counted_by_interval(old: bytes | 
     age=st.integers(0, 60),
     provisioned=st.booleans(),
     last=st.none() | st.integers(-70, 60),
-    generation_only=st.booleans(),
+    channels=st.sampled_from([(1,), (4,), (1, 4)]),
+    generation=st.none()
+    | st.builds(
+        lambda first, days: GenerationSpell(DAY + timedelta(first), days and DAY + timedelta(first + days)),
+        st.integers(-9, 9),
+        st.none() | st.integers(1, 9),
+    ),
     due=st.integers(1, 5),
     late=st.integers(1, 30),
 )
 def test_a_missing_day_has_exactly_the_reason_that_the_interface_promises(
-    age: int, provisioned: bool, last: int | None, generation_only: bool, due: int, late: int
+    age: int,
+    provisioned: bool,
+    last: int | None,
+    channels: tuple[int, ...],
+    generation: GenerationSpell | None,
+    due: int,
+    late: int,
 ) -> None:
     today = DAY + timedelta(days=age)
     reason = why_missing(
         DAY,
         today=today,
         provisioned=provisioned,
-        last_measured=None if last is None else DAY + timedelta(days=last),
-        generation_only=generation_only,
+        channels=channels,
+        generation=generation,
+        last_delivered=None if last is None else DAY + timedelta(days=last),
         due_days=due,
         late_days=late,
     )
     later_has_come = last is not None and last > 0
     if not provisioned:
         assert reason is Reason.NOT_PROVISIONED
-    elif generation_only and last is None:
+    elif channels == (1,) and (generation is None or not generation.holds(DAY)):
         assert reason is Reason.NO_GENERATION_CHANNEL
     elif later_has_come:
         assert reason is Reason.GAP
     elif age < due:
         assert reason is Reason.NOT_YET_DUE
     else:
-        assert reason is (Reason.GAP if age > late else Reason.LATE_AT_TDSP)
+        assert reason is (Reason.NOT_DELIVERED if age > late else Reason.LATE_AT_TDSP)

@@ -32,6 +32,7 @@ __all__ = [
     "CancelRequestResponse",
     "InlineReport",
     "ReportException",
+    "ReportRemark",
     "RequestChanges",
     "RequestChangesResponse",
     "RequestDailyReads",
@@ -65,6 +66,16 @@ class ReportException(ComplexModel):
     reason = one(Unicode)
 
 
+class ReportRemark(ComplexModel):
+    __namespace__ = METER_USAGE
+
+    fromDate = one(CalendarDate)
+    toDate = one(CalendarDate)
+    channel = one(Integer32)
+    code = one(Code)
+    remark = one(Unicode)
+
+
 class InlineReport(ComplexModel):
     __namespace__ = METER_USAGE
 
@@ -76,6 +87,7 @@ class InlineReport(ComplexModel):
     sha256 = one(Sha256)
     content = one(Unicode)
     exception = many(ReportException)
+    remark = many(ReportRemark)
 
 
 class _Accepted(ComplexModel):

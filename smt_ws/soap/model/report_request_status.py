@@ -37,6 +37,7 @@ __all__ = [
     "GetStatusResponse",
     "ListRequests",
     "ListRequestsResponse",
+    "MissingChannel",
     "MissingDays",
     "MissingUsage",
     "MissingUsageResponse",
@@ -133,6 +134,15 @@ class MissingDays(ComplexModel):
     reason = one(Unicode)
 
 
+class MissingChannel(ComplexModel):
+    __namespace__ = REPORT_REQUEST_STATUS
+
+    esiid = one(Unicode)
+    fromDate = one(CalendarDate)
+    toDate = one(CalendarDate)
+    channel = one(Integer32)
+
+
 class MissingUsage(RequestHeader):
     __namespace__ = REPORT_REQUEST_STATUS
 
@@ -149,3 +159,4 @@ class MissingUsageResponse(ResponseHeader):
     esiidDaysPresent = one(Integer32)
     loadMark = one(LoadMark)
     missing = many(MissingDays)
+    missingChannel = many(MissingChannel)
