@@ -46,14 +46,18 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(_SUFFIX)
 
 
-def publish(temporary: Path, final: Path) -> None:
+def publish(temporary: Path, final: Path, *, may_stay_hidden: bool = False) -> None:
     """Give a finished file its name, durably; an earlier file of that name is replaced in the same instant.
+
+    *may_stay_hidden*: the final name may begin with a dot, as that of an upload that its client will rename.
 
     When this returns, file and name survive a power cut. When it raises, either nothing is to be seen under ``final``
     (and ``temporary`` may be left for ``sweep``), or all of it is and only the folder's durability is unsure: publish
     the same part again. Raises NotATemporaryNameError, OSError.
     """
-    if temporary.parent != final.parent or not is_temporary(temporary.name) or final.name.startswith("."):
+    if temporary.parent != final.parent or not is_temporary(temporary.name) or is_temporary(final.name):
+        raise NotATemporaryNameError(f"cannot publish {temporary.name!r} as {final.name!r}")
+    if final.name.startswith(".") and not may_stay_hidden:
         raise NotATemporaryNameError(f"cannot publish {temporary.name!r} as {final.name!r}")
     make_durable(temporary)
     temporary.replace(final)

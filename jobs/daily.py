@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from adapters import publishing
+from adapters.unconfirmed_uploads import sweep_marks
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.orders.posting import post_daily
@@ -17,6 +18,8 @@ __all__ = ["forget_answers", "forget_effects", "post_new_data", "remove_expired_
 
 #: Temporary files that nobody has written to for so long belong to no living process.
 ABANDONED_AFTER = timedelta(hours=6)
+#: No upload waits for so long in an inbox.
+FORGOTTEN_AFTER = timedelta(days=60)
 #: How long outbox rows that were carried out stay to be looked at.
 KEEP_DONE_EFFECTS = timedelta(days=7)
 
@@ -59,4 +62,6 @@ def sweep_files(hub: Hub, _for_date: date) -> str:
     folders += [path for name in ("adhoc", "daily", "reports", "inbox") for path in site.glob(f"*/{name}")]
     folders += hub.settings.intake.archive.glob("*/*")
     removed = [path for folder in folders if folder.is_dir() for path in publishing.sweep(folder, older_than)]
-    return f"{len(removed)} left-over files removed"
+    long_ago = real_now() - FORGOTTEN_AFTER
+    marks = [mark for home in site.glob("*/.unconfirmed") for mark in sweep_marks(home.parent, long_ago)]
+    return f"{len(removed)} left-over files removed, {len(marks)} marks of uploads"

@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Final, Literal
 
 Kind = Literal["requester", "tdsp"]
-Right = Literal["retrieve", "delete", "store"]
+Action = Literal["fetched", "deleted", "stored", "renamed"]
+Right = Literal["retrieve", "delete", "store", "rename"]
 
 _FETCH: Final[frozenset[Right]] = frozenset({"retrieve", "delete"})
 _READ: Final[frozenset[Right]] = frozenset({"retrieve"})
-_STORE: Final[frozenset[Right]] = frozenset({"store"})
+_STORE: Final[frozenset[Right]] = frozenset({"store", "rename"})
+#: Whoever may order fetches here: every kind may.
+_ORDERED: Final[Mapping[str, frozenset[Right]]] = {"adhoc": _FETCH, "daily": _FETCH, "enrollment": _FETCH}
 
 RIGHTS: Final[Mapping[Kind, Mapping[str, frozenset[Right]]]] = {
-    "requester": {"adhoc": _FETCH, "daily": _FETCH, "enrollment": _FETCH},
-    "tdsp": {"inbox": _STORE, "reports": _READ},
+    "requester": _ORDERED,
+    "tdsp": {**_ORDERED, "inbox": _STORE, "reports": _READ},
 }
-"""For each kind of account its folders, and the rights on the files directly in them. Any folder may be listed."""
+"""For each kind of account its folders, and the rights on the files directly in them. Any folder may be listed.
+
+"rename" is for the session's own uploads and for temporary names (`upload_names`); the latter may be deleted as well.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,9 @@ class Account:
     kind: Kind
     certificate_sha256s: frozenset[str]
     verify_password: Callable[[str], bool]
+    #: Whether a session that has logged in with this certificate (SHA-256), from this address, may go on; asked before
+    #: every command. What it raises refuses the command.
+    still_stands: Callable[[str, str], bool]
     #: Whether a login may come from this IP address.
     allows_address: Callable[[str], bool] = lambda _address: True
 
@@ -47,7 +56,7 @@ class Deed:
     """What a client has done to a file, for the audit log."""
 
     user: str
-    action: Literal["fetched", "deleted", "stored"]
+    action: Action
     file_name: str
     folder: str
     address: str

@@ -1,8 +1,9 @@
 # mypy: disallow-subclassing-any=False
 """What an account sees of the disk: its own folders, plainly named files in them, nothing else (R7, P4).
 
-There are three kinds of paths: the root, a folder of the account's kind, and a file in such a folder. Hidden names,
-symbolic links, sub-folders and special files do not exist for a client.
+There are three kinds of paths: the root, a folder of the account's kind, and a file in such a folder. Hidden names
+(but for those of uploads that will be renamed), symbolic links, sub-folders and special files do not exist for a
+client.
 """
 
 import errno
@@ -14,49 +15,13 @@ from typing import IO, Any, Final
 from pyftpdlib.filesystems import AbstractedFS
 
 from adapters.ftps.accounts import RIGHTS, Right
-from adapters.publishing import publish, temporary_name
+from adapters.ftps.quota import Quota, Room
+from adapters.ftps.upload import Upload
+from adapters.publishing import make_durable
+from adapters.upload_names import looks_temporary, may_be_named
 
-_RIGHT_OF: Final[dict[str, Right]] = {"r": "retrieve", "d": "delete", "w": "store"}  # pyftpdlib's letters
-
-
-class Upload:
-    """A file being received: hidden until ``publish``, gone when closed before that.
-
-    ``announced``: how many bytes the client said that it will have; None: it did not say.
-    """
-
-    def __init__(self, final: Path, largest: int, announced: int | None) -> None:
-        self.announced = announced
-        self.name = str(final)
-        self._final = final
-        self._temporary = temporary_name(final)
-        self._room = largest
-        self._file = self._temporary.open("xb")
-        self.published = False
-
-    @property
-    def closed(self) -> bool:
-        """Whether no more can be written."""
-        return self._file.closed
-
-    def write(self, data: bytes) -> None:
-        """Add content; OSError EFBIG beyond the largest upload."""
-        self._room -= len(data)
-        if self._room < 0:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        self._file.write(data)
-
-    def publish(self) -> None:
-        """The upload is whole: give it its name, durably. Raises OSError."""
-        self._file.close()
-        publish(self._temporary, self._final)
-        self.published = True
-
-    def close(self) -> None:
-        """Let go; what has not been published is removed."""
-        self._file.close()
-        if not self.published:
-            self._temporary.unlink(missing_ok=True)
+#: pyftpdlib's letters.
+_RIGHT_OF: Final[dict[str, Right]] = {"r": "retrieve", "d": "delete", "w": "store", "f": "rename"}
 
 
 class Folders(AbstractedFS):
@@ -65,7 +30,8 @@ class Folders(AbstractedFS):
     def __init__(self, root: str, cmd_channel: Any) -> None:
         super().__init__(root, cmd_channel)
         self._rights = RIGHTS[cmd_channel.account.kind]
-        self._largest_upload: int = cmd_channel.settings.largest_upload
+        self._settings: Any = cmd_channel.settings
+        self._quota = Quota(self._settings.inbox_files, self._settings.inbox_bytes)
 
     def make_folders(self) -> None:
         """Make the folders that are not there yet."""
@@ -79,7 +45,13 @@ class Folders(AbstractedFS):
             return False
         if letter in {"e", "l"}:
             return True
-        return len(parts) == 2 and _RIGHT_OF.get(letter) in self._rights[parts[0]]
+        if len(parts) != 2:
+            return False
+        rights = self._rights[parts[0]]
+        if letter == "d" and "rename" in rights:
+            # what a client's broken upload has left behind, nothing that counts as sent
+            return self.is_temporary_upload(path)
+        return _RIGHT_OF.get(letter) in rights
 
     def validpath(self, path: str) -> bool:
         """Whether a path is one of the three kinds and no part of it is a symbolic link."""
@@ -96,19 +68,33 @@ class Folders(AbstractedFS):
             return None
         if len(parts) > 2 or (parts and parts[0] not in self._rights):
             return None
-        if any(part.startswith(".") or not part.isprintable() for part in parts):
+        if len(parts) == 2 and not self._may_be_named(parts[0], parts[1]):
             return None
         return parts
 
+    def _may_be_named(self, folder: str, name: str) -> bool:
+        return may_be_named(name, self._settings.temporary_names if "rename" in self._rights[folder] else ())
+
+    def is_temporary_upload(self, path: str) -> bool:
+        """Whether a file is one that its client will rename, going by its folder and name."""
+        return "rename" in self._rights.get(Path(path).parent.name, ()) and looks_temporary(
+            Path(path).name, self._settings.temporary_names
+        )
+
+    def refusal_of_upload(self, path: str, announced: int | None) -> str | None:
+        """Why the folder cannot take an upload of so many bytes (None: unknown), as an FTP reply; None: it can."""
+        return Room.of(Path(path).parent, self._quota).refusal(announced, Path(path).exists)
+
     def listdir(self, path: str) -> list[str]:
         """The names a client may see: folders at the root, regular files in a folder."""
-        if not self._parts(path):
+        parts = self._parts(path)
+        if not parts:
             return sorted(self._rights)
         with os.scandir(path) as entries:
             return [
                 entry.name
                 for entry in entries
-                if entry.is_file(follow_symlinks=False) and not entry.name.startswith(".") and entry.name.isprintable()
+                if entry.is_file(follow_symlinks=False) and self._may_be_named(parts[0], entry.name)
             ]
 
     listdirinfo = listdir
@@ -116,7 +102,12 @@ class Folders(AbstractedFS):
     def open(self, filename: str, mode: str) -> IO[bytes] | Upload:
         """A regular file to read, or an upload that appears when it is whole."""
         if "r" not in mode:
-            return Upload(Path(filename), self._largest_upload, self.cmd_channel.take_announced())
+            return Upload(
+                Path(filename),
+                self._settings.largest_upload,
+                self.cmd_channel.take_announced(),
+                quota=self._quota,
+            )
         # without O_NONBLOCK a named pipe put there by mistake would hold the session
         handle = os.open(filename, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -124,6 +115,11 @@ class Folders(AbstractedFS):
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         # its name, not its number, goes to the log
         return open(filename, mode, opener=lambda *_: handle)
+
+    def rename(self, src: str, dst: str) -> None:
+        """Rename a file within its folder, durably. Raises OSError."""
+        Path(src).rename(dst)
+        make_durable(Path(dst).parent)
 
     def chdir(self, path: str) -> None:
         """Change the session's folder; the process's own, which all sessions share, stays."""

@@ -1,43 +1,35 @@
 # mypy: disallow-subclassing-any=False
-"""One client's session: pyftpdlib's command and data channels, hardened.
+"""One client's session: pyftpdlib's command channel, hardened.
 
 What pyftpdlib 2.2 leaves open and this module closes: commands sent in the clear behind `AUTH TLS` are executed;
 `PROT C` after `PASV` gives a clear data channel; any certificate of the authorities may open the data connection; data
 is sent before a pending handshake has been judged; a data connection that is cut counts as a complete upload; a
 command line that is too long is taken for several; line feeds in commands reach the log.
-
-When is an upload whole? FTP says so by the end of the data connection alone, and TLS tells an end from a cut by its
-closing alert (RFC 4217, 12.4). lftp drops that alert whenever its socket is full, so its larger uploads would never be
-whole. (It also closes with TLS 1.3's session tickets unread, on which its kernel resets the connection and throws away
-what was not sent yet; its data connections use TLS 1.2, which has none here.) Therefore, in this order:
-
-- fewer bytes than the client announced with ALLO, or a connection that was reset: never whole, alert or not;
-- the closing alert, or exactly the bytes announced: whole;
-- an end without alert and without announcement: whole if the control connection is still there, and nothing was
-  aborted, after a pause. A client that was killed loses both connections at once.
 """
 
 import logging
-import sys
+import stat
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from cryptography import x509
 from OpenSSL import SSL
 from pyftpdlib.exceptions import AuthenticationFailed
-from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
+from pyftpdlib.handlers import TLS_FTPHandler
 
-from adapters.ftps.accounts import Account, Deed, Directory, FailedLogins, Witness
-from adapters.ftps.folders import Folders, Upload
-from adapters.ftps.tls import ServerTls, expect, fingerprint
+from adapters.ftps.accounts import Account, Action, Deed, Directory, FailedLogins, Witness
+from adapters.ftps.data_channel import DataChannel
+from adapters.ftps.folders import Folders
+from adapters.ftps.tls import ServerTls, fingerprint
 
 _log = logging.getLogger(__name__)
 
-# deny unless allowed: no APPE, STOU, MKD, RMD, RNFR, MFMT, SITE
+# deny unless allowed: no APPE, STOU, MKD, RMD, MFMT, SITE
 _COMMANDS: Final = (
     *("AUTH", "PBSZ", "PROT", "USER", "PASS", "REIN", "QUIT"),
     *("FEAT", "HELP", "NOOP", "OPTS", "SYST", "STAT", "ALLO", "MODE", "STRU", "TYPE"),
     *("PWD", "XPWD", "CWD", "XCWD", "CDUP", "XCUP", "LIST", "NLST", "MLSD", "MLST", "SIZE", "MDTM"),
-    *("EPSV", "PASV", "EPRT", "PORT", "RETR", "STOR", "DELE", "REST", "ABOR"),
+    *("EPSV", "PASV", "EPRT", "PORT", "RETR", "STOR", "RNFR", "RNTO", "DELE", "REST", "ABOR"),
 )
 _LONGEST_COMMAND: Final = 2048
 
@@ -47,86 +39,13 @@ def _one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in text[:500])
 
 
-class DataChannel(TLS_DTPHandler):
-    """A data connection: TLS with the control connection's own certificate; uploads appear when they are whole."""
-
-    timeout = 120
-    transfer_finished: bool
-    _resp: Any
-    _pause: Literal["", "running", "over"] = ""
-
-    def __init__(self, sock: Any, cmd_channel: Any) -> None:
-        super().__init__(sock, cmd_channel)
-        if not self._closed and not self._ssl_requested:
-            self.close()
-
-    def secure_connection(self, ssl_context: SSL.Context) -> None:
-        """Start the handshake, which only the control connection's certificate will pass."""
-        if self.cmd_channel.client_name.startswith("lftp"):
-            ssl_context = self.cmd_channel.server_tls.context(tls12=True)
-        super().secure_connection(ssl_context)
-        if isinstance(self.socket, SSL.Connection):
-            expect(self.socket, self.cmd_channel.peer_sha256)
-
-    def send(self, data: bytes) -> int:
-        """Send, but not while a handshake is open: OpenSSL would complete it unseen."""
-        return 0 if self._ssl_accepting else int(super().send(data))
-
-    def close(self) -> None:
-        """Close; an upload gets its name first, so that the client's 226 means that the file is safe."""
-        upload = self.file_obj
-        if self._pause == "running":
-            self.transfer_finished = False  # somebody closes before it is over: ABOR, the end of the control connection
-        if not self._closed and isinstance(upload, Upload) and self.transfer_finished and not upload.closed:
-            reason = self._why_not_whole(upload)
-            if reason is None:
-                self._finish(upload)
-            elif reason:
-                self.transfer_finished = False
-                self._resp = (f"426 {reason}; upload discarded.", _log.warning)
-            else:
-                self._wait_for_the_client()
-                return
-        super().close()
-
-    def _why_not_whole(self, upload: Upload) -> str | None:
-        """None: it is whole; a sentence: it is not; an empty one: that will be seen after a pause."""
-        received, announced = self.tot_bytes_received, upload.announced
-        if announced is not None and received < announced:
-            return f"{received} bytes came of {announced} announced"
-        if isinstance(self.socket, SSL.Connection) and self.socket.get_shutdown() & SSL.RECEIVED_SHUTDOWN:
-            return None
-        # pyftpdlib closes while it handles what OpenSSL raised: a plain end of the stream, or a reset
-        ended = sys.exc_info()[1]
-        if not (isinstance(ended, SSL.SysCallError) and ended.args[:1] == (-1,)):
-            return None if self._pause else "Connection cut before the TLS closing alert"
-        return None if received == announced else ""
-
-    def _wait_for_the_client(self) -> None:
-        self._pause = "running"
-        self._resp = None
-        self.del_channel()  # the ended stream would be readable for ever
-        self.ioloop.call_later(self.cmd_channel.settings.alertless_pause, self._still_there)
-
-    def _still_there(self) -> None:
-        if not self._closed:
-            self._pause = "over"
-            self.transfer_finished = True
-            self._resp = ("226 Transfer complete.", _log.debug)
-            self._error = True  # pyftpdlib's word for: no closing alert of ours to one that has gone without its own
-            self.close()
-
-    def modify_ioloop_events(self, events: int, logdebug: bool = False) -> None:
-        """Ask for events, but not of a stream that has ended."""
-        if not self._pause:
-            super().modify_ioloop_events(events, logdebug)
-
-    def _finish(self, upload: Upload) -> None:
-        try:
-            upload.publish()
-        except OSError as failure:
-            self.transfer_finished = False
-            self._resp = (f"451 {failure.strerror}; upload discarded.", _log.error)
+def _written(file: str) -> tuple[int, int] | None:
+    """Which file that is, and when it was last written to; None where there is no regular file."""
+    try:
+        found = Path(file).lstat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 class _Authorizer:
@@ -186,6 +105,7 @@ class Session(TLS_FTPHandler):
     server_tls: ServerTls
     settings: Any
     idle_timeout: float
+    _rnfr: str | None
     _idler: Any
     _in_buffer: list[bytes]
     _in_dtp_queue: Any
@@ -207,8 +127,12 @@ class Session(TLS_FTPHandler):
 
     def __init__(self, conn: Any, server: Any, ioloop: Any = None) -> None:
         self.peer_sha256 = ""
+        self._peer: x509.Certificate | None = None
+        # by path: inode and time of last writing of what this session has uploaded
+        self._own: dict[str, tuple[int, int]] = {}
         self.account: Account | None = None
         self.client_name = ""
+        self._over = False
         self._announced: int | None = None
         self.authorizer = _Authorizer(self)
         super().__init__(conn, server, ioloop)
@@ -223,6 +147,7 @@ class Session(TLS_FTPHandler):
         """Remember whose certificate the handshake has proved."""
         certificate = self.socket.get_peer_certificate()
         self.peer_sha256 = fingerprint(certificate) if certificate else ""
+        self._peer = certificate.to_cryptography() if certificate else None
 
     def collect_incoming_data(self, data: bytes) -> None:
         """Gather a command line; one that is too long ends the session."""
@@ -240,6 +165,37 @@ class Session(TLS_FTPHandler):
         """Run a command, unless the session is about to end."""
         if not self._closing:
             super().found_terminator()
+
+    def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+        """Run a command, if the login still holds: what it proved may have been withdrawn since."""
+        reply = self.standing() if self.authenticated and cmd != "QUIT" else ""
+        if not reply:
+            super().pre_process_command(line, cmd, arg)
+            return
+        self.respond_w_warning(reply)
+        if reply.startswith("421"):
+            self.close_when_done()
+
+    def standing(self) -> str:
+        """Nothing while the login holds; else an FTP reply: 421, it holds no more; 451, nobody can say now."""
+        account, certificate = self.account, self._peer
+        if account is None or certificate is None:
+            return "426 The login was given up; transfer discarded."
+        try:
+            stands = account.still_stands(self.peer_sha256, str(self.remote_ip))
+        except Exception:
+            _log.exception("whether a login still holds could not be asked")
+            return "451 The hub cannot look up your account now, try again later."
+        if stands and not self.server_tls.refuses(certificate):
+            return ""
+        self._over = True
+        return "421 Account, password, certificate or address is no longer accepted, log in again."
+
+    def _on_dtp_close(self) -> None:
+        """A transfer has been answered; the session goes with it if the login no longer holds."""
+        super()._on_dtp_close()
+        if self._over and not self._closed:
+            self.close_when_done()
 
     def ftp_AUTH(self, line: str) -> None:  # noqa: N802
         """Start TLS, and forget whatever came in the clear behind this command."""
@@ -279,10 +235,43 @@ class Session(TLS_FTPHandler):
             self._restart_position = 0
             self.respond("501 REST is not accepted for uploads; send the whole file again.")
             return None
+        refusal = self.fs.refusal_of_upload(file, self._announced)
+        if refusal:
+            self._announced = None
+            self.respond_w_warning(refusal)
+            return None
         stored: str | None = super().ftp_STOR(file, mode)
         if self._closed and getattr(self, "_in_dtp_queue", None) is not None:
             self._in_dtp_queue[0].close()
         return stored
+
+    def note_own(self, file: str) -> None:
+        """An upload of this session has its name: the session may give it another one."""
+        if (written := _written(file)) is not None:
+            self._own[file] = written
+
+    def ftp_RNFR(self, path: str) -> None:  # noqa: N802
+        """Take the name of an upload of this session, or of one that looks temporary."""
+        if _written(path) is None:
+            self.respond("550 No such file: it may have been taken in under this name.")
+        elif self.fs.is_temporary_upload(path) or self._own.get(path) == _written(path):
+            super().ftp_RNFR(path)
+        else:
+            self.respond("550 Only an upload of this session, or a temporary name, can be renamed.")
+
+    def ftp_RNTO(self, path: str) -> tuple[str, str] | None:  # noqa: N802
+        """Rename it within its folder; a file of that name is replaced, as an upload would."""
+        begun: str | None = self._rnfr
+        if begun and Path(begun).parent != Path(path).parent:
+            self._rnfr = None
+            self.respond("553 A file stays in its folder.")
+            return None
+        renamed: tuple[str, str] | None = super().ftp_RNTO(path)
+        if renamed:
+            self._own.pop(renamed[0], None)
+            self.note_own(path)
+            self._tell("renamed", path)
+        return renamed
 
     def ftp_DELE(self, path: str) -> str | None:  # noqa: N802
         """Remove a file that its company has taken."""
@@ -299,7 +288,7 @@ class Session(TLS_FTPHandler):
         """A file has come in whole."""
         self._tell("stored", file)
 
-    def _tell(self, action: Literal["fetched", "deleted", "stored"], file: str) -> None:
+    def _tell(self, action: Action, file: str) -> None:
         path = Path(file)
         try:
             self.witness(
@@ -320,6 +309,7 @@ class Session(TLS_FTPHandler):
             self._in_dtp_queue[0].close()
         super().flush_account()
         self.account = None
+        self._own.clear()
 
     def handle_auth_success(self, home: str, _password: str, msg_login: str) -> None:
         """Open the account's folders; the password is not kept."""

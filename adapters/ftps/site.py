@@ -11,6 +11,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +20,11 @@ from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
 from adapters.ftps.accounts import Directory, FailedLogins, Witness
+from adapters.ftps.data_channel import Unconfirmed
 from adapters.ftps.session import Session
 from adapters.ftps.tls import ServerTls
 from adapters.revocation import WhenExpired
+from adapters.upload_names import TEMPORARY_NAMES
 
 _log = logging.getLogger(__name__)
 _POLL: Final = 0.25  # seconds after which a session notices that the site is closing
@@ -48,7 +51,12 @@ class FtpsSettings:
     failed_login_window: float = 900
     failed_login_delay: float = 3
     largest_upload: int = 2 * 1024**3
+    inbox_files: int = 10_000
+    inbox_bytes: int = 50 * 1024**3
+    temporary_names: Sequence[str] = TEMPORARY_NAMES  # patterns of names that clients rename after an upload
     alertless_pause: float = 3  # before an upload that ended without TLS's closing alert is taken for whole
+    unconfirmed_upload: Unconfirmed = "report"  # such an upload is marked, or discarded
+    ask_again: float = 30  # between two looks at an account while a file is being transferred
 
 
 class FtpsSite:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
@@ -70,6 +71,10 @@ class ServerTls:
             except FtpsTlsError as refused:
                 _log.error("FTPS certificate files have changed and cannot be used: %s", refused)
             return self._contexts[tls12]
+
+    def refuses(self, certificate: x509.Certificate) -> bool:
+        """Whether the revocation lists say by now that a certificate that shook hands earlier no longer may."""
+        return self._revoked is not None and self._revoked.standing(certificate, datetime.now(UTC)) != "good"
 
     def _state(self) -> tuple[tuple[int, int, int], ...]:
         try:

@@ -10,14 +10,14 @@ from pathlib import Path
 import structlog
 from sqlalchemy import select
 
-from adapters.ftps import RIGHTS, Account, Deed, FtpsSettings, FtpsSite
+from adapters.ftps import RIGHTS, Account, Deed, FtpsSettings, FtpsSite, Kind
 from smt_ws.hub import Hub
 from smt_ws.parties.ftps_accounts import ftps_account
 from smt_ws.parties.tables import company_duns
 from smt_ws.store import audit
 from smt_ws.store.revision import require_current
 
-__all__ = ["make_folders", "run_ftps", "site_of"]
+__all__ = ["account_kind", "make_folders", "run_ftps", "site_of"]
 
 log = structlog.get_logger("smt_ws.ftps")
 
@@ -25,10 +25,15 @@ log = structlog.get_logger("smt_ws.ftps")
 DRAIN = 20.0
 
 
+def account_kind(kind: str) -> Kind:
+    """What a company of *kind* (REP, CSP, TDSP, REG) is on the FTPS site."""
+    return "tdsp" if kind == "TDSP" else "requester"
+
+
 def make_folders(root: Path, duns: str, kind: str) -> Path:
     """Make the folders that a company of *kind* (REP, CSP, TDSP, REG) has under its DUNS number; return its home."""
     home = root / duns
-    for name in RIGHTS["tdsp" if kind == "TDSP" else "requester"]:
+    for name in RIGHTS[account_kind(kind)]:
         (home / name).mkdir(parents=True, exist_ok=True)
     return home
 
@@ -43,9 +48,10 @@ def site_of(hub: Hub) -> FtpsSite:
             return None
         return Account(
             home=make_folders(settings.ftps.root, found.duns, found.kind),
-            kind="tdsp" if found.kind == "TDSP" else "requester",
+            kind=account_kind(found.kind),
             certificate_sha256s=found.certificate_sha256s,
             verify_password=found.verify_password,
+            still_stands=found.still_stands,
             allows_address=found.allows_address,
         )
 
@@ -76,6 +82,10 @@ def site_of(hub: Hub) -> FtpsSite:
             when_crl_expired=settings.tls.when_crl_expired,
             passive_ports=range(ports[0], ports[1] + 1) if ports else None,
             masquerade_address=settings.ftps.masquerade_address,
+            inbox_files=settings.ftps.inbox_files,
+            inbox_bytes=settings.ftps.inbox_bytes,
+            temporary_names=settings.ftps.temporary_names,
+            unconfirmed_upload=settings.ftps.unconfirmed_upload,
         ),
         directory,
         witness,
@@ -86,6 +96,7 @@ _DEEDS = {
     "fetched": audit.Event.FILE_FETCHED,
     "deleted": audit.Event.FILE_DELETED,
     "stored": audit.Event.FILE_STORED,
+    "renamed": audit.Event.FILE_RENAMED,
 }
 
 

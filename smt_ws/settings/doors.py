@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from adapters.upload_names import TEMPORARY_NAMES
 from smt_ws.settings.section import Location, Section, SettingsError
 
 __all__ = ["Ftps", "Health", "Portal", "Soap", "Tls"]
@@ -107,6 +108,16 @@ class Ftps(Section):
     passive_ports: tuple[int, int] | None = None
     masquerade_address: str | None = Field(None, description="the address told to clients behind NAT")
     root: Location = Path("ftps")
+    inbox_files: int = Field(10_000, ge=1, description="a TDSP's inbox holds so many; a further upload is refused, 552")
+    inbox_bytes: int = Field(50 * 1024**3, ge=1, description="a TDSP's inbox holds so many; as above")
+    temporary_names: tuple[str, ...] = Field(
+        TEMPORARY_NAMES, description="patterns of names that clients upload under and then rename; the intake waits"
+    )
+    unconfirmed_upload: Literal["report", "refuse"] = Field(
+        "report",
+        description="an upload that ended with neither TLS's closing alert nor the size announced (ALLO) may be cut: "
+        "take it and say so in its activity report, or refuse it (426)",
+    )
 
 
 class Health(Section):

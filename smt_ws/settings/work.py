@@ -31,6 +31,9 @@ class Intake(Section):
     settle_seconds: float = Field(
         1, ge=0, description="a file last written to within this time is left alone: it may still be growing"
     )
+    temporary_rest_seconds: float = Field(
+        3600, ge=0, description="a file under one of ftps.temporary_names is taken when it has rested so long"
+    )
     attempts: int = Field(5, ge=1, description="tries before a file is refused for the hub's own fault (disk full)")
     retry_seconds: float = Field(
         2, gt=0, description="pause before the second try; four times as long before each next"

@@ -72,6 +72,7 @@ class Event(StrEnum):
     FILE_FETCHED = "file:fetch:done"
     FILE_DELETED = "file:delete:done"
     FILE_STORED = "file:store:done"
+    FILE_RENAMED = "file:rename:done"
     DEVICE_ADD_ASKED = "device:add:asked"
     DEVICE_REMOVAL_ASKED = "device:remove:asked"
     DEVICE_REMOVAL_DECIDED = "device:remove:decided"

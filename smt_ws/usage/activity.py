@@ -11,7 +11,7 @@ A CSV file, UTF-8, one header row, with these columns:
 | `ESIID`         | `RECORD`: as it stands in the file, where it could be read                                      |
 | `CHANNEL`       | `RECORD`: 4 consumption, 1 generation; empty in CSV loads                                        |
 | `OPERATING_DAY` | `RECORD`: YYYY-MM-DD                                                                            |
-| `RULE`          | `RECORD`: the rule it broke; `FILE`: the error's code when the file was refused                  |
+| `RULE`          | `RECORD`: the rule it broke; `FILE`: why it was refused, or END_NOT_CONFIRMED (cut off?)          |
 | `REASON`        | `RECORD`: the facts in a sentence; `FILE`: name, SHA-256, load number, and why it was refused     |
 
 Every record is loaded, replaced, unchanged or rejected: the four totals add up to the records in the file. A flagged
@@ -32,8 +32,10 @@ from adapters.publishing import publish, temporary_name
 from smt_ws.usage.loads import Tally
 from smt_ws.usage.rules import Severity
 
-__all__ = ["COLUMNS", "Activity", "Finding", "report_name", "write_report", "write_rows"]
+__all__ = ["COLUMNS", "END_NOT_CONFIRMED", "Activity", "Finding", "report_name", "write_report", "write_rows"]
 
+#: Of a plain file whose client did not confirm its end: LSE and CSV have no trailer that would tell.
+END_NOT_CONFIRMED: Final = "END_NOT_CONFIRMED"
 COLUMNS: Final = ("ROW", "OUTCOME", "COUNT", "LINE", "ESIID", "CHANNEL", "OPERATING_DAY", "RULE", "REASON")
 
 
@@ -70,6 +72,8 @@ class Activity:
     #: Code and sentence, when the file was refused.
     code: str = ""
     reason: str = ""
+    #: Why the end of the file may be missing, in a sentence; nothing where its client has confirmed it.
+    end_doubt: str = ""
     #: Real time it took.
     seconds: float = 0.0
 
@@ -89,7 +93,10 @@ class Activity:
             about += f"; load {self.load_number}"
         if self.reason:
             about += f"; {self.reason}"
-        yield ("FILE", self.outcome.upper(), "", "", "", "", "", self.code, about)
+        if self.end_doubt:
+            about += f"; {self.end_doubt}"
+        code = self.code or (END_NOT_CONFIRMED if self.end_doubt else "")
+        yield ("FILE", self.outcome.upper(), "", "", "", "", "", code, about)
         for outcome in ("loaded", "replaced", "unchanged", "rejected", "flagged"):
             yield ("TOTAL", outcome.upper(), getattr(self.tally, outcome), "", "", "", "", "", "")
         for finding in self.findings:

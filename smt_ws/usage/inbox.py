@@ -22,6 +22,7 @@ import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from adapters.upload_names import looks_temporary
 from smt_ws.hub import Hub
 from smt_ws.parties.tables import company, company_duns
 from smt_ws.store import audit
@@ -32,7 +33,7 @@ from smt_ws.usage.files import sha256_of
 from smt_ws.usage.load import load_file
 from smt_ws.usage.sealed import Opening
 from smt_ws.usage.tables import load
-from smt_ws.usage.taken import Taken, alone, left_over, take_next
+from smt_ws.usage.taken import Rest, Taken, alone, is_work_for, left_over, take_next
 
 __all__ = ["Inboxes", "StoreAwayError", "run_intake"]
 
@@ -63,7 +64,8 @@ class Inboxes:
     hub: Hub
     #: By DUNS number, the moment (monotonic) before which nothing is tried.
     _not_before: dict[str, float] = field(default_factory=dict, init=False)
-    _known: dict[str, bool] = field(default_factory=dict, init=False)
+    #: DUNS numbers of which it has been said that their files wait, and why.
+    _told: set[tuple[str, str]] = field(default_factory=set, init=False)
 
     def take_in_once(self, stop: Event | None = None) -> int:
         """Take in one file of each TDSP that has one; return how many there were, whatever became of them."""
@@ -81,12 +83,12 @@ class Inboxes:
         settings = self.hub.settings.intake
         pause = settings.retry_seconds
         try:
-            if not self._is_tdsp(duns):
+            if not is_work_for(home) or not self._may_send(duns):
                 return False
             with alone(home) as mine:
                 taken = left_over(home) if mine else None
                 if mine and taken is None:
-                    taken = take_next(home, now=self.hub.clock.now(), settle_seconds=settings.settle_seconds)
+                    taken = take_next(home, now=self.hub.clock.now(), rest=self._rest())
                 if taken is not None:
                     pause = min(_LONGEST_PAUSE, pause * 4.0 ** min(taken.tries, 10))
                     self._take_in(taken, duns)
@@ -119,6 +121,7 @@ class Inboxes:
                     opening=replace(Opening.of(settings), folder=taken.plain_folder()),
                     before_commit=taken.prepare,
                     allow_test_esiids=self.hub.settings.allow_test_esiids,
+                    end_doubt=self._end_doubt(taken),
                 )
             except Exception as error:
                 if isinstance(error, SQLAlchemyError) and not _answers(store):
@@ -134,23 +137,48 @@ class Inboxes:
             code=activity.code,
             load=activity.load_number,
             records=activity.records,
+            end_confirmed=not activity.end_doubt,
             seconds=round(activity.seconds, 2),
         )
 
-    def _is_tdsp(self, duns: str) -> bool:
-        """Whether the folder is a TDSP's; files in any other one are left alone."""
-        if self._known.get(duns):
-            return True
-        question = select(company.c.kind).join(company_duns, company_duns.c.company_id == company.c.id)
+    def _rest(self) -> Rest:
+        settings = self.hub.settings
+        return Rest(
+            settings.intake.settle_seconds, settings.intake.temporary_rest_seconds, settings.ftps.temporary_names
+        )
+
+    def _end_doubt(self, taken: Taken) -> str:
+        """Why the end of a file may be missing, for its report; nothing where its client has confirmed it."""
+        if looks_temporary(taken.file.name, self.hub.settings.ftps.temporary_names):
+            return "its name is temporary and was not changed in time: it may be cut off; compare the totals"
+        if taken.is_unconfirmed:
+            return (
+                "the upload ended with neither TLS's closing alert nor a size announced by ALLO: it may be cut off; "
+                "compare the totals"
+            )
+        return ""
+
+    def _may_send(self, duns: str) -> bool:
+        """Whether the folder is that of a TDSP that is not suspended; files in any other one are left alone (P10)."""
+        question = select(company.c.kind, company.c.suspended_at).join(
+            company_duns, company_duns.c.company_id == company.c.id
+        )
         try:
             with self.hub.store.read() as connection:
-                found = connection.scalar(question.where(company_duns.c.duns == duns)) == "TDSP"
+                found = connection.execute(question.where(company_duns.c.duns == duns)).one_or_none()
         except SQLAlchemyError as error:
             raise StoreAwayError(type(error).__name__) from error
-        if not found and duns not in self._known:
-            log.error("inbox_of_no_tdsp", duns=duns)
-        self._known[duns] = found
-        return found
+        if found is None or found.kind != "TDSP":
+            why = "inbox_of_no_tdsp"
+        elif found.suspended_at is not None:
+            why = "inbox_of_suspended_tdsp"
+        else:
+            self._told -= {(duns, "inbox_of_suspended_tdsp")}
+            return True
+        if (duns, why) not in self._told:
+            log.error(why, duns=duns)
+            self._told.add((duns, why))
+        return False
 
     def _note(self, activity: Activity) -> None:
         """A line of the audit log for the file; a load has one of its own besides."""

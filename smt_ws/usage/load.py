@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from adapters.lse import LseRecord
 from adapters.lse_read import read, read_batches
@@ -43,6 +44,7 @@ def load_file(
     opening: Opening | None = None,
     before_commit: Callable[[Activity], None] | None = None,
     allow_test_esiids: bool = False,
+    end_doubt: str = "",
 ) -> Activity:
     """Load the file at *path* and say what became of each record.
 
@@ -51,6 +53,8 @@ def load_file(
     (default: as they come), *adjusted* severities override theirs. *opening* says how encrypted files are opened (None:
     they are refused). *before_commit* hears of a load that is about to be committed, and prevents it by raising.
     *allow_test_esiids*, the setting of sandboxes, takes ESI IDs of 1 to 64 letters and digits besides real ones.
+    *end_doubt* says why the end of the file may be missing; the activity repeats it unless the file proves its own end,
+    as a zip and an encrypted file do.
 
     A refused file is an outcome of the activity, not an exception; raises what is the hub's own fault: `LoadLostError`,
     `SettingsError` for a severity that cannot be set, `adapters.openpgp.UnreadableCertificateError` for the hub's own
@@ -63,6 +67,8 @@ def load_file(
     try:
         activity = replace(activity, sha256=sha256_of(path))
         with plain_file(path, opening) as (plain, name):
+            if plain == path and not is_zipfile(path):
+                activity = replace(activity, end_doubt=end_doubt)
             activity = _load(
                 store,
                 plain,

@@ -20,7 +20,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,9 +28,11 @@ from pathlib import Path
 from typing import Final
 
 from adapters.publishing import make_durable, publish, temporary_name
+from adapters.unconfirmed_uploads import forget_mark, is_marked
+from adapters.upload_names import TEMPORARY_NAMES, looks_temporary
 from smt_ws.usage.activity import Activity, report_name, write_rows
 
-__all__ = ["Taken", "alone", "left_over", "take_next"]
+__all__ = ["Rest", "Taken", "alone", "is_work_for", "left_over", "take_next"]
 
 _FOLDER: Final = ".intake"
 _MOMENT: Final = "%Y%m%dT%H%M%SZ"
@@ -53,6 +55,15 @@ def alone(home: Path) -> Iterator[bool]:
         yield True
 
 
+def is_work_for(home: Path) -> bool:
+    """Whether anything may be waiting in the inbox, or was taken and not archived."""
+    taken = home / _FOLDER
+    with os.scandir(home / "inbox") as entries:
+        if any(entries):
+            return True
+    return taken.is_dir() and any(path.is_dir() for path in taken.iterdir())
+
+
 def left_over(home: Path) -> Taken | None:
     """The oldest file that was taken and not archived; empty folders on the way to it are removed."""
     for folder in sorted(path for path in (home / _FOLDER).iterdir() if path.is_dir()):
@@ -63,27 +74,52 @@ def left_over(home: Path) -> Taken | None:
     return None
 
 
-def take_next(home: Path, *, now: datetime, settle_seconds: float) -> Taken | None:
-    """Take the oldest whole file out of the inbox; None where there is none.
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How long a file must have rested before it is taken, in seconds of real time since it was last written to."""
 
-    Hidden names are uploads under way; a file last written to less than *settle_seconds* ago (real time) may still be
-    growing. Links and folders are left alone. *now*, business time, names it in the archive.
+    #: It may still be growing.
+    seconds: float
+    #: Its client may still rename it.
+    temporary: float
+    #: Patterns of names that clients rename.
+    temporary_names: Sequence[str] = TEMPORARY_NAMES
+
+    def of(self, name: str) -> float:
+        """The rest that a file of this name needs."""
+        return max(self.seconds, self.temporary) if looks_temporary(name, self.temporary_names) else self.seconds
+
+
+def take_next(home: Path, *, now: datetime, rest: Rest) -> Taken | None:
+    """Take the oldest whole file out of the inbox that has had its *rest*; None where there is none.
+
+    Other hidden names are uploads under way. Links and folders are left alone. *now*, business time, names it in the
+    archive.
     """
     waiting = []
     with os.scandir(home / "inbox") as entries:
         for entry in entries:
-            if entry.name.startswith(".") or not entry.is_file(follow_symlinks=False):
-                continue
-            written = entry.stat(follow_symlinks=False).st_mtime
+            hidden = entry.name.startswith(".") and not looks_temporary(entry.name, rest.temporary_names)
+            try:
+                if hidden or not entry.is_file(follow_symlinks=False):
+                    continue
+                written = entry.stat(follow_symlinks=False).st_mtime
+            except FileNotFoundError:
+                continue  # its client has renamed it
             # a time in the future is somebody's wrong clock, not an upload
-            if not 0 <= time.time() - written < settle_seconds:
+            if not 0 <= time.time() - written < rest.of(entry.name):
                 waiting.append((written, entry.name))
     if not waiting:
         return None
     name = min(waiting)[1]
     folder = home / _FOLDER / f"{now.astimezone(UTC).strftime(_MOMENT)}-{secrets.token_hex(6)}"
     (folder / "file").mkdir(parents=True)
-    (home / "inbox" / name).rename(folder / "file" / name)
+    try:
+        (home / "inbox" / name).rename(folder / "file" / name)
+    except FileNotFoundError:
+        # its client has renamed it, or taken it away
+        shutil.rmtree(folder)
+        return None
     return Taken(folder)
 
 
@@ -102,6 +138,15 @@ class Taken:
     def file(self) -> Path:
         """The file as it came."""
         return next((self.folder / "file").iterdir())
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether its client never confirmed its end."""
+        return is_marked(self._home, self.file)
+
+    @property
+    def _home(self) -> Path:
+        return self.folder.parent.parent
 
     def plain_folder(self) -> Path:
         """An empty folder for its decrypted content; what a killed process left in it is gone."""
@@ -180,6 +225,7 @@ class Taken:
             folder.mkdir(parents=True, exist_ok=True)
         _publish_copy(report, reports / name)
         _publish_copy(report, archived.with_name(archived.name + ".activity.csv"))
+        forget_mark(self._home, self.file)
         _move(self.file, archived)
         self.forget()
 

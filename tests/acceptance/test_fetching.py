@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ftplib
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,9 +18,10 @@ from typing import Any
 import pytest
 from market_facts import Facts, days_between, read_rows, whole_days
 from sqlalchemy import select
-from wire_client import BLUEBONNET, PECAN
+from wire_client import BLUEBONNET, LANTERN, PECAN, TDSP
 from wss_runtimes import missing
 
+from smt_ws.parties import companies
 from smt_ws.store.tables import audit_log
 
 pytestmark = pytest.mark.interop
@@ -188,3 +191,40 @@ def test_who_fetched_and_deleted_what_is_in_the_audit_log(hub: Any, done: Done, 
         assert line.details == {"folder": "adhoc", "file": name}
         assert line.address == "127.0.0.1"
         assert len(line.certificate_sha256) == 64
+
+
+@pytest.mark.parametrize("duns", [BLUEBONNET, LANTERN, TDSP])
+def test_every_kind_of_company_fetches_what_it_orders(hub: Any, tmp_path: Path, duns: str) -> None:
+    """R5, R7, P4: whoever may order finds its files; of a third party without agreements the exceptions alone."""
+    requester = hub.requester(duns)
+    answer = requester.order(hub.market.esiids[:2], "11/01/2026", "11/02/2026", f"{time.time_ns()}")
+    status = requester.wait(answer.correlationId, lambda _status: None, timeout=60)
+    delivered = requester.fetch([file.name for file in status.file], tmp_path)
+    assert delivered
+    opened = [requester.open(path, tmp_path) for path in delivered]
+    rows = [row for path in opened if path.name.startswith("IntervalMeterUsage") for row in read_rows(path)]
+    days = days_between(date(2026, 11, 1), date(2026, 11, 2))
+    seen = hub.market.esiids[:2] if duns == TDSP else []
+    if duns == TDSP:
+        assert {(row["ESIID"]) for row in rows} == set(seen)
+        assert len(whole_days(rows)) >= len(seen) * len(days)
+
+
+def test_a_session_that_is_open_ends_with_its_companys_suspension(hub: Any) -> None:
+    """P10: everywhere at once."""
+    own, by = hub.sandbox.hub(), {"actor": "operator:test"}
+    certificates, player = hub.sandbox.certificates, hub.sandbox.player(LANTERN)
+    context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
+    context.load_cert_chain(certificates / f"{player.stem}-tls.crt", certificates / f"{player.stem}-tls.key")
+    with ftplib.FTP_TLS(context=context, timeout=30) as session:
+        session.connect("127.0.0.1", hub.settings.ftps.port)
+        session.login(LANTERN, player.ftps_password)
+        session.prot_p()
+        assert "adhoc" in session.nlst()
+        companies.suspend(own.store, duns=LANTERN, clock=own.clock, **by)
+        try:
+            with pytest.raises(ftplib.error_temp, match="421 Account, password, certificate or address"):
+                session.nlst()
+        finally:
+            companies.resume(own.store, duns=LANTERN, clock=own.clock, **by)
+            own.store.close()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import ftplib
 import hashlib
 import os
 import signal
+import ssl
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -117,3 +119,46 @@ def test_a_bad_upload_is_answered_with_what_to_do(hub: Any, sealed: Path, tmp_pa
     rows = report_of(hub, cut, tmp_path)
     assert (rows[0]["OUTCOME"], rows[0]["RULE"]) == ("REFUSED", "FILE_UNREADABLE")
     assert sum(totals(rows).values()) == 0
+
+
+@pytest.mark.parametrize("pattern", [".in.*", "*.filepart", "*.partial"])
+def test_lftp_uploads_under_a_temporary_name_and_renames(
+    hub: Any, unchanged: Any, tmp_path: Path, pattern: str
+) -> None:
+    file = tmp_path / f"renamed{pattern.strip('.*')}.lse"
+    with file.open("wb") as stream:
+        write(unchanged[:20], stream)
+    program("lftp")
+    done = lftp(hub, TDSP, f"set xfer:use-temp-file yes; set xfer:temp-file-name {pattern}; put -O /inbox {file}")
+    assert done.returncode == 0, done.stderr
+    rows = report_of(hub, file, tmp_path)
+    assert (rows[0]["OUTCOME"], rows[0]["RULE"]) == ("LOADED", "")
+    assert totals(rows)["UNCHANGED"] == 20
+    assert rows[0]["REASON"].startswith(f"{file.name};"), "loaded under its own name"
+
+
+def test_a_plain_file_cut_off_is_told_from_a_whole_one(hub: Any, unchanged: Any, tmp_path: Path) -> None:
+    """U4: LSE has no trailer; the connection's end says whether the file was meant to end there."""
+    whole = tmp_path / "cut.lse"
+    with whole.open("wb") as stream:
+        write(unchanged[:14], stream)
+    content = whole.read_bytes()
+    lines = content.splitlines(keepends=True)
+    file = tmp_path / "cut-off.lse"
+    file.write_bytes(b"".join(lines[: len(lines) // 3]))
+    certificates, player = hub.sandbox.certificates, hub.sandbox.player(TDSP)
+    context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificates / f"{player.stem}-tls.crt", certificates / f"{player.stem}-tls.key")
+    with ftplib.FTP_TLS(context=context, timeout=30) as session:
+        session.connect("127.0.0.1", hub.settings.ftps.port)
+        session.login(TDSP, player.ftps_password)
+        session.prot_p()
+        session.voidcmd("TYPE I")
+        data = session.transfercmd(f"STOR /inbox/{file.name}")
+        data.sendall(file.read_bytes())
+        os.close(data.detach())
+        assert "The end was not confirmed" in session.voidresp()
+    rows = report_of(hub, file, tmp_path)
+    assert (rows[0]["OUTCOME"], rows[0]["RULE"]) == ("LOADED", "END_NOT_CONFIRMED")
+    assert 0 < sum(n for name, n in totals(rows).items() if name != "FLAGGED") < 14

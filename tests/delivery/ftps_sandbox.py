@@ -153,7 +153,7 @@ def running(folder: Path, **changes: object) -> Iterator[Sandbox]:
         home = folder / "homes" / user
         home.mkdir(parents=True)
         kind = "tdsp" if user == TDSP else "requester"
-        accounts[user] = Account(home, kind, frozenset({pem.sha256}), verifier(PASSWORD))
+        accounts[user] = Account(home, kind, frozenset({pem.sha256}), verifier(PASSWORD), lambda *_: True)
     settings = FtpsSettings(
         host="127.0.0.1",
         port=0,

@@ -1,5 +1,6 @@
 """R7, P4: each company fetches its own files over FTPS; TDSPs leave files, and a file appears only when it is whole."""
 
+import contextlib
 import ftplib
 import io
 import os
@@ -16,6 +17,7 @@ from ftps_sandbox import OTHER, PASSWORD, REQUESTER, TDSP, Sandbox, running
 from adapters.ftps import Account, FtpsTlsError
 from adapters.ftps.accounts import FailedLogins
 from adapters.ftps.tls import ServerTls
+from adapters.unconfirmed_uploads import is_marked
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,14 @@ def fetch(client: ftplib.FTP_TLS, path: str) -> bytes:
     got = io.BytesIO()
     client.retrbinary(f"RETR {path}", got.write)
     return got.getvalue()
+
+
+def send_on(client: ftplib.FTP_TLS, command: str, content: bytes) -> str:
+    """Upload, and hear what the site says of it though it has closed the data connection meanwhile."""
+    with contextlib.suppress(OSError), client.transfercmd(command) as data:
+        data.sendall(content)
+        data.unwrap()
+    return client.voidresp()
 
 
 def wait_for(true, seconds: float = 5) -> None:
@@ -91,7 +101,7 @@ def test_a_requester_can_change_nothing_else(sandbox: Sandbox, command: str) -> 
 def test_a_tdsp_stores_in_its_inbox_and_reads_its_reports(sandbox: Sandbox) -> None:
     content = os.urandom(2_000_000)
     with sandbox.login(TDSP) as client:
-        assert client.nlst() == ["inbox", "reports"]
+        assert client.nlst() == ["adhoc", "daily", "enrollment", "inbox", "reports"]
         client.storbinary("STOR /inbox/a.asc", io.BytesIO(content))
         assert (sandbox.home(TDSP) / "inbox" / "a.asc").read_bytes() == content
         client.storbinary("STOR /inbox/empty", io.BytesIO())
@@ -187,9 +197,32 @@ def test_an_upload_ended_without_closing_alert_and_not_announced_is_whole_after_
         cut(data)
         time.sleep(0.4)
         assert not file.exists()
-        assert client.voidresp().startswith("226")
+        assert "The end was not confirmed" in client.voidresp()
         assert file.read_bytes() == b"whole"
+        assert is_marked(sandbox.home(TDSP), file)
         assert client.nlst("/inbox"), "the session goes on"
+        client.rename("/inbox/quiet.asc", "/inbox/renamed.asc")
+        assert is_marked(sandbox.home(TDSP), file.with_name("renamed.asc"))
+
+
+def test_where_the_setting_says_so_such_an_upload_is_refused(tmp_path: Path) -> None:
+    with running(tmp_path, unconfirmed_upload="refuse") as box, box.login(TDSP, tls12=True) as client:
+        client.voidcmd("TYPE I")
+        data = client.transfercmd("STOR /inbox/quiet.asc")
+        data.sendall(b"cut")
+        cut(data)
+        with pytest.raises(ftplib.error_temp, match="426 The end was not confirmed"):
+            client.voidresp()
+        # with the alert, or with the bytes announced, it is taken as ever
+        client.storbinary("STOR /inbox/whole.asc", io.BytesIO(b"whole"))
+        client.sendcmd("ALLO 5")
+        data = client.transfercmd("STOR /inbox/announced.asc")
+        data.sendall(b"whole")
+        cut(data)
+        assert client.voidresp().startswith("226")
+        inbox = box.home(TDSP) / "inbox"
+        assert sorted(os.listdir(inbox)) == ["announced.asc", "whole.asc"]
+        assert not any(is_marked(box.home(TDSP), path) for path in inbox.iterdir())
 
 
 def test_an_upload_after_which_another_is_begun_without_waiting_is_discarded(sandbox: Sandbox) -> None:
@@ -218,8 +251,8 @@ def test_a_resumed_upload_is_refused_as_a_whole(sandbox: Sandbox) -> None:
 
 def test_an_upload_above_the_limit_or_on_a_full_disk_is_discarded_with_a_reason(tmp_path: Path) -> None:
     with running(tmp_path, largest_upload=100_000) as box, box.login(TDSP) as client:
-        with pytest.raises((ftplib.error_temp, OSError)):
-            client.storbinary("STOR /inbox/big", io.BytesIO(bytes(30_000_000)))
+        with pytest.raises(ftplib.error_perm, match="552 A file may have 100000 bytes"):
+            send_on(client, "STOR /inbox/big", bytes(30_000_000))
         wait_for(lambda: os.listdir(box.home(TDSP) / "inbox") == [])
 
 
@@ -231,7 +264,7 @@ def test_a_slow_password_check_does_not_hold_up_other_companies(sandbox: Sandbox
         return go_on.wait(20)
 
     old = sandbox.accounts[OTHER]
-    sandbox.accounts[OTHER] = Account(old.home, old.kind, old.certificate_sha256s, slow)
+    sandbox.accounts[OTHER] = Account(old.home, old.kind, old.certificate_sha256s, slow, old.still_stands)
     client = sandbox.connect(sandbox.pems[OTHER])
     try:
         waiting = threading.Thread(target=client.login, args=(OTHER, PASSWORD))
