@@ -121,19 +121,20 @@ def test_a_bad_upload_is_answered_with_what_to_do(hub: Any, sealed: Path, tmp_pa
     assert sum(totals(rows).values()) == 0
 
 
-@pytest.mark.parametrize("pattern", [".in.*", "*.filepart", "*.partial"])
+@pytest.mark.parametrize("pattern", [".in.*", "*.filepart", "*.temp"])
 def test_lftp_uploads_under_a_temporary_name_and_renames(
     hub: Any, unchanged: Any, tmp_path: Path, pattern: str
 ) -> None:
     file = tmp_path / f"renamed{pattern.strip('.*')}.lse"
     with file.open("wb") as stream:
-        write(unchanged[:20], stream)
+        # another content each time: the same one would be answered as repeated
+        write(unchanged[: 30 + len(file.name)], stream)
     program("lftp")
     done = lftp(hub, TDSP, f"set xfer:use-temp-file yes; set xfer:temp-file-name {pattern}; put -O /inbox {file}")
     assert done.returncode == 0, done.stderr
     rows = report_of(hub, file, tmp_path)
     assert (rows[0]["OUTCOME"], rows[0]["RULE"]) == ("LOADED", "")
-    assert totals(rows)["UNCHANGED"] == 20
+    assert totals(rows)["UNCHANGED"] == 30 + len(file.name)
     assert rows[0]["REASON"].startswith(f"{file.name};"), "loaded under its own name"
 
 

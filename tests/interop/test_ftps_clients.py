@@ -179,3 +179,60 @@ def test_a_delivery_fetched_with_ftplib_is_opened_by_gpg_and_unzip(sandbox: Sand
     subprocess.run(["gpgconf", "--kill", "all"], env=environment, timeout=20)
     assert opened.returncode == 0, opened.stderr
     assert subprocess.run([unzip, "-p", tmp_path / "d.zip"], capture_output=True, timeout=30).stdout == CSV
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "tdsp-uploads.md"
+
+
+def told_to(box: Sandbox, language: str, folder: Path) -> str:
+    """The commands of the page's block in this language, with this site's names in the place of the page's."""
+    block = PAGE.read_text().partition(f"```{language}\n")[2].partition("```")[0]
+    pem = box.pems[TDSP]
+    for name, value in {
+        "hub-ca.crt": box.authority.file,
+        "tdsp.crt": pem.certificate,
+        "tdsp.key": pem.key,
+        "DUNS": TDSP,
+        "PASSWORD": PASSWORD,
+        "PORT": box.site.address[1],
+    }.items():
+        assert name in block, f"the page no longer names {name}"
+        block = block.replace(name, str(value))
+    for name in ("first.lse", "second.lse", "third.lse"):
+        (folder / name).write_bytes(name.encode() * 1000)
+    return block
+
+
+def test_the_page_for_tdsps_can_be_followed_with_lftp(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = "set net:max-retries 1; set net:timeout 10; set cmd:fail-exit true\n" + told_to(sandbox, "lftp", tmp_path)
+    (tmp_path / "script").write_text(script)
+    done = run(program("lftp"), "--norc", "-f", tmp_path / "script", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {"/inbox/first.lse", "/inbox/second.lse"} <= set(done.stdout.split())
+    inbox = sandbox.home(TDSP) / "inbox"
+    for name in ("first.lse", "second.lse"):
+        assert (inbox / name).read_bytes() == name.encode() * 1000
+    assert list(inbox.glob("*.filepart")) == []
+
+
+def test_the_page_for_tdsps_can_be_followed_with_curl(sandbox: Sandbox, tmp_path: Path) -> None:
+    program("curl")
+    done = run("sh", "-c", told_to(sandbox, "sh", tmp_path), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (sandbox.home(TDSP) / "inbox" / "third.lse").read_bytes() == b"third.lse" * 1000
+
+
+@pytest.mark.parametrize("pattern", [".in.*", "*.filepart", "*.partial", "*.tmp"])
+def test_lftp_uploads_large_files_under_a_temporary_name_and_renames(
+    sandbox: Sandbox, tmp_path: Path, pattern: str
+) -> None:
+    for number in range(3):
+        (tmp_path / f"t{number}.lse").write_bytes(CSV * 5)
+    setting = f"set xfer:use-temp-file yes; set xfer:temp-file-name {pattern}"
+    done = lftp(sandbox, TDSP, f"{setting}; lcd {tmp_path}; mput -O /inbox t0.lse t1.lse t2.lse; put -O /inbox t0.lse")
+    assert done.returncode == 0, done.stderr
+    inbox = sandbox.home(TDSP) / "inbox"
+    for number in range(3):
+        assert (inbox / f"t{number}.lse").read_bytes() == CSV * 5
+        (inbox / f"t{number}.lse").unlink()
+    assert not any("t0.lse" in path.name for path in inbox.iterdir())
