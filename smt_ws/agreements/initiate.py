@@ -252,7 +252,7 @@ def _refuse_pending(
     today: date,
 ) -> None:
     esiids = {place.premise_id: place.esiid for place in places}
-    devices = {one.device_mac for one in made}
+    asked = {(place.premise_id, device) for place in places for device in place.devices or (None,)}
     waiting = connection.execute(
         select(agreement.c.number, agreement.c.device_mac, agreement_premise.c.premise_id)
         .join(agreement, agreement.c.number == agreement_premise.c.number)
@@ -267,7 +267,7 @@ def _refuse_pending(
         .order_by(agreement.c.number)
     )
     for one in waiting:
-        if one.device_mac in devices:
+        if (one.premise_id, one.device_mac) in asked:
             raise errors.InvitationPendingError(presented=f"{esiids[one.premise_id]}: agreement {one.number}")
 
 

@@ -98,14 +98,15 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
     if added is None:
         _nobody_asked(connection, request, "no agreement says whom to ask", clock)
         return None
+    now, today = clock.now(), central_today(clock)
     try:
         with connection.begin_nested():
+            # First the number, as where a company asks: two that wait for each other would never end.
+            number = next_number(connection, today)
             count_emails(connection, company_id=added.company_id, email_key=added.email_key, emails=1, policy=policy)
     except EmailLimitError as error:
         _nobody_asked(connection, request, f"the customer was not asked: {error.presented}", clock)
         return None
-    now, today = clock.now(), central_today(clock)
-    number = next_number(connection, today)
     connection.execute(
         insert(agreement).values(
             **{name: getattr(added, name) for name in _COPIED},

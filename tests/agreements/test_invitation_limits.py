@@ -26,6 +26,13 @@ from smt_ws.store.tables import outbox
 DISPLAY, SPEAKER = "00:0D:6F:00:0A:BC:DE:F0", "00:0D:6F:00:0A:BC:DE:F1"
 
 
+@pytest.fixture(autouse=True)
+def one_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No midnight comes to pass within a test."""
+    moment = email_limits.real_now()
+    monkeypatch.setattr(email_limits, "real_now", lambda: moment)
+
+
 def limited(town: Town, **policy: int) -> Town:
     changed = town.policy.model_copy(update=policy)
     town.hub = replace(town.hub, settings=town.hub.settings.model_copy(update={"agreements": changed}))
@@ -88,6 +95,8 @@ def test_each_device_is_asked_for_once(town: Town):
     with pytest.raises(errors.InvitationPendingError):
         town.invite(**devices(SPEAKER, DISPLAY))
     town.invite(**devices(SPEAKER))
+    elsewhere = ListedMeter(esiid(1), meter_number(1), (DISPLAY,))
+    town.invite(kind=Kind.DEVICE, meters=(elsewhere,))
     town.invite(**devices())
     with pytest.raises(errors.InvitationPendingError):
         town.invite(**devices())
@@ -214,6 +223,25 @@ def test_a_removal_nobody_can_be_asked_about_today_is_told_so(town: Town):
         told = connection.scalars(select(outbox.c.payload).where(outbox.c.kind == "han.removal_decided")).one()
     assert (told["request_id"], told["accepted"]) == (7, False)
     assert told["why"] == "the customer was not asked: 2 e-mails to the customer's address today"
+
+
+def test_removals_and_requests_at_once_wait_for_each_other_in_one_order(town: Town):
+    """Numbers before counts, in both: the other way round PostgreSQL would end one of them."""
+    rosa = town.register("rosa@customer.example", 0)
+    customer = Customer(registered=True, email="rosa@customer.example")
+    _number, tokens = town.invited(
+        kind=Kind.DEVICE, customer=customer, meters=(ListedMeter(esiid(0), meter_number(0), (DISPLAY,)),)
+    )
+    town.answer(Purpose.ACCEPT, tokens[Purpose.ACCEPT], account_id=rosa)
+    asked = {"company_id": town.callers[LANTERN].company_id, "esiid": esiid(0), "eui64": DISPLAY.replace(":", "")}
+
+    def remove(request: int) -> None:
+        with town.store.write() as connection:
+            ask_removal(connection, asked | {"request_id": request}, policy=town.policy, clock=town.clock)
+
+    acts = [lambda home=home: town.invite(home, customer=ANA) for home in range(1, 5)]
+    acts += [lambda request=request: remove(request) for request in range(1, 5)]
+    assert at_once(*acts) == ["done"] * 8
 
 
 def test_counts_of_a_day_outlive_the_hours_of_other_counts(town: Town):

@@ -148,17 +148,17 @@ def withdraw(town: Town, number: str) -> None:
 WORDS = {
     (reject, "en", C): "You have rejected Lantern Savings's request to extend your agreement",
     (reject, "en", I): "The customer Rosa Luna has rejected your request to extend the agreement",
-    (reject, "es", C): "Usted ha rechazado la solicitud de Lantern Savings de prorrogar su acuerdo",
+    (reject, "es", C): "Usted ha rechazado la solicitud de Lantern Savings de prolongar su acuerdo",
     (lapse, "en", C): "Lantern Savings's request to extend your agreement for ongoing energy data was not answered in",
     (lapse, "en", I): "The customer Rosa Luna has not answered your request to extend the agreement",
-    (lapse, "es", C): "La solicitud de Lantern Savings de prorrogar su acuerdo (datos",
+    (lapse, "es", C): "La solicitud de Lantern Savings de prolongar su acuerdo (datos",
     (withdraw, "en", C): "Lantern Savings has withdrawn its request to extend your agreement",
     (withdraw, "en", I): "You have withdrawn your request to Rosa Luna to extend the agreement",
-    (withdraw, "es", C): "Lantern Savings ha retirado su solicitud de prorrogar el acuerdo de usted",
+    (withdraw, "es", C): "Lantern Savings ha retirado su solicitud de prolongar el acuerdo de usted",
 }
 GOES_ON = {
     "en": "goes on as before: it stays in force until May 19, 2027",
-    "es": "sigue como antes: está vigente hasta el 19 de mayo de 2027",
+    "es": "El acuerdo en sí no cambia: sigue en vigor hasta el 19 de mayo de 2027",
 }
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-from portal_town import CHIKA, ESIIDS, Browser, link_in
+import pytest
+from portal_town import CHIKA, ESIIDS, Browser, lantern, link_in
 from sqlalchemy import select
 
+from smt_ws.agreements.ask import change_as_initiator
+from smt_ws.agreements.change import Change
 from smt_ws.agreements.tables import agreement
 from smt_ws.hub import Hub
 from smt_ws.parties.tables import grants
@@ -62,9 +65,37 @@ def test_p3_1_to_p3_6_a_customer_accepts_changes_and_ends_an_agreement(hub: Hub,
         assert mailbox(to)["Subject"] == f"Agreement {number}: ended by the customer"
 
 
+@pytest.mark.parametrize("door", ["link", "list"])
+def test_a_rejected_extension_leaves_the_agreement_as_it_is_and_says_so(
+    hub: Hub, invite, mailbox, registered, door: str
+) -> None:
+    """A27: the page too; nothing here is final."""
+    number = invite("ongoing", customer=ME, months=3)
+    accepted(registered, number)
+    with hub.store.write() as connection:
+        change_as_initiator(
+            connection, lantern(hub), number, Change(end_day=date(2027, 8, 1)), policy=hub.settings.agreements,
+            clock=hub.clock,
+        )  # fmt: skip
+    if door == "link":
+        path = link_in(mailbox(CHIKA), "r")
+        registered.get(path)
+        assert "If you reject, the agreement goes on as before" in registered.text
+        assert "final" not in registered.text.partition("<main")[2]
+        registered.post(path)
+        assert "is not extended. It goes on as before" in registered.text
+        assert "Nothing was released" not in registered.text
+    else:
+        registered.get(f"/agreements/{number}")
+        registered.post(f"/agreements/{number}/reject")
+        assert "You have rejected the extension. The agreement goes on as before" in registered.text
+    assert (row(hub, number).status, row(hub, number).end_day) == ("Active", date(2027, 2, 19))
+    assert mailbox(CHIKA)["Subject"] == f"Agreement {number}: not extended"
+
+
 def test_rejecting_and_disowning_from_the_list(hub: Hub, invite, registered: Browser) -> None:
-    rejected, disowned = (invite("ongoing", customer=ME) for _ in range(2))
-    for number, act in ((rejected, "reject"), (disowned, "disown")):
+    for act in ("reject", "disown"):
+        number = invite("ongoing", customer=ME)
         registered.get(f"/agreements/{number}")
         registered.post(f"/agreements/{number}/{act}")
         assert row(hub, number).status == "Rejected"
