@@ -78,12 +78,14 @@ def build_part(
                 packed = packing.pack(
                     _while_ours(content.chunks, claim, lost), member_of(claim, claim.duns), claim.planned_at, out
                 )
-            found = {
+            found: dict[str, Any] = {
                 "records": content.records,
                 "missing": plan.pack_exceptions(content.missing) if content.missing else None,
                 "remarks": content.remarks,
                 "days_delivered": content.days_delivered,
             }
+            if content.days_found is not None:
+                found["first_day"], found["last_day"] = content.days_found
             if content.nothing:
                 return _record(hub, claim, PartState.EMPTY, found, ended=content.ended)
             certificate = connection.execute(

@@ -37,6 +37,7 @@ class Stored(Protocol):
     """Usage out of the store: iterated once, then it knows what was there."""
 
     delivered: int
+    days_found: tuple[date, date] | None
     told: dict[tuple[int, date], Reason]
 
     @property
@@ -89,6 +90,8 @@ class Content:
     #: What must be known of days delivered, packed; None: nothing.
     remarks: bytes | None = None
     days_delivered: int = 0
+    #: The first and the last day that the file holds; None: it holds none.
+    days_found: tuple[date, date] | None = None
     #: True where there is nothing that the format could show: there is no file.
     nothing: bool = False
     #: Premises at which an agreement had ended when the content was begun.
@@ -134,7 +137,7 @@ def data_content(
             yield chunk
         content.records = marks
         content.nothing = marks == 0 and not renderer.heads
-        content.days_delivered = stored.delivered
+        content.days_delivered, content.days_found = stored.delivered, stored.days_found
         reasons = explain_missing(
             connection,
             stored.missing,

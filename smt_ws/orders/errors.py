@@ -143,7 +143,7 @@ class OrdersPerDayError(_LaterError):
 
 
 class OpenEsiidsError(_LaterError):
-    """Your unfinished orders hold as many ESI IDs as may be open at once. Wait until one is done, or cancel one."""
+    """Your unfinished orders would hold more ESI IDs than may be open. Wait until one is done, or cancel one."""
 
     code = "OPEN_ESIIDS"
 

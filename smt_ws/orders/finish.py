@@ -247,5 +247,6 @@ def _tell(
         "last_day": order.last_day.isoformat(),
         "report": order.report,
         "duns": order.duns,
+        "folder": order.folder,
     }
     notify(connection, message, to=to, key=key, facts=shared | facts, now=now, files=files)

@@ -45,7 +45,7 @@ class Carried:
 def files_with(connection: Connection, *, premise_id: int, day: date) -> Iterator[Carried]:
     """Yield the data files with a day of a premise, by order and part.
 
-    Reads the plan of every part whose days include *day*: about a second for a million ESI IDs planned.
+    Reads the plan of every part of orders whose days include *day*: about a second for a million ESI IDs planned.
     """
     parts = connection.execute(
         select(
@@ -61,8 +61,9 @@ def files_with(connection: Connection, *, premise_id: int, day: date) -> Iterato
         .where(
             order_part.c.kind == "data",
             order_part.c.state.in_(_MEANT),
-            order_part.c.first_day <= day,
-            order_part.c.last_day >= day,
+            # a part's own days are those that it holds; what it was to hold lies within its order's
+            report_order.c.first_day <= day,
+            report_order.c.last_day >= day,
         )
         .order_by(order_part.c.order_number, order_part.c.part),
         execution_options={"yield_per": 20},

@@ -105,6 +105,8 @@ class StoredRows(Generic[Row]):
         self._finished = False
         #: ESI-ID-days found so far, counted once whatever their channels and versions.
         self.delivered = 0
+        #: The first and the last of them; None: none so far.
+        self.days_found: tuple[date, date] | None = None
         #: Days yielded so far, each channel and version by itself.
         self.records = 0
         #: By (ESI ID of the slice, day): why it is missing, where that is known from the data itself.
@@ -148,9 +150,15 @@ class StoredRows(Generic[Row]):
             position = np.array([row[0] for row in rows], np.int64)
             day = np.array([row[1] for row in rows], np.int64)
             found[starts[position] + day - chunk["first_day"].astype(np.int64)[position]] = True
+            self._note_found(*(date.fromordinal(int(one) + EPOCH) for one in (day.min(), day.max())))
         self.delivered += int(found.sum())
         if not found.all():
             self._missing.append(_runs(chunk, lengths, starts, ~found))
+
+    def _note_found(self, first: date, last: date) -> None:
+        """Note that days from *first* to *last*, or some between, are there."""
+        known = self.days_found or (first, last)
+        self.days_found = min(first, known[0]), max(last, known[1])
 
     def _days(self, chunk: Slices, rows: Sequence[Any]) -> Iterator[Row]:
         """What *rows*, as `_rows` gave them, are outside."""

@@ -20,7 +20,7 @@ __all__ = [
 
 
 class FileRefusedError(HubError):
-    """The file was refused as a whole and nothing of it was loaded. Mend it as the message says and send it again."""
+    """The file was refused as a whole and nothing of it was loaded. Correct it as the message says and resend it."""
 
     code = "FILE_REFUSED"
 

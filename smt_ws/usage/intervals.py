@@ -299,7 +299,8 @@ class _File:
         if not read.any():
             return read
         key = rows_of({name: kept[name] for name in ("position", *KEY)}, read)
-        stage_read_columns(self.connection, {**key, **_as_reads(kept["registers"][read])})
+        estimated = ~kept["actual"][read] & (kept["letters"][read] == ord("E")).any(axis=1)
+        stage_read_columns(self.connection, {**key, **_as_reads(kept["registers"][read], estimated)})
         return read
 
     def _estimates_for_actuals(self, replaced: Mapping[int, bytes | None]) -> dict[int, int]:
@@ -375,12 +376,15 @@ def _columns(
     )
 
 
-def _as_reads(registers: Column) -> dict[str, NDArray[Any] | Nullable]:
-    """Start, stop and usage as they are stored; no usage where one was not read, or the register went back."""
+def _as_reads(registers: Column, estimated: Mask) -> dict[str, NDArray[Any] | Nullable]:
+    """Start, stop and usage as they are stored; no usage where one was not read, or the register went back.
+
+    Row two has no status: a reading is as estimated as the intervals beside it.
+    """
     start, stop = registers[:, 0], registers[:, 1]
     return {
         "start_wh": Nullable(start, start == NOT_READ),
         "stop_wh": Nullable(stop, stop == NOT_READ),
         "usage_wh": Nullable(stop - start, (start == NOT_READ) | (stop < start)),
-        "status": np.full(len(start), b"A", "S1"),
+        "status": np.where(estimated, b"E", b"A").astype("S1"),
     }

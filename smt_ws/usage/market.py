@@ -27,6 +27,7 @@ from smt_ws.usage.intervals import Progress
 from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
 from smt_ws.usage.rules import Severity, malformed
+from smt_ws.usage.unregistered import unregistered
 
 __all__ = ["MOST_ROWS", "kind_of", "rows_of", "sender_in", "take_in"]
 
@@ -111,8 +112,13 @@ def take_in(
         for reject in applied.rejects
     ]
     tally = opened.tally
-    tally.loaded, tally.replaced, tally.unchanged = applied.loaded, applied.replaced, applied.unchanged
     tally.rejected = len(findings)
+    rejected = {reject.line for reject in applied.rejects}
+    taken = [row for row in good if row.line not in rejected]
+    strangers = unregistered(opened.connection, kind, taken)
+    tally.flagged = sum(strangers.values())
+    findings += strangers
+    tally.loaded, tally.replaced, tally.unchanged = applied.loaded, applied.replaced, applied.unchanged
     return sorted(findings, key=lambda finding: finding.line)
 
 

@@ -115,6 +115,8 @@ class StoredBills(StoredRows[BilledPeriod]):
             touched = slice(max(0, (bill.first_day - first).days), (bill.last_day - first).days + 1)
             (covered if whole else beyond)[touched] = True
         self.delivered += int(covered.sum())
+        if covered.any():
+            self._note_found(*(first + int(n) * _ONE_DAY for n in np.flatnonzero(covered)[[0, -1]]))
         run: list[date] = []
         for number in range(days + 1):
             day = first + number * _ONE_DAY

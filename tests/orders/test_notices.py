@@ -71,6 +71,16 @@ def test_a_letter_tells_the_order_and_whom_to_ask(message: str) -> None:
     assert sent.message_id.endswith("@hub.example>")
 
 
+@pytest.mark.parametrize("message", MESSAGES)
+@pytest.mark.parametrize("folder", ["adhoc", "daily"])
+def test_a_letter_names_the_folder_where_the_files_are_r8(message: str, folder: str) -> None:
+    facts = MESSAGES[message] | {"folder": folder}
+    sent = letter(payload(message, facts), sender="hub@hub.example", support_contact="x")
+    for text in (sent.text, sent.html or ""):
+        assert f"/{folder}" in text
+        assert ("place the order again" in text) == (message == "report_failed" and folder == "adhoc")
+
+
 def test_a_report_that_is_ready_says_what_and_until_when() -> None:
     sent = letter(payload("report_ready", READY), sender="hub@hub.example", support_contact="x")
     assert "1200 delivered, 40 not" in sent.text

@@ -17,6 +17,7 @@ from smt_ws.orders import build, claim, content, plan
 from smt_ws.orders.claim import Claim
 from smt_ws.orders.errors import ClaimLostError, DaysDoNotAddUpError
 from smt_ws.orders.tables import order_part
+from smt_ws.orders.trace import files_with
 from smt_ws.parties.tables import company
 from smt_ws.store.tables import outbox
 
@@ -111,6 +112,22 @@ def test_both_channels_of_a_day_are_one_esiid_day(market: Market) -> None:
     build_all(market)
     assert (market.row(order).days_delivered, market.row(order).days_excepted) == (10, 0)
     assert market.parts(order)[0].records == 2 * (100 + 9 * 96)
+
+
+@pytest.mark.parametrize("report_format", ["CSV", "LSE", "XML"])
+def test_a_files_first_and_last_day_are_those_in_it(market: Market, report_format: str) -> None:
+    market.add_premises(range(2))
+    market.load_days(range(1), date(2026, 11, 3), date(2026, 11, 4), number=1)
+    market.load_days(range(1, 2), date(2026, 11, 4), date(2026, 11, 6), number=2)
+    market.load_days(range(1, 2), date(2026, 11, 7), date(2026, 11, 7), number=3, statuses=b"M" * 96)
+    number = market.order([esiid(0), esiid(1)], report_format=report_format).order_number
+    build_all(market)
+    (file,) = [one for one in market.manifest()["files"] if one["kind"] == "data"]
+    assert (file["firstDay"], file["lastDay"]) == ("2026-11-03", "2026-11-06")
+    # what it was to hold and does not is found all the same
+    with market.store.read() as connection:
+        (traced,) = files_with(connection, premise_id=market.premises[esiid(0)], day=date(2026, 11, 9))
+    assert (traced.order_number, traced.outcome) == (number, "missing")
 
 
 def test_an_order_reads_what_stood_when_it_was_accepted(market: Market) -> None:

@@ -83,6 +83,15 @@ def test_u6_the_register_reads_of_row_two_are_stored_and_versioned(
     assert len(rows(store, register_read, "premise_id")) == 3, "a record without reads leaves those that are there"
 
 
+@pytest.mark.parametrize(("letters", "status"), [(b"A" * 96, "A"), (b"E" * 96, "E"), (b"A" * 95 + b"E", "E")])
+def test_u6_a_reading_of_row_two_is_estimated_when_intervals_beside_it_are(
+    store: Store, clock: FixedClock, lse_file: LseFile, letters: bytes, status: str
+) -> None:
+    add_premises(store, 1)
+    load_file(store, lse_file("a", day_of(1, DAY, statuses=letters, reads=("100.5", "124.5"))), clock=clock)
+    assert rows(store, register_read, "status") == [(status,)]
+
+
 def test_a_register_beyond_belief_is_flagged_and_not_stored(store: Store, clock: FixedClock, lse_file: LseFile) -> None:
     add_premises(store, 1)
     load_file(store, lse_file("a", day_of(1, DAY, reads=("1", "9" * 30))), clock=clock)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from small_market import ONCOR, OTHER, esiid
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from smt_ws.clock import FixedClock
 from smt_ws.parties.access import SLICE, authorise
-from smt_ws.parties.tables import meter, premise, rep_of_record
+from smt_ws.parties.tables import company, company_duns, meter, premise, rep_of_record
 from smt_ws.sandbox.market import build_market
 from smt_ws.store.engine import Store
 from smt_ws.usage import market
@@ -19,6 +19,7 @@ from smt_ws.usage.load import load_file
 from smt_ws.usage.loads import snapshot
 from smt_ws.usage.missing import explain_missing
 from smt_ws.usage.read import read_days
+from smt_ws.usage.rules import Severity
 from smt_ws.usage.tables import load
 
 PREMISES = "ESIID,TDSP_DUNS,SERVICE_ADDRESS,CITY,STATE,ZIP,PREMISE_TYPE,STATUS\n"
@@ -63,11 +64,36 @@ def test_each_kind_is_known_by_its_header_and_loaded_under_a_number(
     assert again == ["repeated"] * 4
 
 
+def test_u6_companies_that_nobody_has_registered_are_findings(store: Store, clock: FixedClock, tmp_path: Path) -> None:
+    with store.write() as connection:
+        for n, (duns, kind) in enumerate([(ONCOR, "TDSP"), ("111111111", "REP"), ("222222222", "CSP")], start=1):
+            connection.execute(
+                insert(company).values(id=n, legal_name=duns, kind=kind, email="a@b.example", created_at=clock.now())
+            )
+            connection.execute(insert(company_duns).values(duns=duns, company_id=n, created_at=clock.now()))
+    known = load_file(store, file(tmp_path, "p.csv", PREMISES + premise_row(1) + premise_row(2)), clock=clock)
+    assert (known.findings, known.tally.flagged) == ((), 0)
+    others = PREMISES + premise_row(3, OTHER) + premise_row(4, OTHER) + premise_row(1, OTHER)
+    strange = load_file(store, file(tmp_path, "o.csv", others), clock=clock, tdsp_duns=OTHER)
+    assert [(one.line, one.rule, one.severity) for one in strange.findings] == [
+        (2, "TDSP_NOT_REGISTERED", Severity.FLAG),
+        (4, "WRONG_TDSP", Severity.REJECT),
+    ]
+    assert "(2 rows)" in strange.findings[0].reason
+    assert (strange.tally.loaded, strange.tally.flagged, strange.tally.rejected) == (2, 2, 1)
+    reps = "".join(f"{esiid(n)},{duns},2026-02-01,\n" for n, duns in ((1, "111111111"), (2, "222222222")))
+    served = load_file(store, file(tmp_path, "r.csv", "ESIID,REP_DUNS,FROM_DATE,TO_DATE\n" + reps), clock=clock)
+    assert [(one.line, one.rule) for one in served.findings] == [(3, "REP_NOT_REGISTERED")], "a third party is no REP"
+    assert (served.tally.loaded, served.tally.flagged) == (2, 1)
+
+
 def test_u4_rejected_rows_are_named_and_the_others_taken(store: Store, clock: FixedClock, tmp_path: Path) -> None:
     text = PREMISES + premise_row(1) + premise_row(2, zip_code="oops") + premise_row(3, tdsp=OTHER) + premise_row(1)
     activity = load_file(store, file(tmp_path, "p.csv", text), clock=clock)
     assert (activity.tally.loaded, activity.tally.rejected, activity.records) == (1, 3, 4)
-    assert [(f.line, f.rule) for f in activity.findings] == [(3, "BAD_VALUE"), (4, "WRONG_TDSP"), (5, "DUPLICATE")]
+    assert [(f.line, f.rule) for f in activity.findings] == [
+        *((2, "TDSP_NOT_REGISTERED"), (3, "BAD_VALUE"), (4, "WRONG_TDSP"), (5, "DUPLICATE")),
+    ]
 
 
 def test_a_misspelt_column_refuses_the_file_by_name(store: Store, clock: FixedClock, tmp_path: Path) -> None:
@@ -112,7 +138,8 @@ def test_a_whole_generated_market_goes_in_and_its_special_homes_come_out_right(
         first_day=date(2026, 10, 15),
     )
     for path in (made.premises, made.meters, made.rep_of_record):
-        assert load_file(store, path, clock=clock).findings == ()
+        found = load_file(store, path, clock=clock).findings
+        assert {one.rule for one in found} <= {"TDSP_NOT_REGISTERED", "REP_NOT_REGISTERED"}
     findings = []
     replaced = 0
     for lse in made.lse_files:
