@@ -44,7 +44,7 @@ class Applied:
     unchanged: int = 0
     #: Earlier rows of the store that a row of the file ended: services, stays, meters taken down.
     ended: int = 0
-    #: The premises whose spells (services, stays) are others than before.
+    #: The premises whose spells (services, stays) are others than before; of meters only where there was one before.
     premises: set[int] = field(default_factory=set)
     rejects: list[Reject] = field(default_factory=list)
 
@@ -183,6 +183,9 @@ def apply_meters(
             there.discard((number, installed))
             applied.ended += 1
         (there.add if state[1] is None else there.discard)((row.meter_number, row.installed_on))
+    before = {key: (row.provisioned_on, row.removed_on) for key, row in stored.items()}
+    had = {key[0] for key in stored}
+    applied.premises |= {key[0] for key, state in changed.items() if key[0] in had and before.get(key) != state}
     _merge(
         connection,
         meter,

@@ -128,7 +128,7 @@ def _load(
                 rows = market.rows_of(file.stream, kind)
                 findings = bills.take_in(load, rows, today=today, **taken)
             else:
-                findings = market.take_in(load, kind, file.stream, now=clock.now(), **taken)
+                findings = market.take_in(load, kind, file.stream, now=clock.now(), severity=severity, **taken)
             found = tuple(findings)
             done = replace(activity, outcome="loaded", load_number=load.number, tally=load.tally, findings=found)
             if before_commit is not None:

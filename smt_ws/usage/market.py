@@ -7,7 +7,7 @@ with the same guarantees as usage. The CSV files of usage itself are told apart 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -26,6 +26,7 @@ from smt_ws.usage.errors import FileLayoutError, TooManyRowsError
 from smt_ws.usage.intervals import Progress
 from smt_ws.usage.known import known_premises
 from smt_ws.usage.loads import OpenLoad
+from smt_ws.usage.provisioning import judge_provisioning
 from smt_ws.usage.rules import Severity, malformed
 from smt_ws.usage.unregistered import unregistered
 
@@ -79,13 +80,15 @@ def take_in(
     *,
     sender: str,
     now: datetime,
+    severity: Mapping[str, Severity],
     allow_test_esiids: bool = False,
     progress: Progress | None = None,
 ) -> list[Finding]:
     """Apply the rows of a file of *kind*, sent by the TDSP *sender*, as this load; count them in its tally.
 
-    What a move-in closes to companies is closed with it; *now* is business time (R5). *allow_test_esiids* is that
-    of `smt_ws.usage.intervals.take_in`. Returns the findings in order of their lines. Raises `FileLayoutError`,
+    What a move-in closes to companies is closed with it; *now* is business time (R5). Days whose meters turn out to
+    have been provisioned, or not, are judged again (U8). *severity* and *allow_test_esiids* are those of
+    `smt_ws.usage.intervals.take_in`. Returns the findings in order of their lines. Raises `FileLayoutError`,
     `TooManyRowsError`.
     """
     good: list[Any] = []
@@ -107,6 +110,8 @@ def take_in(
     applied = apply(opened.connection, good, load_number=opened.number, tdsp_duns=sender)
     if kind == "occupancy":
         keep_to_stays(opened.connection, applied.premises, load_number=opened.number, now=now)
+    elif kind == "meters":
+        judge_provisioning(opened.connection, sorted(applied.premises), severity=severity, load_number=opened.number)
     findings += [
         Finding(reject.line, reject.esiid, None, None, reject.code, Severity.REJECT, reject.reason)
         for reject in applied.rejects

@@ -78,7 +78,8 @@ RULES: Final[dict[str, Rule]] = {
         Rule("NO_METER", "a meter with installed_on <= day <= removed_on (or not removed)", Severity.REJECT, "U5, U8"),
         Rule(
             "METER_NOT_PROVISIONED",
-            "such a meter with provisioned_on <= day; Oncor and CenterPoint send only such days, AEP sends at once",
+            "such a meter with provisioned_on <= day; Oncor and CenterPoint send only such days, AEP sends at once; a"
+            " flag is judged again when a meter file tells otherwise",
             Severity.REJECT,
             "U5, U8",
             adjustable=True,

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_market import add_premises, day_of, esiid, marked
+from hypothesis import given
+from hypothesis import strategies as st
+from small_market import ONCOR, add_premises, day_of, esiid, marked
 from sqlalchemy import select
 
 from smt_ws.clock import FixedClock
@@ -17,9 +19,10 @@ from smt_ws.parties.access import SLICE
 from smt_ws.settings import Validation
 from smt_ws.store.engine import Store
 from smt_ws.usage.load import load_file
+from smt_ws.usage.provisioning import stretches_changed
 from smt_ws.usage.read import read_days
 from smt_ws.usage.remarks import CODES
-from smt_ws.usage.rules import rules_in
+from smt_ws.usage.rules import KnownPremise, MeterSpell, rules_in
 from smt_ws.usage.tables import interval_day, interval_day_flags_history
 
 DAY = date(2026, 11, 10)
@@ -203,3 +206,75 @@ def test_whatever_comes_in_whatever_order_flags_are_those_of_what_is_stored(
 def two_sided(flags: dict[tuple[int, date], set[str]]) -> dict[tuple[int, date], set[str]]:
     some = {day: codes & {"SUM_CHECK", "REGISTER_READS", "HIGH_USAGE", "LOW_USAGE"} for day, codes in flags.items()}
     return {day: codes for day, codes in some.items() if codes}
+
+
+METERS = "ESIID,METER_NUMBER,INSTALLED_ON,PROVISIONED_ON,REMOVED_ON"
+
+
+def test_u8_a_day_is_flagged_as_its_meter_is_known_to_have_been_provisioned(
+    store: Store, clock: FixedClock, lse_file: LseFile, tmp_path: Path
+) -> None:
+    keys = add_premises(store, 2, provisioned=None)
+    days = [DAY + timedelta(days=n) for n in range(4)]
+    taken = Validation(take_unprovisioned=(ONCOR,))
+
+    def told(name: str, *lines: str) -> int:
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join([METERS, *lines, ""]))
+        activity = load_file(store, path, clock=clock, tdsp_duns=ONCOR, validation=taken)
+        assert activity.load_number is not None
+        return activity.load_number
+
+    def waiting(number: int) -> set[tuple[int, int]]:
+        flags = flags_as_of(store, keys, number, days)
+        return {(home, (day - DAY).days) for (home, day), codes in flags.items() if "METER_NOT_PROVISIONED" in codes}
+
+    records = [day_of(home, day) for home in (1, 2) for day in days]
+    load_file(store, lse_file("a", *records), clock=clock, validation=taken)
+    everything = {(home, n) for home in (0, 1) for n in range(4)}
+    first = told("m", f"{esiid(1)},M1,2026-01-01,{days[2]},")
+    second = told("n", f"{esiid(1)},M1,2026-01-01,{days[1]},", f"{esiid(2)},M2,2026-01-01,2026-01-01,{days[2]}")
+    third = told("o", f"{esiid(1)},M1,2026-01-01,{days[3]},", f"{esiid(2)},M9,{days[2]},,")
+    expected = {
+        1: everything,
+        first: everything - {(0, 2), (0, 3)},
+        second: {(0, 0)},
+        third: {(0, 0), (0, 1), (0, 2), (1, 3)},
+    }
+    assert {number: waiting(number) for number in expected} == expected
+
+
+def test_a_day_that_was_taken_is_not_flagged_where_the_rule_rejects(
+    store: Store, clock: FixedClock, lse_file: LseFile, tmp_path: Path
+) -> None:
+    add_premises(store, 1)
+    load_file(store, lse_file("a", day_of(1, DAY)), clock=clock)
+    path = tmp_path / "m.csv"
+    path.write_text(f"{METERS}\n{esiid(1)},M1,2026-01-01,2026-11-19,9999-12-31\n")
+    assert load_file(store, path, clock=clock, tdsp_duns=ONCOR).tally.replaced == 1
+    assert flags_now(store) == [()]
+
+
+_STAYS = st.lists(
+    st.tuples(*[st.integers(0, 9)] * 2, st.none() | st.integers(0, 9)).map(
+        lambda n: MeterSpell(
+            DAY + timedelta(days=n[0]),
+            None if n[1] > 7 else DAY + timedelta(days=n[1]),
+            None if n[2] is None else DAY + timedelta(days=n[0] + n[2]),
+        )
+    ),
+    max_size=3,
+)
+
+
+@given(_STAYS, _STAYS)
+def test_the_stretches_changed_are_the_days_judged_otherwise(before: list[MeterSpell], after: list[MeterSpell]) -> None:
+    def waits(meters: list[MeterSpell], day: date) -> bool:
+        home = KnownPremise(0, "", tuple(meters))
+        return home.has_meter(day) and not home.is_provisioned(day)
+
+    changed = list(stretches_changed(before, after))
+    for n in range(-2, 40):
+        day = DAY + timedelta(days=n)
+        now = [one.waits for one in changed if one.first <= day <= one.last]
+        assert now == ([waits(after, day)] if waits(before, day) != waits(after, day) else []), day
