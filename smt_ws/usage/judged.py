@@ -40,7 +40,7 @@ def judge_days(connection: Connection, days: Mapping[Day, int], rules: Sequence[
     for rule in rules:
         bit = flags_of([rule])
         marked = {day for day, flags in had.items() if flags & bit}
-        broken = {day for day, flags in days.items() if flags & bit}
+        broken = {day for day, flags in days.items() if flags and flags & bit}
         _judge_anew(connection, rule, broken=broken - marked, kept=marked - broken, load_number=load_number)
 
 
@@ -70,7 +70,7 @@ def _flagged(connection: Connection, days: Sequence[Day], bits: int) -> dict[Day
     premise_ids, channels, on = zip(*days, strict=True)
     parameters: dict[str, Any] = {"bits": bits}
     if is_postgresql(connection):
-        numbers = np.array(on, "datetime64[D]")
+        numbers = np.fromiter(map(date.toordinal, on), np.int64, len(on)) - EPOCH
         parameters |= {
             "premises": array_text(premise_ids),
             "channels": array_text(channels),

@@ -14,14 +14,12 @@ from sqlalchemy.sql import ColumnElement
 
 from smt_ws.parties.market_as_of import standing
 from smt_ws.parties.tables import meter, premise
-from smt_ws.store.dialect import integers, is_postgresql, sent_integers, unnested
+from smt_ws.store.dialect import among, integers, is_postgresql, sent_integers, unnested
 from smt_ws.usage.recent import DENSE
 from smt_ws.usage.rules import KnownPremise, MeterSpell
 
 __all__ = ["Premises", "known_premises", "meters_of", "premises_of"]
 
-#: Keys bound in one statement: below every store's limit of parameters.
-_AT_ONCE = 5000
 _EPOCH: Final = date(1970, 1, 1)
 #: Stands for a day that has not come: later than every other.
 _NEVER: Final = 2**31
@@ -56,21 +54,17 @@ def meters_of(
     connection: Connection, premise_ids: Sequence[int], *, as_of: int
 ) -> Mapping[int, tuple[MeterSpell, ...]]:
     """The meters' stays at each premise as of load *as_of*, in order of installation."""
-    found: dict[int, tuple[MeterSpell, ...]] = {}
-    for start in range(0, len(premise_ids), _AT_ONCE):
-        asked = premise_ids[start : start + _AT_ONCE]
-        stays = union_all(
-            *(
-                select(of.c.premise_id, of.c.installed_on, of.c.provisioned_on, of.c.removed_on).where(
-                    of.c.premise_id.in_(asked), stood
-                )
-                for of, stood in standing(meter, as_of)
+    stays = union_all(
+        *(
+            select(of.c.premise_id, of.c.installed_on, of.c.provisioned_on, of.c.removed_on).where(
+                among(connection, of.c.premise_id, premise_ids), stood
             )
+            for of, stood in standing(meter, as_of)
         )
-        rows = connection.execute(stays.order_by("premise_id", "installed_on"))
-        for premise_id, installed, provisioned, removed in rows:
-            spell = MeterSpell(installed, provisioned, removed)
-            found[premise_id] = (*found.get(premise_id, ()), spell)
+    )
+    found: dict[int, tuple[MeterSpell, ...]] = {}
+    for premise_id, *stay in connection.execute(stays.order_by("premise_id", "installed_on")):
+        found[premise_id] = (*found.get(premise_id, ()), MeterSpell(*stay))
     return found
 
 

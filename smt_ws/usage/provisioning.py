@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
@@ -35,7 +36,9 @@ class Stretch(NamedTuple):
     waits: bool
 
 
-def stretches_changed(before: Sequence[MeterSpell], after: Sequence[MeterSpell]) -> Iterator[Stretch]:
+# the meters of a file are told to be provisioned on few different days
+@lru_cache(maxsize=1024)
+def stretches_changed(before: tuple[MeterSpell, ...], after: tuple[MeterSpell, ...]) -> tuple[Stretch, ...]:
     """Where the stays of meters at a premise, as they were told *before* and *after*, judge days differently."""
     turns = {
         day
@@ -44,14 +47,16 @@ def stretches_changed(before: Sequence[MeterSpell], after: Sequence[MeterSpell])
         if day is not None
     }
     turning = sorted(turns)
+    changed = []
     for first, end in zip_longest(turning, turning[1:]):
         waits = _waits(after, first)
         if waits != _waits(before, first):
-            yield Stretch(first, date.max if end is None else end - _ONE_DAY, waits)
+            changed.append(Stretch(first, date.max if end is None else end - _ONE_DAY, waits))
+    return tuple(changed)
 
 
-def _waits(meters: Sequence[MeterSpell], day: date) -> bool:
-    known = KnownPremise(0, "", tuple(meters))
+def _waits(meters: tuple[MeterSpell, ...], day: date) -> bool:
+    known = KnownPremise(0, "", meters)
     return known.has_meter(day) and not known.is_provisioned(day)
 
 

@@ -117,7 +117,7 @@ class _File:
                 continue
             assert key is not None
             position = len(self.good)
-            self.good[key] = flags_of(code for code, _ in facts)
+            self.good[key] = flags_of(code for code, _ in facts) if facts else 0
             self.days.add(row.read_date)
             usage = usage_of(row.start_wh, row.stop_wh, row.usage_wh)
             good.append((position, *key, row.start_wh, row.stop_wh, usage, row.status))

@@ -273,7 +273,7 @@ def test_the_stretches_changed_are_the_days_judged_otherwise(before: list[MeterS
         home = KnownPremise(0, "", tuple(meters))
         return home.has_meter(day) and not home.is_provisioned(day)
 
-    changed = list(stretches_changed(before, after))
+    changed = stretches_changed(tuple(before), tuple(after))
     for n in range(-2, 40):
         day = DAY + timedelta(days=n)
         now = [one.waits for one in changed if one.first <= day <= one.last]
