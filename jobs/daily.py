@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from adapters import publishing
 from adapters.unconfirmed_uploads import sweep_marks
+from smt_ws.agreements.enrollment_files import publish_enrollments, remove_expired_enrollments
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.orders.posting import post_daily
@@ -14,7 +15,15 @@ from smt_ws.store import idempotency
 from smt_ws.store.outbox import forget_done
 from smt_ws.usage.loads import sweep_dead_loads
 
-__all__ = ["forget_answers", "forget_effects", "post_new_data", "remove_expired_files", "sweep_files", "sweep_loads"]
+__all__ = [
+    "forget_answers",
+    "forget_effects",
+    "post_enrollments",
+    "post_new_data",
+    "remove_expired_files",
+    "sweep_files",
+    "sweep_loads",
+]
 
 #: Temporary files that nobody has written to for so long belong to no living process.
 ABANDONED_AFTER = timedelta(hours=6)
@@ -25,8 +34,9 @@ KEEP_DONE_EFFECTS = timedelta(days=7)
 
 
 def remove_expired_files(hub: Hub, _for_date: date) -> str:
-    """Remove the files of orders whose time is over (R7)."""
-    return f"{expire_due(hub.store, hub.settings.ftps.root, clock=hub.clock)} orders expired"
+    """Remove the files of orders, and enrollment files, whose time is over (R7)."""
+    orders = expire_due(hub.store, hub.settings.ftps.root, clock=hub.clock)
+    return f"{orders} orders expired, {remove_expired_enrollments(hub)} enrollment files removed"
 
 
 def forget_answers(hub: Hub, _for_date: date) -> str:
@@ -48,6 +58,12 @@ def post_new_data(hub: Hub, for_date: date) -> str:
     )
 
 
+def post_enrollments(hub: Hub, for_date: date) -> str:
+    """Tell each company of the agreements and homes that began, changed or ended for it on the day before."""
+    done = publish_enrollments(hub, for_date)
+    return f"{done.files} enrollment files of {done.rows} rows, {done.held_back} held back"
+
+
 def sweep_loads(hub: Hub, _for_date: date) -> str:
     """Give up loads whose process is dead."""
     return f"{len(sweep_dead_loads(hub.store, hub.clock))} dead loads given up"
@@ -59,9 +75,11 @@ def sweep_files(hub: Hub, _for_date: date) -> str:
     site = hub.settings.ftps.root
     folders = [hub.settings.work_folder]
     # in an inbox: an upload whose FTPS process was killed
-    folders += [path for name in ("adhoc", "daily", "reports", "inbox") for path in site.glob(f"*/{name}")]
+    folders += [
+        path for name in ("adhoc", "daily", "enrollment", "reports", "inbox") for path in site.glob(f"*/{name}")
+    ]
     folders += hub.settings.intake.archive.glob("*/*")
     removed = [path for folder in folders if folder.is_dir() for path in publishing.sweep(folder, older_than)]
     long_ago = real_now() - FORGOTTEN_AFTER
-    marks = [mark for home in site.glob("*/.unconfirmed") for mark in sweep_marks(home.parent, long_ago)]
-    return f"{len(removed)} left-over files removed, {len(marks)} marks of uploads"
+    removed += [mark for home in site.glob("*/.unconfirmed") for mark in sweep_marks(home.parent, long_ago)]
+    return f"{len(removed)} left-over files removed"

@@ -60,6 +60,7 @@ TABLE = (
     TimedJob("tidy-devices", time(0, 55), han.tidy),
     TimedJob("sweep-loads", time(3, 15), daily.sweep_loads),
     TimedJob("sweep-files", time(3, 30), daily.sweep_files),
+    TimedJob("enrollment", time(6, 0), daily.post_enrollments),
     # in office hours: somebody is there to act on it
     TimedJob("certificates", time(8, 0), warn_of_endings),
     # after the TDSPs' morning files: nearly all are in by nine

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
-__all__ = ["agreement", "agreement_day", "agreement_history", "agreement_premise", "invitation_link"]
+__all__ = ["agreement", "agreement_day", "agreement_history", "agreement_premise", "enrollment_file", "invitation_link"]
 
 agreement = Table(
     "agreement",
@@ -123,6 +123,16 @@ agreement_history = Table(
     Column("to_status", String(17), nullable=False),
     Column("details", JSON, nullable=False),
     sqlite_autoincrement=True,
+)
+
+#: Daily enrollment files that are out, each once; they and their rows go when their time is over.
+enrollment_file = Table(
+    "enrollment_file",
+    metadata,
+    Column("for_date", Date, primary_key=True),
+    Column("duns", String(13), primary_key=True, comment="empty: every file of the date is out"),
+    Column("rows", BigId, nullable=False, server_default="0"),
+    Column("published_at", UtcDateTime, nullable=False),
 )
 
 #: Links in letters. The letter holds the token, the hub its SHA-256 (A9).

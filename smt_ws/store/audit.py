@@ -59,6 +59,7 @@ class Event(StrEnum):
     GRANTS_CUT = "grants:move_in:cut"
     AGREEMENT_REMOVED = "agreement:retention:removed"
     AGREEMENTS_SHOWN = "agreement:list:shown"
+    ENROLLMENT_PUBLISHED = "enrollment:file:published"
     SUBSCRIPTION_BEGUN = "subscription:begin:done"
     SUBSCRIPTION_ENDED = "subscription:end:done"
     ESIIDS_SHOWN = "premise:authorized:shown"

@@ -203,7 +203,7 @@ def test_the_running_clock_ticks_until_it_is_told_to_stop(hub: Hub) -> None:
 def test_what_a_killed_process_left_half_written_is_swept_from_every_folder(hub: Hub) -> None:
     """R7, R8, U2: never listed, and not kept either; in an inbox it is an upload that nobody goes on with."""
     old = (real_now() - daily.ABANDONED_AFTER - timedelta(minutes=1)).timestamp()
-    for name in ("adhoc", "daily", "reports", "inbox"):
+    for name in ("adhoc", "daily", "enrollment", "reports", "inbox"):
         folder = hub.settings.ftps.root / "111111111" / name
         folder.mkdir(parents=True)
         left, fresh = (publishing.temporary_name(folder / f"{stem}.asc") for stem in ("left", "fresh"))
@@ -211,8 +211,8 @@ def test_what_a_killed_process_left_half_written_is_swept_from_every_folder(hub:
             path.write_text("x")
             os.utime(path, (old, old))
         os.utime(fresh)
-    assert daily.sweep_files(hub, date(2026, 11, 20)) == "4 left-over files removed"
-    assert len(list(hub.settings.ftps.root.rglob("*.asc"))) == 4
+    assert daily.sweep_files(hub, date(2026, 11, 20)) == "5 left-over files removed"
+    assert len(list(hub.settings.ftps.root.rglob("*.asc"))) == 5
 
 
 def test_a_sandbox_that_is_taken_to_another_day_does_what_is_due_there_at_once(hub: Hub, tmp_path: Path) -> None:
