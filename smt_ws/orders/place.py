@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select
 
 from smt_ws.clock import Clock, central_today, real_now
 from smt_ws.orders import errors, plan, rules
-from smt_ws.orders.allowance import require_allowance
+from smt_ws.orders.allowance import confirm_allowance, require_allowance
 from smt_ws.orders.renderers import INTERVAL, MONTHLY, RENDERERS, formats_of, versioned_formats_of
 from smt_ws.orders.rules import PartState, Status
 from smt_ws.orders.tables import order_part, report_order
@@ -135,7 +135,8 @@ def place_order(
     now = clock.now()
     first_day, last_day = checked_days(caller, request, limits=limits, clock=clock)
     reason = required_reason(caller.kind, request.reason)
-    require_allowance(connection, caller.company_id, esiids=len(request.esiids), limits=limits, clock=clock)
+    asked = len(request.esiids)
+    near = require_allowance(connection, caller.company_id, esiids=asked, limits=limits, clock=clock)
     profile = _csv_profile(connection, caller.company_id)
     access = authorise(
         connection,
@@ -203,6 +204,8 @@ def place_order(
         certificate_sha256=caller.tls_sha256,
         address=address,
     )
+    if near:
+        confirm_allowance(connection, caller.company_id, esiids=asked, limits=limits, clock=clock)
     return Placed(number, len(request.esiids), len(request.esiids) - served)
 
 

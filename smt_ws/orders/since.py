@@ -9,7 +9,7 @@ from sqlalchemy import literal, select
 
 from smt_ws.clock import Clock, central_today
 from smt_ws.orders import errors, rules
-from smt_ws.orders.allowance import require_allowance
+from smt_ws.orders.allowance import confirm_allowance, require_allowance
 from smt_ws.orders.changes import Fresh, cut_changes, place_changes
 from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of
 from smt_ws.parties.seen import days_seen
@@ -82,7 +82,7 @@ def request_changes(
             raise errors.refused(code, element=element, presented=presented, expected=" or ".join(sorted(known)))
     reason = required_reason(caller.kind, request.reason)
     # How many ESI IDs it will hold is not yet known.
-    require_allowance(connection, caller.company_id, esiids=0, limits=limits, clock=clock)
+    near = require_allowance(connection, caller.company_id, esiids=0, limits=limits, clock=clock)
     as_of, now, today = snapshot(connection), clock.now(), central_today(clock)
     if request.load_mark > as_of:
         raise errors.LoadMarkUnknownError(presented=str(request.load_mark), expected=f"0 to {as_of}")
@@ -130,6 +130,8 @@ def request_changes(
         address=address,
         reason=reason,
     )
+    if near:
+        confirm_allowance(connection, caller.company_id, esiids=None, limits=limits, clock=clock)
     return PlacedChanges(
         order_number=number,
         load_mark=as_of,

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, select, update
+from sqlalchemy.exc import IntegrityError
 
 from smt_ws.errors import HubError
 from smt_ws.store.dialect import insert, is_postgresql
@@ -75,8 +76,10 @@ def answer_once(
 ) -> Answer:
     """Run *run* once for this request and give every repeat within *keep* the first answer.
 
-    Two equal requests at the same moment: one runs, the other waits for its commit and repeats its answer. If *run*
-    raises, nothing is remembered and nothing it did remains.
+    Two equal requests at the same moment: one runs, the other waits for its commit and repeats its answer. Two
+    different requests for what may exist only once: the second one's unique violation says that the first one's row is
+    there by now, so it runs once more and is refused in the words of its own rule. If *run* raises, nothing is
+    remembered and nothing it did remains.
 
     *at_once* is the same as *run* for a store on which a statement can do it all: it is tried first there. A refusal
     of its is not given before it is known that the request is no repeat.
@@ -85,6 +88,14 @@ def answer_once(
     if at_once is not None and not store.is_sqlite:
         with suppress(AlreadyClaimed, HubError), store.each_alone() as connection:
             return Answer(content=at_once(connection, mine), repeated=False, first_at=now)
+    try:
+        return _answer(store, mine, run)
+    except IntegrityError:
+        return _answer(store, mine, run)
+
+
+def _answer(store: Store, mine: Claim, run: Callable[[Connection], dict[str, Any]]) -> Answer:
+    now = mine.first_at
     row = asdict(mine) | {"answer": {}}
     same = {f"of_{one.name}": row[one.name] for one in answered_request.primary_key.columns}
     with store.write() as connection:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 from order_market import esiid, open_market
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from smt_ws.orders.cancel import cancel_order
 from smt_ws.orders.errors import OpenEsiidsError, OrdersPerDayError
@@ -75,3 +77,22 @@ def test_a_company_with_nothing_open_may_have_one_order_of_any_size(market):
     market.order(esiids(11))
     with pytest.raises(OpenEsiidsError):
         market.order(esiids(1))
+
+
+@pytest.mark.parametrize(("size", "error", "fit"), [(1, OrdersPerDayError, 3), (4, OpenEsiidsError, 2)])
+def test_orders_of_one_instant_do_not_share_the_last_place(market, size, error, fit):
+    begin = Barrier(6)
+
+    def order(_number: int) -> bool:
+        begin.wait(60)
+        try:
+            market.order(esiids(size))
+        except error:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as callers:
+        taken = list(callers.map(order, range(6)))
+    assert sum(taken) == fit
+    with market.store.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(report_order)) == fit

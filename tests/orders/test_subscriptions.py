@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from io import StringIO
+from threading import Barrier
 
 import pytest
 from order_market import OTHER_REP, REP, Market, Who, esiid
@@ -23,6 +25,7 @@ from smt_ws.orders.subscriptions import (
 from smt_ws.orders.tables import subscription
 from smt_ws.parties.errors import StatedReasonMissingError
 from smt_ws.parties.tables import rep_of_record
+from smt_ws.store.idempotency import answer_once
 from smt_ws.store.tables import audit_log
 
 CSP = Who(1, "CSP", REP, (REP,))
@@ -388,3 +391,36 @@ def test_missing_usage_is_asked_in_small_ranges_r14(market: Market) -> None:
     ):
         with pytest.raises(error):
             missing(market, [esiid(0)], start, end_)
+
+
+def test_subscriptions_of_one_instant_are_one_and_the_others_are_told_of_it(market: Market) -> None:
+    begin = Barrier(6)
+
+    def subscribed(number: int) -> bool:
+        begin.wait(60)
+        try:
+            answer_once(
+                market.store,
+                company_id=CSP.company_id,
+                operation="NewSubscription",
+                trans_id=f"t-{number}",
+                body_sha256=bytes([number]) * 32,
+                now=market.hub.clock.now(),
+                keep=timedelta(hours=1),
+                run=lambda connection: {
+                    "id": new_subscription(
+                        connection,
+                        CSP,  # type: ignore[arg-type]
+                        SubscriptionRequest("t", "svc", "INTERVAL", "CSV"),
+                        limits=market.hub.settings.limits,
+                        clock=market.hub.clock,
+                    ).subscription_id
+                },
+            )
+        except errors.SubscriptionActiveError:
+            return False
+        return True
+
+    end(market, interval(market).subscription_id)
+    with ThreadPoolExecutor(6) as callers:
+        assert sum(callers.map(subscribed, range(6))) == 1
