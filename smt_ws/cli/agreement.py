@@ -20,6 +20,7 @@ from smt_ws.agreements.rules import INVITING, Actor, Kind, Status, masked_esiid
 from smt_ws.agreements.search import CRITERIA, Search, conditions
 from smt_ws.agreements.tables import agreement, agreement_history, agreement_premise
 from smt_ws.cli.acting import operator
+from smt_ws.cli.numbers import NUMBER
 from smt_ws.clock import central_today
 from smt_ws.hub import Hub
 from smt_ws.parties.tables import company, premise
@@ -70,7 +71,7 @@ def agreement_command() -> None:
 
 
 @agreement_command.command("list")
-@click.option("--last", default=25, show_default=True, help="How many, newest first.")
+@click.option("--last", type=NUMBER, default=25, show_default=True, help="How many, newest first.")
 @_searching
 @click.pass_obj
 def list_(hub: Hub, /, last: int, **search: Any) -> None:

@@ -160,11 +160,22 @@ def add_duns(hub: Hub, duns: str, new_duns: str) -> None:
 
 @company.command()
 @click.argument("duns")
-@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="SMT_WS_NEW_PASSWORD",
-              help="Asked for when not given; 12 to 128 characters.")  # fmt: skip
+@click.option("--stdin", is_flag=True, help="Read it from the first line of standard input instead of asking.")
 @click.pass_obj
-def password(hub: Hub, duns: str, password: str) -> None:
-    """Set the FTPS password of one DUNS number."""
+def password(hub: Hub, duns: str, stdin: bool) -> None:
+    """Set the FTPS password of one DUNS number, 12 to 128 characters; it is asked for, or read from standard input.
+
+    It is never an argument: arguments stand in the list of processes and in the shell's history.
+
+    \b
+    Examples:
+      smt-ws company password 111111111
+      pwgen -s 24 1 | tee pecan.password | smt-ws company password 111111111 --stdin
+    """
+    if stdin:
+        password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     ftps_accounts.set_ftps_password(hub.store, duns=duns, password=password, actor=operator(), clock=hub.clock)
     click.echo(f"The FTPS account {duns} has a new password.")
 
@@ -231,8 +242,9 @@ def certificate() -> None:
 @click.argument("file", type=_FILE)
 @click.option("--tls", "for_tls", is_flag=True, help="For connecting to SOAP and FTPS.")
 @click.option("--signing", "for_signing", is_flag=True, help="For signing messages.")
+@click.option("--service-provider", is_flag=True, help="It is another company's, who acts for this one.")
 @click.pass_obj
-def add_certificate(hub: Hub, duns: str, file: Path, for_tls: bool, for_signing: bool) -> None:
+def add_certificate(hub: Hub, duns: str, file: Path, for_tls: bool, for_signing: bool, service_provider: bool) -> None:
     """Register the certificate in FILE (PEM or DER); several may be good at once.
 
     \b
@@ -245,6 +257,7 @@ def add_certificate(hub: Hub, duns: str, file: Path, for_tls: bool, for_signing:
     sha256 = companies.register_certificate(
         hub.store, duns=duns, content=file.read_bytes(), for_tls=for_tls, for_signing=for_signing,
         authorities=authorities, crls=crls, environment=hub.settings.environment, actor=operator(), clock=hub.clock,
+        service_provider=service_provider,
     )  # fmt: skip
     click.echo(f"Registered: SHA-256 {sha256}")
 

@@ -12,6 +12,19 @@ from smt_ws.store.revision import require_current, version
 __all__ = ["db"]
 
 
+class _Revision(click.ParamType[str]):
+    name = "revision"
+
+    def __init__(self, also: str) -> None:
+        self.also = also
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        known = [self.also, *migrate.revisions()]
+        if value not in known:
+            self.fail(f"{str(value)[:40]!r} is none of this release's revisions: {', '.join(known)}", param, ctx)
+        return str(value)
+
+
 @click.group()
 def db() -> None:
     """Create, upgrade and check the database.
@@ -24,7 +37,9 @@ def db() -> None:
 
 
 @db.command()
-@click.option("--to", "revision", default="head", show_default=True, help="Stop at this revision.")
+@click.option(
+    "--to", "revision", type=_Revision("head"), default="head", show_default=True, help="Stop at this revision."
+)
 @click.pass_obj
 def upgrade(hub: Hub, revision: str) -> None:
     """Bring the database to this release's schema. Running it again changes nothing."""
@@ -35,7 +50,13 @@ def upgrade(hub: Hub, revision: str) -> None:
 
 
 @db.command()
-@click.option("--to", "revision", required=True, help="The revision to go back to, or base for an empty database.")
+@click.option(
+    "--to",
+    "revision",
+    type=_Revision("base"),
+    required=True,
+    help="The revision to go back to, or base for an empty database.",
+)
 @click.confirmation_option(prompt="Tables that the older schema does not have are dropped with their rows. Go on?")
 @click.pass_obj
 def downgrade(hub: Hub, revision: str) -> None:

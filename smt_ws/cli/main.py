@@ -83,11 +83,25 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_m, _a, text) in COMMANDS.items()])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            try:
+                word.encode()
+            except UnicodeEncodeError:
+                # what a byte that is not UTF-8 becomes can be neither stored nor printed
+                raise click.UsageError(f"{word!a} is not UTF-8; is the terminal set to another encoding?") from None
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
+        # databases, mails and archives hold what homes used: what is made by hand is the hub's alone as well
+        os.umask(os.umask(0o077) | 0o077)
         try:
             return super().invoke(ctx)
         except HubError as error:
             raise click.ClickException(f"{error.code}: {error}") from error
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from error
 
 
 class _Moment(click.ParamType[datetime]):
@@ -132,7 +146,7 @@ def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) ->
         os.environ["SMT_WS_FILE"] = str(settings_file.absolute())
     if at is not None:
         os.environ["SMT_WS_CLOCK_SHIFT_SECONDS"] = str((at - datetime.now(UTC)).total_seconds())
-    if ctx.invoked_subcommand in _WITHOUT_HUB or {"-h", "--help"} & set(ctx.protected_args + ctx.args):
+    if ctx.invoked_subcommand in _WITHOUT_HUB or {"-h", "--help"} & set(ctx.args):
         return
     from smt_ws.hub import Hub
 
@@ -140,6 +154,7 @@ def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) ->
         ctx.obj = Hub.open()
     except HubError as error:
         raise click.ClickException(f"{error.code}: {error}") from error
+    ctx.call_on_close(ctx.obj.store.close)
 
 
 _WITHOUT_HUB = {

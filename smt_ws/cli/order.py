@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy import select
 
+from smt_ws.cli.numbers import NUMBER
 from smt_ws.hub import Hub
 from smt_ws.orders.errors import OrderUnknownError
 from smt_ws.orders.rules import FINISHED_PARTS, PartState, Status
@@ -34,7 +35,7 @@ def order() -> None:
 
 
 @order.command("list")
-@click.option("--last", default=20, show_default=True, help="How many, newest first.")
+@click.option("--last", type=NUMBER, default=20, show_default=True, help="How many, newest first.")
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Only orders in this status.")
 @click.pass_obj
 def list_(hub: Hub, last: int, status: str | None) -> None:
@@ -62,7 +63,7 @@ def list_(hub: Hub, last: int, status: str | None) -> None:
 
 
 @order.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.pass_obj
 def show(hub: Hub, number: int) -> None:
     """Show one order with its parts."""
@@ -102,7 +103,7 @@ def show(hub: Hub, number: int) -> None:
 
 
 @order.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.pass_obj
 def watch(hub: Hub, number: int) -> None:
     """Follow an order to its end; exit code 1 if it does not complete."""

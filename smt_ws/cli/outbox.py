@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from smt_ws.cli.acting import operator
+from smt_ws.cli.numbers import NUMBER
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.store import outbox as effects
@@ -37,7 +38,7 @@ def outbox() -> None:
 @outbox.command("list")
 @click.option("--dead", is_flag=True, help="Only what was given up.")
 @click.option("--target", help="Only what is for this target.")
-@click.option("--last", default=200, show_default=True, help="How many, oldest first.")
+@click.option("--last", type=NUMBER, default=200, show_default=True, help="How many, oldest first.")
 @click.pass_obj
 def list_(hub: Hub, dead: bool, target: str | None, last: int) -> None:
     """List what has not been carried out yet, oldest first."""
@@ -82,7 +83,7 @@ def targets(hub: Hub) -> None:
 
 
 @outbox.command()
-@click.argument("effect_ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("effect_ids", metavar="[ID]...", type=NUMBER, nargs=-1)
 @click.option("--dead", is_flag=True, help="All that were given up.")
 @click.option("--target", help="With --dead: only those for this target.")
 @click.pass_obj
@@ -105,6 +106,8 @@ def retry(hub: Hub, effect_ids: tuple[int, ...], dead: bool, target: str | None)
 @click.pass_obj
 def pause(hub: Hub, target: str) -> None:
     """Send nothing to TARGET until it is resumed; what is for it waits and loses no tries."""
+    if len(target) > (most := outbox_targets.LONGEST_TARGET):
+        raise click.UsageError(f"a target has at most {most} characters; see `smt-ws outbox targets`")
     outbox_targets.pause(hub.store, target, actor=operator(), clock=hub.clock)
     click.echo(f"{target} is paused; `smt-ws outbox resume {target}` ends it")
 

@@ -148,6 +148,7 @@ def check_certificate(
         lambda: _extended_key_usage(certificate),
         lambda: _host_name(certificate),
         lambda: _self_signed(certificate, environment),
+        lambda: _no_authority(certificate, authorities),
         lambda: _sample(certificate, environment),
         lambda: _chain(certificate, others, authorities, now, environment),
         lambda: _revocation(certificate, crls, authorities, now, when_crl_expired),
@@ -245,6 +246,21 @@ def _self_signed(certificate: x509.Certificate, environment: Environment) -> Che
             "self-signed", "failed", "self-signed; production takes certificates of known authorities only (P2)"
         )
     return Check("self-signed", "warning", "self-signed: for sandboxes only (P2)")
+
+
+def _no_authority(certificate: x509.Certificate, authorities: Sequence[x509.Certificate]) -> Check:
+    name = "not an authority"
+    if certificate in authorities:
+        return Check(name, "failed", "one of the hub's own authorities; expected a certificate that it has issued")
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return Check(name, "passed", "not marked as an authority")
+    if not constraints.ca:
+        return Check(name, "passed", "marked as no authority")
+    if _is_self_signed(certificate):
+        return Check(name, "warning", "marked as an authority, as self-signed certificates often are")
+    return Check(name, "failed", "an authority's (CA:TRUE); expected the certificate of a client or signer")
 
 
 def _sample(certificate: x509.Certificate, environment: Environment) -> Check:

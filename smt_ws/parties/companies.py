@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, select, update
 
@@ -139,18 +140,22 @@ def register_certificate(
     actor: str,
     clock: Clock,
     crls: Sequence[x509.CertificateRevocationList] = (),
+    service_provider: bool = False,
 ) -> str:
     """Register the certificate in *content* (PEM or DER) to the company and return its fingerprint.
 
     It may be valid beside others, and from a later day on, so that a company can change certificates without a gap;
-    registering it again sets its uses and lifts a withdrawal. Other companies may register it too: a service
-    provider's (P0). *authorities* and *crls*: see `check_certificate`. Raises `CertificateUnreadableError`,
-    `CertificateRefusedError` naming each check that a connection would fail, `CompanyUnknownError`.
+    registering it again sets its uses and lifts a withdrawal. One that another company has registered is taken only
+    as that of a *service_provider*, who acts for both (P0). *authorities* and *crls*: see `check_certificate`. Raises
+    `CertificateUnreadableError`, `CertificateRefusedError` naming each check that a connection or a signed message
+    would fail, `CertificateOfAnotherError`, `CompanyUnknownError`.
     """
     if not (for_tls or for_signing):
         raise errors.CertificateRefusedError("A certificate is registered for TLS, for signing, or for both.")
     certificate = read_certificates(content)[0]
     now = real_now()
+    if for_signing and not isinstance(certificate.public_key(), rsa.RSAPublicKey):
+        raise errors.CertificateRefusedError("Messages are signed with RSA keys only; this one can be for TLS alone.")
     _require_passed(certificate, content, for_tls, authorities, environment, now, crls)
     row = {
         "for_tls": for_tls,
@@ -167,6 +172,8 @@ def register_certificate(
     sha256 = fingerprint(certificate)
     with store.write() as connection:
         company_id = company_id_of(connection, duns)
+        if not service_provider:
+            _require_own(connection, company_id, sha256)
         connection.execute(
             insert(connection, company_certificate)
             .values(company_id=company_id, sha256=sha256, **row)
@@ -301,6 +308,19 @@ def _require_passed(
         failed += [f"{c.name}: {c.detail}" for c in checks if c.name == "extended key usage" and c.result == "warning"]
     if failed:
         raise errors.CertificateRefusedError("; ".join(failed))
+
+
+def _require_own(connection: Connection, company_id: int, sha256: str) -> None:
+    held = company_certificate.c
+    other = connection.scalar(
+        select(company.c.legal_name)
+        .join(company_certificate, held.company_id == company.c.id)
+        .where(held.sha256 == sha256, held.company_id != company_id)
+        .order_by(company.c.id)
+        .limit(1)
+    )
+    if other is not None:
+        raise errors.CertificateOfAnotherError(f"{errors.CertificateOfAnotherError.sentence()} It is {other}.")
 
 
 def company_id_of(connection: Connection, duns: str) -> int:

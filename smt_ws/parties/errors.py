@@ -8,6 +8,7 @@ __all__ = [
     "AddressNotAllowedError",
     "CallbackAddressError",
     "CertificateNotRegisteredError",
+    "CertificateOfAnotherError",
     "CertificateRefusedError",
     "CertificateUnreadableError",
     "CompanyExistsError",
@@ -230,6 +231,12 @@ class CertificateRefusedError(HubError):
     """The certificate fails a check that every connection runs. See which with: smt-ws check-certificate FILE."""
 
     code = "CERTIFICATE_REFUSED"
+
+
+class CertificateOfAnotherError(HubError):
+    """The certificate is another company's. If that company acts for this one as its service provider, say so."""
+
+    code = "CERTIFICATE_OF_ANOTHER"
 
 
 class CertificateNotRegisteredError(HubError):

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, MetaData, text
 from smt_ws.store.dialect import is_postgresql, lock
 from smt_ws.store.engine import Store
 
-__all__ = ["check", "downgrade", "head", "upgrade"]
+__all__ = ["check", "downgrade", "head", "revisions", "upgrade"]
 
 _PARTITION = re.compile(r"^(interval_day|register_read)(_history)?_y\d{4}m\d{2}$")
 
@@ -39,6 +39,11 @@ def head() -> str:
     if revision is None:
         raise RuntimeError("this release carries no migrations")
     return revision
+
+
+def revisions() -> list[str]:
+    """Every revision that this release knows, the oldest first."""
+    return sorted(one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def upgrade(store: Store, revision: str = "head") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import func, select, update
 
@@ -13,7 +14,10 @@ from smt_ws.store.dialect import insert
 from smt_ws.store.engine import Store
 from smt_ws.store.tables import outbox, outbox_target
 
-__all__ = ["Target", "pause", "resume", "targets"]
+__all__ = ["LONGEST_TARGET", "Target", "pause", "resume", "targets"]
+
+#: Characters of a target's name.
+LONGEST_TARGET: Final = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from strict_certificates import strictly_valid
 
 from adapters.ftps import Account, FtpsSettings, FtpsSite
 
@@ -44,6 +45,7 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._now = datetime.datetime.now(datetime.UTC)
         made = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, 0), critical=True)
+        made = strictly_valid(made, self._key.public_key(), self._key, ca=True)
         self._certificate = made.sign(self._key, hashes.SHA256())
         self.file = folder / "ca.pem"
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
@@ -70,6 +72,7 @@ class Authority:
         if server:
             names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        builder = strictly_valid(builder, key.public_key(), self._key, ca=False)
         made = builder.sign(self._key, hashes.SHA256())
         pem = Pem(
             self._folder / f"{common}.crt", self._folder / f"{common}.key", made.fingerprint(hashes.SHA256()).hex()

@@ -70,7 +70,7 @@ def test_a_good_registered_certificate_passes_every_check(made, two_companies, r
     assert set(found.values()) == {"passed"}
     assert set(found) == {
         "readable", "version", "validity", "key", "signature algorithm", "key usage", "extended key usage", "host name",
-        "self-signed", "sample", "chain", "registered",
+        "self-signed", "not an authority", "sample", "chain", "registered",
     }  # fmt: skip
     assert results(made.der("pecan-tls"), made, two_companies)["readable"] == "passed"
 
@@ -284,3 +284,13 @@ def test_what_the_settings_trust_is_read_together(made, tmp_path):
     (tmp_path / "torn.pem").write_text("torn")
     with pytest.raises(errors.CertificateUnreadableError):
         trusted_by(tls.model_copy(update={"crl": tmp_path / "torn.pem"}))
+
+
+def test_an_authoritys_certificate_is_no_companys(made):
+    authority = made.authority.own.certificate
+    marked = x509.BasicConstraints(ca=True, path_length=None)
+    self_signed = results(pem(plain(None, marked)), made)
+    assert self_signed["not an authority"] == "warning", "OpenSSL marks self-signed ones so unless it is told not to"
+    assert results(pem(authority), made)["not an authority"] == "failed"
+    intermediate = made.authority.issue("intermediate", "intermediate").certificate
+    assert results(pem(intermediate), made)["not an authority"] == "passed"

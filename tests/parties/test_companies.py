@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 from two_companies import GULF, PECAN, PECAN_2, REAL_NOW
 
@@ -154,6 +159,35 @@ def test_a_certificate_that_no_connection_would_take_is_not_registered(two_compa
     with pytest.raises(errors.CertificateRefusedError):
         add(made.pem("pecan-tls"), for_tls=False, for_signing=False)
     assert companies.find_company(two_companies, PECAN).certificates == ()
+
+
+def test_a_certificate_is_registered_only_for_what_it_can_do_and_to_whom_it_belongs(
+    two_companies, operator, made, register
+):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "soap.pecan.example")])
+    of_ec = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(REAL_NOW).not_valid_after(REAL_NOW + timedelta(days=90)).sign(key, SHA256())
+        .public_bytes(Encoding.PEM)
+    )  # fmt: skip
+
+    def add(duns, content, **values):
+        arguments = {"for_tls": True, "for_signing": False, "authorities": [], "environment": "sandbox", **values}
+        return companies.register_certificate(two_companies, duns=duns, content=content, **arguments, **vars(operator))
+
+    with pytest.raises(errors.CertificateRefusedError, match="RSA keys only"):
+        add(PECAN, of_ec, for_signing=True)
+    assert add(PECAN, of_ec)
+    own = made.authority.own.certificate
+    with pytest.raises(errors.CertificateRefusedError, match="not an authority"):
+        add(PECAN, own.public_bytes(Encoding.PEM), authorities=[own])
+    register(PECAN, "pecan-tls")
+    with pytest.raises(errors.CertificateOfAnotherError, match="It is Pecan Energy"):
+        add(GULF, made.pem("pecan-tls"))
+    assert companies.find_company(two_companies, GULF).certificates == ()
+    add(GULF, made.pem("pecan-tls"), service_provider=True)
+    assert len(companies.find_company(two_companies, GULF).certificates) == 1
 
 
 def test_a_certificate_may_be_registered_before_its_first_day(two_companies, operator, made):

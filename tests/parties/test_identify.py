@@ -140,7 +140,7 @@ def test_a_suspension_holds_from_the_next_request_on_and_is_lifted_p10(who, stor
 
 def test_a_service_provider_acts_for_the_company_whose_duns_it_names_p0(who, register, made, store, operator):
     register(PECAN, "provider")
-    register(GULF, "provider")
+    register(GULF, "provider", service_provider=True)
     pecan = who(tls="provider", signing="provider")
     gulf = who(tls="provider", signing="provider", duns=GULF, requester_type="CSP")
     assert (pecan.legal_name, gulf.legal_name) == ("Pecan Energy", "Gulf Insights")

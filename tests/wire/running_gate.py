@@ -216,7 +216,7 @@ def start_hub(folder: Path, *, crl: bool = False, queue_seconds: float = 30) -> 
         ca.crl(folder / "ca.crl")
         settings["crl"] = str(folder / "ca.crl")
     (folder / "settings.json").write_text(json.dumps(settings))
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
         [sys.executable, __file__, str(folder)], stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder

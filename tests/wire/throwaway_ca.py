@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+from strict_certificates import strictly_valid
 
 
 def _name(common: str) -> x509.Name:
@@ -32,7 +33,7 @@ class Authority:
     def _sign(self, common: str, public: rsa.RSAPublicKey, *, ca: bool = False) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         san = x509.SubjectAlternativeName([x509.DNSName("localhost")])
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(_name(common))
             .issuer_name(_name(self.name))
@@ -42,8 +43,8 @@ class Authority:
             .not_valid_after(now + dt.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(san, critical=False)
-            .sign(self.key, hashes.SHA256())
         )
+        return strictly_valid(builder, public, self.key, ca=ca).sign(self.key, hashes.SHA256())
 
     def issue(self, common: str) -> Identity:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
