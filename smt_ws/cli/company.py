@@ -158,11 +158,11 @@ def add_duns(hub: Hub, duns: str, new_duns: str) -> None:
     click.echo(f"DUNS {new_duns} is registered beside {duns}.")
 
 
-@company.command()
+@company.command("password")
 @click.argument("duns")
 @click.option("--stdin", is_flag=True, help="Read it from the first line of standard input instead of asking.")
 @click.pass_obj
-def password(hub: Hub, duns: str, stdin: bool) -> None:
+def set_password(hub: Hub, duns: str, stdin: bool) -> None:
     """Set the FTPS password of one DUNS number, 12 to 128 characters; it is asked for, or read from standard input.
 
     It is never an argument: arguments stand in the list of processes and in the shell's history.

@@ -70,11 +70,12 @@ def _orders_today(connection: Connection, company_id: int, clock: Clock) -> int:
 def _open_esiids(connection: Connection, company_id: int) -> int:
     order = report_order.c
     unfinished = (Status.PENDING.value, Status.IN_PROGRESS.value)
-    return connection.execute(
+    found: int = connection.execute(
         select(func.coalesce(func.sum(order.esiids_asked), 0)).where(
             order.company_id == company_id, order.status.in_(unfinished)
         )
     ).scalar_one()
+    return found
 
 
 def _hold_to(limits: Limits, clock: Clock, placed: int, still_open: int, esiids: int) -> None:
