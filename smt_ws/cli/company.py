@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -173,9 +174,9 @@ def set_password(hub: Hub, duns: str, stdin: bool) -> None:
       pwgen -s 24 1 | tee pecan.password | smt-ws company password 111111111 --stdin
     """
     if stdin:
-        password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     ftps_accounts.set_ftps_password(hub.store, duns=duns, password=password, actor=operator(), clock=hub.clock)
     click.echo(f"The FTPS account {duns} has a new password.")
 
