@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from flask import current_app, g, render_template, request
 
@@ -28,6 +28,10 @@ def message_page(key: str, *links: tuple[str, str], **values: Any) -> str:
     return render_template("message.html", key=key, values=values, links=links)
 
 
+#: The page of a refused acceptance, by the refusal's code.
+_REFUSALS: Final = {"ACCEPTED_BY_INITIATOR": "accepted_by_initiator", "ACCEPTED_HOMES_LIMIT": "accepted_homes_limit"}
+
+
 def acceptance_refused(number: str, company: str, error: AcceptanceRefusedError) -> tuple[str, int]:
     """The page of an acceptance that is refused (A25), which is written down."""
     with hub().store.write() as connection:
@@ -39,4 +43,4 @@ def acceptance_refused(number: str, company: str, error: AcceptanceRefusedError)
             at=hub().clock.now(),
             address=g.address,
         )
-    return message_page(error.code.lower(), company=company), 403
+    return message_page(_REFUSALS[error.code], company=company), 403
