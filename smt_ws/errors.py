@@ -18,12 +18,24 @@ class HubError(Exception):
     code: ClassVar[str] = "HUB_ERROR"
     #: True where the caller can mend it; False where the hub must.
     callers_fault: ClassVar[bool] = True
+    #: What the error is about: the element of the request, where it is always the same one.
+    element: str | None = None
 
     def __init__(
-        self, message: str | None = None, *, expected: str | None = None, presented: str | None = None
+        self,
+        message: str | None = None,
+        *,
+        element: str | None = None,
+        expected: str | None = None,
+        presented: str | None = None,
     ) -> None:
-        """Carry *message* (default: the class's docstring) and, where it helps, what was expected and presented."""
+        """Carry *message* (default: the class's docstring) and, where it helps, what was expected and presented.
+
+        *element* names the element of the request where the class does not.
+        """
         super().__init__(message or self.sentence())
+        if element is not None:
+            self.element = element
         self.expected = expected
         self.presented = presented
 

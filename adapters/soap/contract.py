@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +18,14 @@ from typing import Any, Final
 
 from lxml import etree
 
-from adapters.soap.faults import Fault, Finding, SchemaViolation, UnknownOperation
+from adapters.soap.expectations import Expectations
+from adapters.soap.faults import Fault, Finding, SchemaViolation, UnknownOperation, shown
+from adapters.soap.findings import findings
 
-__all__ = ["BigList", "Contract", "Judged", "place_of"]
+__all__ = ["BigList", "Contract", "Judged"]
 
 _WSDL: Final = "{http://schemas.xmlsoap.org/wsdl/}"
 _MOST_MEMBERS: Final = 64
-_MOST_FINDINGS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Contract:
         self.namespace = str(root.get("targetNamespace"))
         self.name = str(root.get("name"))
         self.operations = tuple(str(el.get("name")) for el in root.iterfind(f"{_WSDL}portType/{_WSDL}operation"))
+        self._expectations = Expectations(xsd)
         self._of_thread = threading.local()
         self._schema()  # a broken schema must stop the start, not the first request
 
@@ -90,7 +92,7 @@ class Contract:
         name = etree.QName(body)
         if name.namespace != self.namespace or name.localname not in self.operations:
             expected = f"one of {', '.join(self.operations)} in {self.namespace}"
-            raise UnknownOperation(findings=[Finding("Body", str(body.tag)[:128], expected)])
+            raise UnknownOperation(findings=[Finding("Body", shown(str(body.tag)), expected)])
         return str(name.localname)
 
     def judge(self, body: etree._Element, operation: str, signed_body: bytes = b"") -> Judged:
@@ -124,27 +126,7 @@ class Contract:
     def _validate(self, document: etree._Element) -> None:
         schema = self._schema()
         if not schema.validate(document):
-            raise SchemaViolation(findings=findings(schema.error_log))
-
-
-def place_of(element: etree._Element) -> str:
-    """Where *element* stands below its request, as findings say it: ``post[17]/statusTimestamp``."""
-    steps = []
-    request = next((one for one in element.iterancestors() if _is_request(one)), None)
-    while element is not request and (parent := element.getparent()) is not None:
-        name = str(etree.QName(element).localname)
-        alike = sum(1 for _ in zip(parent.iterchildren(element.tag), range(2), strict=False))
-        if alike > 1:
-            name = f"{name}[{1 + sum(1 for _ in element.itersiblings(element.tag, preceding=True))}]"
-        steps.append(name)
-        element = parent
-    return "/".join(reversed(steps)) or str(etree.QName(element).localname)
-
-
-def _is_request(element: etree._Element) -> bool:
-    # of a skeleton it is the root, else what stands in soap:Body
-    parent = element.getparent()
-    return parent is None or etree.QName(parent).localname == "Body"
+            raise SchemaViolation(findings=findings(schema.error_log, document, self._expectations))
 
 
 class _Reader:
@@ -177,7 +159,7 @@ class _Reader:
             raise self.big.refusal(
                 f"{' '.join((self.big.refusal.__doc__ or '').split())} "
                 f"This one names {count:,}; at most {self.big.limit:,} may be named.",
-                findings=[Finding(self.big.element, f"{count}", f"1 to {self.big.limit}")],
+                findings=[Finding(self.big.element, f"{count:,}", f"at most {self.big.limit:,}", quoted=False)],
             )
         return _Entries(self, body, count)
 
@@ -195,7 +177,9 @@ class _Entries:
         others = self._others()
         name = str(etree.QName(self.body).localname)
         if len(others) > _MOST_MEMBERS:
-            raise SchemaViolation(findings=[Finding(name, "too many elements")])
+            raise SchemaViolation(
+                findings=[Finding(name, "too many elements", f"at most {_MOST_MEMBERS} beside the list", quoted=False)]
+            )
         if loose := self.reader.loose_text(self.body):
             raise SchemaViolation(findings=[Finding(name, str(loose[0]).strip()[:64], "no text between elements")])
         # of the namespaces, only those that an attribute's value may use; lxml's types know no default namespace
@@ -268,50 +252,3 @@ class _Entries:
         big = self.reader.big
         expected = "text, without attributes or elements"
         return SchemaViolation(findings=[Finding(f"{big.element}[{index}]", text[:64], expected)])
-
-
-_ELEMENT: Final = re.compile(r"Element '(?:\{[^}']*\})?([^']*)'(?:, attribute '(?:\{[^}']*\})?([^']*)')?")
-_NAMESPACE: Final = re.compile(r"\{[^}]*\}")
-_EXPECTED: Final = (
-    (re.compile(r"Expected is (?:one of )?\( (.*) \)", re.DOTALL), "{}"),
-    (re.compile(r"is not accepted by the pattern '(.*)'", re.DOTALL), "the pattern {}"),
-    (re.compile(r"is not an element of the set \{(.*)\}", re.DOTALL), "one of {}"),
-    (
-        re.compile(r"not a valid value of the (?:local )?(?:atomic|union|list) type '(.*)'", re.DOTALL),
-        "a value of type {}",
-    ),
-    (re.compile(r"allowed (?:minimum|maximum) length of '(.*)'", re.DOTALL), "a length of {}"),
-    (re.compile(r"allowed '(.*)'", re.DOTALL), "{}"),
-)
-_PRESENTED: Final = re.compile(r"(?:The value|'[^']*': ) ?'(.*?)' (?:is not|has a length)", re.DOTALL)
-
-
-def findings(log: Sequence[etree._LogEntry] | etree._ListErrorLog) -> list[Finding]:
-    """Read libxml2's sentences and say in the hub's own terms where, what and what else: element names without
-    namespaces, values cut to 64 characters, one finding an element.
-    """
-    found: dict[str, Finding] = {}
-    for entry in log:
-        text = entry.message
-        where = _ELEMENT.match(text)
-        name = (f"{where[1]}/@{where[2]}" if where[2] else where[1]) if where else "request"
-        expected = presented = None
-        if "This element is not expected" in text:
-            presented = "an element that does not belong here"
-        elif "Missing child" in text:
-            presented = "an element that lacks something"
-        elif "is not allowed" in text:
-            presented, expected = "not allowed here", "nothing"
-        elif "No matching global" in text:
-            presented, expected = "not declared in the contract", None
-        elif value := _PRESENTED.search(text):
-            presented = value[1][:64]
-        for pattern, form in _EXPECTED:
-            if hit := pattern.search(text):
-                expected = form.format(_NAMESPACE.sub("", hit[1])[:160])
-                break
-        # the facet comes first and says more than the type error that follows it
-        found.setdefault(name, Finding(name, presented, expected))
-        if len(found) >= _MOST_FINDINGS:
-            break
-    return list(found.values())

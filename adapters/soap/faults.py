@@ -37,6 +37,7 @@ __all__ = [
     "envelope",
     "new_reference",
     "retry_after",
+    "shown",
     "telling",
 ]
 
@@ -45,6 +46,7 @@ SOAP12: Final = "http://www.w3.org/2003/05/soap-envelope"
 COMMON: Final = "urn:smt-ws:common:1"
 _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 _MAX_TOLD: Final = 200
+_MAX_SHOWN: Final = 120
 _MAX_FINDINGS: Final = 20
 
 
@@ -55,13 +57,27 @@ class Finding:
     element: str | None = None
     presented: str | None = None
     expected: str | None = None
+    #: Whether *presented* is the value itself, and not what is said of it.
+    quoted: bool = True
+
+    def sentence(self) -> str:
+        """The finding on one line, for stacks that show the fault string alone."""
+        if self.presented is None and self.expected is None:
+            return f"See {self.element}." if self.element else ""
+        said = self.presented or ""
+        if self.presented is not None and self.quoted:
+            said = f"presented {said!r}"
+        wanted = "" if self.expected is None else f"expected {self.expected}"
+        where = f"{self.element}: " if self.element else ""
+        told = ", ".join(part for part in (said, wanted) if part)
+        return f"{where or told[:1].upper()}{told if where else told[1:]}."
 
 
 class Fault(Exception):  # noqa: N818 - what SOAP calls it
     """A message was refused before it reached its service."""
 
     code: ClassVar[str] = "REFUSED"
-    #: True where the caller can mend it; False where the hub must.
+    #: True where the caller can put it right; False where the hub must.
     callers_fault: ClassVar[bool] = True
     #: The SOAP 1.1 name of the fault code, where it is neither Client nor Server.
     soap_code: ClassVar[str | None] = None
@@ -101,7 +117,7 @@ class VersionMismatch(Fault):
 
 
 class MustUnderstandRefused(Fault):
-    """A header marked mustUnderstand is none that this hub knows. Send only wsse:Security so marked."""
+    """A header marked mustUnderstand is none that this hub knows. Mark only wsse:Security and WS-Addressing so."""
 
     code = "SOAP_MUST_UNDERSTAND"
     soap_code = "MustUnderstand"
@@ -120,7 +136,7 @@ class UnknownOperation(Fault):
 
 
 class SchemaViolation(Fault):
-    """The request does not fit the published XSD. The findings name the elements; mend them and send it again."""
+    """The request does not fit the published XSD. Correct what is named and send it again."""
 
     code = "SCHEMA_VIOLATION"
 
@@ -180,10 +196,17 @@ def retry_after(exc: BaseException) -> int | None:
     return seconds if isinstance(seconds, int) else None
 
 
-def telling(exc: BaseException, *, reference: str, trans_id: str | None, registered: bool) -> Telling:
-    """Decide what the caller learns of *exc*.
+def shown(uri: str) -> str:
+    """A URI or a qualified name as it is quoted: of a long one its end, which tells it from others."""
+    return uri if len(uri) <= _MAX_SHOWN else f"…{uri[1 - _MAX_SHOWN :]}"
 
-    To a caller whose TLS certificate is not *registered* that is the code and the reference alone
+
+def telling(
+    exc: BaseException, *, reference: str, trans_id: str | None, registered: bool, support: str | None = None
+) -> Telling:
+    """Decide what the caller learns of *exc*; *support* is whom to ask (P11).
+
+    To a caller whose TLS certificate is not *registered* that is the code, the reference and *support* alone
     (interfaces.md, "Fault detail").
     """
     code = getattr(exc, "code", None)
@@ -193,14 +216,29 @@ def telling(exc: BaseException, *, reference: str, trans_id: str | None, registe
     callers_fault = bool(getattr(exc, "callers_fault", True))
     soap_code = getattr(exc, "soap_code", None)
     if not registered:
-        return Telling(code, "Refused. Quote the reference to support.", reference, callers_fault, soap_code)
+        message = f"Refused. Quote the reference to support{f' ({support})' if support else ''}."
+        return Telling(code, message, reference, callers_fault, soap_code)
     findings: tuple[Finding, ...] = tuple(getattr(exc, "findings", ()))
     expected, presented = getattr(exc, "expected", None), getattr(exc, "presented", None)
     if not findings and (expected or presented):
-        findings = (Finding(None, presented, expected),)
+        findings = (Finding(getattr(exc, "element", None), presented, expected, quoted=False),)
     rule = getattr(exc, "rule", None)
     message = f"{exc} (BSP 1.1 {rule})" if isinstance(rule, str) and rule not in str(exc) else str(exc)
+    message = f"{message}{_of_findings(message, findings)}"
+    if support:
+        message += f" Questions: {support}, reference {reference}."
     return Telling(code, message, reference, callers_fault, soap_code, trans_id, findings[:_MAX_FINDINGS])
+
+
+def _of_findings(message: str, findings: Sequence[Finding]) -> str:
+    """What *message* does not say yet of the first finding, and how many more there are."""
+    if not findings:
+        return ""
+    first = findings[0]
+    told = all(part is None or part in message for part in (first.element, first.presented, first.expected))
+    more = len(findings) - 1
+    others = "" if not more else f" {more} more {'is' if more == 1 else 'are'} in the fault's detail."
+    return f"{'' if told else f' {first.sentence()}'}{others}"
 
 
 def _text(value: str) -> str:

@@ -91,18 +91,19 @@ class Gate:
         waited: Callable[[Environ], float] = lambda _environ: 0.0,
         address: Callable[[Environ], str | None] = lambda environ: environ.get("REMOTE_ADDR"),
         close_after: Callable[[Environ], None] = lambda _environ: None,
+        support: str | None = None,
     ) -> None:
         """Serve *services* by path. *base_url* (``https://host:5200``) goes into the WSDLs; *sign* is for last resorts.
 
         *waited* says how long a request has waited for its thread, in seconds, *address* where it came from;
-        *close_after* ends the connection after this answer.
+        *close_after* ends the connection after this answer. *support* is whom faults tell to ask (P11).
 
         The folder of a service's path should be one deep (``/soap/MeterUsage``): the WSDL's relative import
         ``../xsd/…`` then leads to ``/xsd/…`` for every client.
         """
         self._services = {path: Endpoint(*endpoint) for path, endpoint in services.items()}
         self._limits = limits or Limits()
-        self._sign = sign
+        self._sign, self._support = sign, support
         self._on_exchange = on_exchange
         self._routes = dict(routes or {})
         self._waited, self._address, self._close_after = waited, address, close_after
@@ -262,7 +263,7 @@ class Gate:
         answer = self._busy_answers.get(soap12)
         if answer is None or time.monotonic() > answer.until:
             reference = faults.new_reference()
-            told = faults.telling(busy, reference=reference, trans_id=None, registered=True)
+            told = faults.telling(busy, reference=reference, trans_id=None, registered=True, support=self._support)
             signed = self._sign(faults.envelope(told, soap=faults.SOAP12 if soap12 else faults.SOAP11))
             answer = _BusyAnswer(time.monotonic() + 1.0, reference, busy.retry_after, signed)
             self._busy_answers[soap12] = answer
@@ -276,7 +277,7 @@ class Gate:
     def _last_resort(self, environ: Environ, start: StartResponse, notes: Notes, exc: Exception) -> bytes:
         """Say a refusal of the gate, or an error that nothing below caught, as a signed fault; never with details."""
         reference = faults.new_reference()
-        told = faults.telling(exc, reference=reference, trans_id=None, registered=False)
+        told = faults.telling(exc, reference=reference, trans_id=None, registered=False, support=self._support)
         notes.fault, notes.reference = told.code, reference
         soap12 = bool(environ.get("adapters.soap.soap12"))
         if isinstance(exc, faults.Fault) and exc.callers_fault:

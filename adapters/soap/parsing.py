@@ -20,6 +20,7 @@ from adapters.soap.faults import (
     MustUnderstandRefused,
     TooManyElements,
     VersionMismatch,
+    shown,
 )
 
 __all__ = ["MAX_TAGS", "check_understood", "parse", "trans_id_of"]
@@ -28,6 +29,7 @@ _SECURITY: Final = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wss
 #: Start and end tags in a message. 50,000 ESI IDs have 100,000; a tree costs some 100 bytes for each of 8 MB of "<a/>".
 MAX_TAGS: Final = 400_000
 _DECLARED: Final = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s[^>]*?\bencoding\s*=\s*[\"']([^\"'>]*)")
+_AT: Final = re.compile(r", line [0-9]+, column [0-9]+(?: \(.*\))?$")
 _NEXT: Final = frozenset(
     {
         "",
@@ -67,7 +69,10 @@ def parse(message: bytes, *, soap: str) -> etree._Element:
         root = etree.fromstring(message, parser)
     except etree.XMLSyntaxError as exc:
         line, column = exc.position
-        raise MalformedXml(f"The message is not well-formed XML in UTF-8: line {line}, column {column}.") from None
+        reason = _AT.sub("", exc.msg or "").strip()[:160] or "it cannot be parsed"
+        raise MalformedXml(
+            f"The message is not well-formed XML in UTF-8: line {line}, column {column}: {reason}."
+        ) from None
     except (ValueError, LookupError) as exc:
         raise MalformedXml from exc
     info = root.getroottree().docinfo
@@ -79,7 +84,7 @@ def parse(message: bytes, *, soap: str) -> etree._Element:
     if root.tag != f"{{{soap}}}Envelope":
         if root.tag in {f"{{{SOAP11}}}Envelope", f"{{{SOAP12}}}Envelope"}:
             raise VersionMismatch
-        raise EnvelopeRefused(findings=[Finding("Envelope", str(root.tag), f"{{{soap}}}Envelope")])
+        raise EnvelopeRefused(findings=[Finding("Envelope", shown(str(root.tag)), f"{{{soap}}}Envelope")])
     return root
 
 
@@ -96,7 +101,9 @@ def check_understood(root: etree._Element, *, soap: str) -> None:
         if block.tag == _SECURITY or block.get(role, "") not in _NEXT:
             continue
         if block.get(f"{{{soap}}}mustUnderstand", "0").strip().lower() in {"1", "true"}:
-            raise MustUnderstandRefused(findings=[Finding(str(etree.QName(block).localname))])
+            raise MustUnderstandRefused(
+                findings=[Finding("Header", shown(str(block.tag)), "no such header", quoted=False)]
+            )
 
 
 def trans_id_of(body: etree._Element | None) -> str | None:

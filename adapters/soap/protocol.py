@@ -29,8 +29,9 @@ from spyne.protocol.soap import Soap11, Soap12
 from spyne.server.wsgi import WsgiApplication
 
 from adapters.soap import faults, wssecurity
-from adapters.soap.contract import Contract, Judged, place_of
+from adapters.soap.contract import Contract, Judged
 from adapters.soap.exchange import NOTES, Notes
+from adapters.soap.findings import place_of
 from adapters.soap.parsing import check_understood, parse, trans_id_of
 from adapters.soap.values import Unreadable, UnreadableValue, read_boolean, read_decimal, read_integer, read_moment
 
@@ -70,6 +71,8 @@ class Hooks:
     #: Security time: real UTC.
     now: Callable[[], datetime] = _utc_now
     policy: wssecurity.Policy = field(default_factory=wssecurity.Policy)
+    #: Whom faults tell to ask (P11).
+    support: str | None = None
     #: Finds a registered certificate by issuer (RFC 4514) and serial, for requests signed without a token.
     certificates: Callable[[str, int], x509.Certificate | None] | None = None
 
@@ -207,7 +210,7 @@ class _Protocol:
             action = action[1:-1]
         expected = self.contract.action(operation)
         if action and action != expected:
-            raise faults.ActionMismatch(findings=[faults.Finding("SOAPAction", action[:128], expected)])
+            raise faults.ActionMismatch(findings=[faults.Finding("SOAPAction", faults.shown(action), expected)])
 
     # -- an answer goes out
 
@@ -236,7 +239,11 @@ class _Protocol:
         environ = _environ(ctx)
         reference = faults.new_reference()
         told = faults.telling(
-            cause, reference=reference, trans_id=self._trans_id(ctx), registered=self._is_registered(environ)
+            cause,
+            reference=reference,
+            trans_id=self._trans_id(ctx),
+            registered=self._is_registered(environ),
+            support=self.hooks.support,
         )
         notes = _notes(environ)
         notes.fault, notes.reference = told.code, reference

@@ -17,6 +17,8 @@ class SecurityFailure(Exception):  # noqa: N818 - the name of the thing in WS-Se
 
     def __init__(self, message: str, *, rule: str | None = None) -> None:
         super().__init__(f"{' '.join((self.__doc__ or '').split())} Found: {message}.")
+        #: What was presented and expected, without the sentence of the class.
+        self.found = message
         self.rule = rule
 
 
@@ -69,8 +71,8 @@ class WeakKey(SecurityFailure):
 
 
 class BadToken(SecurityFailure):
-    """The signing certificate is not given as the profile says: send one X509v3 BinarySecurityToken, referred to
-    directly.
+    """The signing certificate is not given as the profile says: send one X509v3 BinarySecurityToken and refer to it
+    directly, or name a certificate that the receiver holds by issuer and serial number.
     """
 
     code = "WSS_TOKEN"

@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
+from adapters.soap.faults import shown
 from adapters.soap.wss_failures import BadShape, BadToken, UnknownCertificate, WeakKey
 from adapters.soap.wss_names import (
     BASE64_ENCODING,
@@ -53,14 +54,27 @@ def certificate_of(
             raise BadToken(f"the SecurityTokenReference has {len(reference)} children; expected 1", rule="R3061")
         if reference[0].tag == X509_DATA and token is None:
             if certificates is None:
-                raise BadToken("the certificate is named by issuer and serial; expected a BinarySecurityToken")
+                raise BadToken(
+                    "the certificate is named by issuer and serial; this receiver takes a BinarySecurityToken only"
+                )
             return _held_certificate(reference[0], certificates)
+        if reference[0].tag != DIRECT_REFERENCE:
+            presented = etree.QName(reference[0]).localname
+            raise BadToken(
+                f"the SecurityTokenReference holds {presented}; expected {_forms(certificates)}", rule="R3061"
+            )
         (direct,) = children(reference, DIRECT_REFERENCE)
         if token is None:
-            raise BadToken("the message has no BinarySecurityToken; expected the signing certificate in one")
+            raise BadToken(f"the message has no BinarySecurityToken; expected {_forms(certificates)}")
         return _sent_certificate(token, direct)
     except BadShape as error:
-        raise BadToken(str(error), rule=error.rule) from error
+        raise BadToken(error.found, rule=error.rule) from error
+
+
+def _forms(certificates: CertificateLookup | None) -> str:
+    """The accepted forms, in words."""
+    sent = "a Reference to the message's BinarySecurityToken"
+    return sent if certificates is None else f"{sent}, or an X509Data with one X509IssuerSerial and no token"
 
 
 def rsa_key_of(certificate: x509.Certificate, *, min_bits: int, max_bits: int) -> rsa.RSAPublicKey:
@@ -84,7 +98,7 @@ def rsa_key_of(certificate: x509.Certificate, *, min_bits: int, max_bits: int) -
 def _sent_certificate(token: etree._Element, direct: etree._Element) -> x509.Certificate:
     identity = token.get(WSU_ID)
     if not identity or direct.get("URI") != f"#{identity}":
-        presented = direct.get("URI", "")[:80]
+        presented = shown(direct.get("URI", ""))
         raise BadToken(
             f"the SecurityTokenReference points to {presented!r}; expected this message's token", rule="R3062"
         )
@@ -94,7 +108,7 @@ def _sent_certificate(token: etree._Element, direct: etree._Element) -> x509.Cer
         ("the token's EncodingType", token.get("EncodingType"), BASE64_ENCODING, "R3029"),
     ):
         if found != expected:
-            raise BadToken(f"{name} is {(found or 'absent')[-60:]!r}; expected {expected[-40:]!r}", rule=rule)
+            raise BadToken(f"{name} is {shown(found or 'absent')!r}; expected {shown(expected)!r}", rule=rule)
     try:
         return x509.load_der_x509_certificate(decode(token))
     except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as error:

@@ -11,6 +11,7 @@ from typing import Final
 
 from lxml import etree
 
+from adapters.soap.faults import shown
 from adapters.soap.wss_failures import AlgorithmRefused, BadShape, LimitExceeded
 from adapters.soap.wss_names import (
     C14N_METHOD,
@@ -83,7 +84,7 @@ def read_signature(
     c14n, method, *references = children(signed_info, C14N_METHOD, SIGNATURE_METHOD, *[REFERENCE] * max(count, 1))
     algorithm = method.get("Algorithm", "")
     if algorithm not in signature_algorithms:
-        raise AlgorithmRefused(f"the SignatureMethod is {algorithm[:80]!r}; expected rsa-sha256 or rsa-sha512")
+        raise AlgorithmRefused(f"the SignatureMethod is {shown(algorithm)!r}; expected rsa-sha256 or rsa-sha512")
     children(method, rule="R5401")
     return SignatureParts(
         signed_info=signed_info,
@@ -129,12 +130,14 @@ def decode(element: etree._Element) -> bytes:
 
 def _read_reference(reference: etree._Element, digest_algorithms: Collection[str]) -> Reference:
     transforms, method, value = children(reference, TRANSFORMS, DIGEST_METHOD, DIGEST_VALUE, rule="R5416")
-    found = [str(child.get("Algorithm", ""))[:80] for child in transforms]
+    found = [str(child.get("Algorithm", "")) for child in transforms]
     if [child.tag for child in transforms] != [TRANSFORM] or found != [EXC_C14N]:
-        raise AlgorithmRefused(f"a Reference has the transforms {found[:4]}; expected only {EXC_C14N}", rule="R5423")
+        raise AlgorithmRefused(
+            f"a Reference has the transforms {list(map(shown, found[:4]))}; expected only {EXC_C14N}", rule="R5423"
+        )
     algorithm = method.get("Algorithm", "")
     if algorithm not in digest_algorithms:
-        raise AlgorithmRefused(f"a DigestMethod is {algorithm[:80]!r}; expected sha256 or sha512")
+        raise AlgorithmRefused(f"a DigestMethod is {shown(algorithm)!r}; expected sha256 or sha512")
     children(method)
     return Reference(
         uri=reference.get("URI", ""),
@@ -148,7 +151,7 @@ def _exclusive(method: etree._Element, name: str, rule: str) -> tuple[str, ...]:
     """Check that the method is exclusive C14N without comments, and return its PrefixList (R5406, R5407)."""
     algorithm = method.get("Algorithm", "")
     if algorithm != EXC_C14N:
-        raise AlgorithmRefused(f"the {name} is {algorithm[:80]!r}; expected {EXC_C14N}", rule=rule)
+        raise AlgorithmRefused(f"the {name} is {shown(algorithm)!r}; expected {EXC_C14N}", rule=rule)
     if not len(method):
         return ()
     (inclusive,) = children(method, INCLUSIVE_NAMESPACES, rule=rule)

@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
 from lxml import etree
 
+from adapters.soap.faults import shown
 from adapters.soap.wss_c14n import body_digest, canonical
 from adapters.soap.wss_failures import (
     DigestMismatch,
@@ -167,7 +168,7 @@ def _pair_references(parts: SecurityParts, signature: SignatureParts) -> list[tu
     for reference in signature.references:
         if (target := wanted.pop(reference.uri, None)) is None:
             raise ForeignReference(
-                f"the signature has a Reference to {reference.uri[:80]!r}; expected one each to the wsu:Id of this "
+                f"the signature has a Reference to {shown(reference.uri)!r}; expected one each to the wsu:Id of this "
                 "message's Body and Timestamp, and to nothing else but its BinarySecurityToken",
                 rule="R3001",
             )

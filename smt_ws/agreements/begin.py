@@ -79,7 +79,9 @@ def begin_as_customer(
     hers = {one.esiid: one for one in account_meters(connection, account_id, today=central_today(clock))}
     strange = [esiid for esiid in wish.esiids if esiid not in hers]
     if strange or not hers or len(set(wish.esiids)) != len(wish.esiids):
-        raise errors.FieldError(presented=", ".join(strange), expected="ESI IDs of the account, each once")
+        raise errors.FieldError(
+            element="esiid", presented=", ".join(strange), expected="ESI IDs of the account, each once"
+        )
     lots = [[hers[esiid]] for esiid in wish.esiids] or [list(hers.values())]
     numbers = []
     for lot in lots:
@@ -94,13 +96,17 @@ def begin_as_customer(
 def _checked(wish: Wish) -> tuple[int | None, list[str]]:
     what = KINDS[wish.kind]
     if wish.kind not in BEGUN_BY_CUSTOMERS:
-        raise errors.FieldError(presented=wish.kind.value, expected=", ".join(BEGUN_BY_CUSTOMERS))
+        raise errors.FieldError(
+            element="agreementType", presented=wish.kind.value, expected=", ".join(BEGUN_BY_CUSTOMERS)
+        )
     if wish.months is not None and wish.months not in what.months:
         expected = " or ".join(map(str, what.months)) or "left out: it has no end of its own"
-        raise errors.FieldError(presented=str(wish.months), expected=expected)
+        raise errors.FieldError(element="durationMonths", presented=str(wish.months), expected=expected)
     services = [service for service in what.services if service in wish.services]
     if len(services) != len(wish.services):
-        raise errors.FieldError(presented=", ".join(wish.services), expected=" or ".join(what.services))
+        raise errors.FieldError(
+            element="service", presented=", ".join(wish.services), expected=" or ".join(what.services)
+        )
     months = wish.months or DEFAULT_MONTHS if what.months else None
     return months, services or list(what.services[:1])
 

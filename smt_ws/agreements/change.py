@@ -182,7 +182,7 @@ def _checked_end(row: Any, end_day: date, today: date, actor: Actor) -> date:
         )
     if actor is not Actor.CUSTOMER and row.end_day is not None and end_day > row.end_day:
         raise errors.WideningNeedsCustomerError(
-            presented=f"{end_day:%m/%d/%Y}", expected=f"up to {row.end_day:%m/%d/%Y}"
+            element="endDate", presented=f"{end_day:%m/%d/%Y}", expected=f"up to {row.end_day:%m/%d/%Y}"
         )
     return end_day
 
@@ -193,7 +193,9 @@ def _checked_services(row: Any, services: Sequence[str], actor: Actor) -> list[s
     if not wanted or len(wanted) != len(set(services)):
         raise errors.NothingToChangeError(presented=", ".join(services), expected=" or ".join(possible))
     if actor is not Actor.CUSTOMER and not set(wanted) <= set(row.services):
-        raise errors.WideningNeedsCustomerError(presented=", ".join(wanted), expected=", ".join(row.services))
+        raise errors.WideningNeedsCustomerError(
+            element="service", presented=", ".join(wanted), expected=", ".join(row.services)
+        )
     return wanted
 
 

@@ -40,6 +40,7 @@ class InitiatorNotAllowedError(HubError):
     """Only third parties and REPs make agreements with customers. Call as requesterType CSP or REP."""
 
     code = "INITIATOR_NOT_ALLOWED"
+    element = "requesterType"
 
 
 class AttestationMissingError(HubError):
@@ -80,6 +81,7 @@ class TooManyUnconfirmedError(HubError):
     """
 
     code = "TOO_MANY_UNCONFIRMED"
+    element = "meter"
 
 
 class CustomerServedError(HubError):
@@ -89,6 +91,7 @@ class CustomerServedError(HubError):
     """
 
     code = "CUSTOMER_SERVED_BY_YOU"
+    element = "esiid"
 
 
 class OneTimeLimitError(HubError):
@@ -98,12 +101,14 @@ class OneTimeLimitError(HubError):
     """
 
     code = "ONE_TIME_LIMIT"
+    element = "esiid"
 
 
 class OwnMailDomainError(HubError):
     """The customer's e-mail address is in a domain of your own. Name an address that the customer alone reads."""
 
     code = "OWN_MAIL_DOMAIN"
+    element = "customerEmail"
 
 
 class CustomerAddressLimitError(HubError):
@@ -113,6 +118,7 @@ class CustomerAddressLimitError(HubError):
     """
 
     code = "CUSTOMER_ADDRESS_LIMIT"
+    element = "meter"
 
 
 class InvitationPendingError(HubError):
@@ -137,36 +143,42 @@ class TooManyMetersError(HubError):
     """The request lists more meters or devices than one request may. Nothing was sent: split the list."""
 
     code = "TOO_MANY_METERS"
+    element = "meter"
 
 
 class AgreementUnknownError(HubError):
     """There is no such agreement of yours. Look for it with MyAgreements; another company's is not shown."""
 
     code = "AGREEMENT_UNKNOWN"
+    element = "agreementNumber"
 
 
 class AgreementStateError(HubError):
     """The agreement does not stand so that this could be done to it. Ask AgreementDetails how it stands."""
 
     code = "AGREEMENT_STATE"
+    element = "agreementNumber"
 
 
 class ResendLimitError(HubError):
     """The invitation has been sent again as often as is allowed. Wait for the customer, or make a new agreement."""
 
     code = "RESEND_LIMIT"
+    element = "agreementNumber"
 
 
 class EndDateError(HubError):
     """The end date is before today, or further away than one year from today. Name another day."""
 
     code = "AGREEMENT_END_DATE"
+    element = "endDate"
 
 
 class EsiidNotInAgreementError(HubError):
     """The agreement is not about this ESI ID. AgreementESIIDs lists those that it is about."""
 
     code = "ESIID_NOT_IN_AGREEMENT"
+    element = "dropEsiid"
 
 
 class WideningNeedsCustomerError(HubError):
@@ -179,18 +191,21 @@ class NothingToChangeError(HubError):
     """The request names nothing to change, or would leave nothing of the agreement. To end it, terminate it."""
 
     code = "NOTHING_TO_CHANGE"
+    element = "service"
 
 
 class SearchMalformedError(HubError):
     """The search cannot be understood. Name one criterion, and items without a * except at their end."""
 
     code = "SEARCH_MALFORMED"
+    element = "item"
 
 
 class TooManyItemsError(HubError):
     """The request lists more items than one may: up to 100. Split the list."""
 
     code = "TOO_MANY_ITEMS"
+    element = "item"
 
 
 class InvitationNotOpenError(HubError):

@@ -81,7 +81,8 @@ def initiate(
     if problem is not None:
         raise errors.FieldError(
             f"{errors.FieldError.sentence()} It is {problem.field}.",
-            presented=f"{problem.field} {problem.presented}".rstrip(),
+            element=problem.field,
+            presented=problem.presented or "nothing",
             expected=problem.expected,
         )
     devices = sum(max(1, len(listed.devices)) for listed in asked.meters)

@@ -26,7 +26,8 @@ _COLOURS = {"passed": "green", "failed": "bold red", "warning": "yellow", "not_a
 def check_certificate(hub: Hub, file: Path, no_database: bool) -> None:
     """Run every check that a connection would run on the certificate in FILE (PEM or DER).
 
-    The exit code is 1 if one of them fails.
+    A server's certificate (serverAuth alone) is judged as one: no client's registration is asked of it. The exit code
+    is 1 if a check fails.
 
     \b
     Examples:
@@ -35,10 +36,13 @@ def check_certificate(hub: Hub, file: Path, no_database: bool) -> None:
     """
     tls = hub.settings.tls
     authorities, crls = certificates.trusted_by(tls)
+    content = file.read_bytes()
+    as_server = certificates.serves_alone(content)
     try:
         checks = certificates.check_certificate(
-            file.read_bytes(), store=None if no_database else hub.store, authorities=authorities, crls=crls,
+            content, store=None if no_database else hub.store, authorities=authorities, crls=crls,
             when_crl_expired=tls.when_crl_expired, now=real_now(), environment=hub.settings.environment,
+            as_server=as_server,
         )  # fmt: skip
     except DBAPIError as error:
         raise click.ClickException(
@@ -51,6 +55,10 @@ def check_certificate(hub: Hub, file: Path, no_database: bool) -> None:
     Console().print(table)
     failed = sum(check.result == "failed" for check in checks)
     if failed:
-        click.echo(f"{failed} failed: a connection with this certificate would be refused.")
+        what = "a client would not trust it" if as_server else "a connection with this certificate would be refused"
+        click.echo(f"{failed} failed: {what}.")
         raise click.exceptions.Exit(1)
-    click.echo("A connection with this certificate would pass.")
+    if as_server:
+        click.echo("A good certificate for a server. No client can connect with it: that needs clientAuth.")
+    else:
+        click.echo("A connection with this certificate would pass.")

@@ -78,48 +78,56 @@ class NoSlotFreeError(HubError):
     """Five devices hold a slot on this ESI ID, which is all that there are (H2). Remove one first."""
 
     code = "NO_SLOT_FREE"
+    element = "esiid"
 
 
 class DeviceThereAlreadyError(HubError):
     """The device holds a slot on this ESI ID already. Ask GetDevices how it stands."""
 
     code = "DEVICE_THERE_ALREADY"
+    element = "deviceMACAddr"
 
 
 class DeviceElsewhereError(HubError):
     """The device holds a slot on another ESI ID. It must be removed there before it can be added here."""
 
     code = "DEVICE_ELSEWHERE"
+    element = "deviceMACAddr"
 
 
 class MeterMismatchError(HubError):
     """The meter does not hang at this ESI ID today. Check both numbers with GetMeterInformation."""
 
     code = "METER_MISMATCH"
+    element = "meterSerialNumber"
 
 
 class NoMeterError(HubError):
     """No provisioned meter hangs at this ESI ID today, so no device can be reached there. Ask the TDSP."""
 
     code = "NO_METER"
+    element = "esiid"
 
 
 class DeviceUnknownError(HubError):
     """There is no such device on this ESI ID. Check the MAC address, or ask GetDevices which there are."""
 
     code = "DEVICE_UNKNOWN"
+    element = "deviceMACAddr"
 
 
 class DeviceNotRemovableError(HubError):
     """The device holds no slot, or its removal is under way already. Ask GetDevices how it stands."""
 
     code = "DEVICE_NOT_REMOVABLE"
+    element = "deviceMACAddr"
 
 
 class RemovalAwaitsCustomerError(HubError):
     """The customer has been asked about this removal and has not answered yet. Wait for the answer (A21)."""
 
     code = "REMOVAL_AWAITS_CUSTOMER"
+    element = "deviceMACAddr"
 
 
 class NoPendingAddError(HubError):
@@ -129,6 +137,7 @@ class NoPendingAddError(HubError):
     """
 
     code = "NO_PENDING_ADD"
+    element = "deviceMACAddr"
 
 
 class EsiidMalformedError(HubError):
@@ -183,6 +192,7 @@ class NoEsiidAcceptedError(HubError):
     """None of the ESI IDs can be sent to, for different reasons. Send them one by one to be told each."""
 
     code = "NO_ESIID_ACCEPTED"
+    element = "esiid"
 
 
 class NoEsiidsError(HubError):
@@ -195,12 +205,14 @@ class TooManyEsiidsError(HubError):
     """The request names more ESI IDs than one may. Split the list and send each piece."""
 
     code = "TOO_MANY_ESIIDS"
+    element = "esiid"
 
 
 class MessageUnknownError(HubError):
     """Your company has sent no such message. Check the requestId that the hub gave."""
 
     code = "MESSAGE_UNKNOWN"
+    element = "requestId"
 
 
 class MessageNotCancellableError(HubError):
@@ -211,24 +223,28 @@ class MessageNotCancellableError(HubError):
     """
 
     code = "MESSAGE_NOT_CANCELLABLE"
+    element = "requestId"
 
 
 class MessageOverError(HubError):
     """The message is over or cancelled at all of these premises, so there is nothing left to cancel."""
 
     code = "MESSAGE_OVER"
+    element = "requestId"
 
 
 class MessageNotThereError(HubError):
     """The message was not sent to this ESI ID. Name ESI IDs of the message, or none for all of them."""
 
     code = "MESSAGE_NOT_THERE"
+    element = "esiid"
 
 
 class LogRangeError(HubError):
     """The dates of the log are exchanged, malformed, or too many days apart. Ask for a shorter range."""
 
     code = "LOG_RANGE"
+    element = "fromDate"
 
 
 class OpenPgpCertificateMissingError(HubError):
@@ -244,12 +260,14 @@ class NotATdspError(HubError):
     """Only a TDSP tells of devices, messages and meters. Call with requesterType TDSP and a TDSP's certificates."""
 
     code = "NOT_A_TDSP"
+    element = "requesterType"
 
 
 class TooManyPostsError(HubError):
     """The call brings more posts than one may. Split it into several calls."""
 
     code = "TOO_MANY_POSTS"
+    element = "post"
 
 
 class InvalidEndpointError(HubError):
@@ -282,11 +300,11 @@ _BY_CODE: dict[str, type[HubError]] = {
 def of_code(code: str, *, presented: str | None = None) -> HubError:
     """Make the error of a stable code; *presented* is what it is about."""
     error = _BY_CODE[code]
-    return error(f"{presented}: {error.sentence()}" if presented else None, presented=presented)
+    return error(f"{presented}: {error.sentence()}" if presented else None, element="esiid", presented=presented)
 
 
 def refused(refusal: Refusal) -> HubError:
     """Make the error that says what a rule found, with the rule's specifics."""
     error = _BY_CODE[refusal.code]
     message = f"{refusal.element}: {error.sentence()} Presented {refusal.presented!r}, expected {refusal.expected}."
-    return error(message, expected=refusal.expected, presented=refusal.presented)
+    return error(message, element=refusal.element, expected=refusal.expected, presented=refusal.presented)

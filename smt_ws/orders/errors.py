@@ -119,12 +119,14 @@ class NoEsiidsError(HubError):
     """The request names no ESI ID. Name at least one."""
 
     code = "NO_ESIIDS"
+    element = "esiid"
 
 
 class TooManyEsiidsError(HubError):
     """The request names more ESI IDs than one request may. Nothing was ordered: split the list and send each piece."""
 
     code = "TOO_MANY_ESIIDS"
+    element = "esiid"
 
 
 class _LaterError(HubError):
@@ -140,12 +142,14 @@ class OrdersPerDayError(_LaterError):
     """Your company has placed as many orders as it may on one day (US/Central). Join requests, or go on tomorrow."""
 
     code = "ORDERS_PER_DAY"
+    element = "request"
 
 
 class OpenEsiidsError(_LaterError):
     """Your unfinished orders would hold more ESI IDs than may be open. Wait until one is done, or cancel one."""
 
     code = "OPEN_ESIIDS"
+    element = "esiid"
 
 
 class OpenPgpCertificateMissingError(HubError):
@@ -158,6 +162,7 @@ class OrderUnknownError(HubError):
     """There is no such order of your company. Check the correlationId that the hub gave when the order was placed."""
 
     code = "ORDER_UNKNOWN"
+    element = "correlationId"
 
 
 class OrderHeldError(HubError):
@@ -176,60 +181,70 @@ class StatusUnknownError(HubError):
     """There is no such order status. Send one of the expected codes, or leave the element out."""
 
     code = "STATUS_UNKNOWN"
+    element = "status"
 
 
 class OrderFinishedError(HubError):
     """The order is finished and can no longer be cancelled. Ask GetStatus how it ended."""
 
     code = "ORDER_FINISHED"
+    element = "correlationId"
 
 
 class SubscriptionActiveError(HubError):
     """Your DUNS number has this data posted every day already. To change the format, end that subscription first."""
 
     code = "SUBSCRIPTION_ALREADY_ACTIVE"
+    element = "dataType"
 
 
 class SubscriptionUnknownError(HubError):
     """Your company has no such subscription in force. MySubscriptions lists yours with their numbers."""
 
     code = "SUBSCRIPTION_UNKNOWN"
+    element = "subscriptionId"
 
 
 class SubscriptionNotForYouError(HubError):
     """Postings are for REPs and third parties. Order what you need with the operations of MeterUsage."""
 
     code = "SUBSCRIPTION_NOT_FOR_YOU"
+    element = "requesterType"
 
 
 class DataTypeNotAvailableError(HubError):
     """The hub does not post this kind of data every day. Subscribe to one of the expected kinds, or order it."""
 
     code = "DATA_TYPE_NOT_AVAILABLE"
+    element = "dataType"
 
 
 class HistoryDurationError(HubError):
     """History comes with a subscription for an expected number of months only. For other ranges place an order."""
 
     code = "HISTORY_DURATION"
+    element = "historicalSubscriptionDuration"
 
 
 class LoadMarkUnknownError(HubError):
     """The hub has not reached this load mark. Name one that an answer of the hub gave you, or 0 for everything."""
 
     code = "LOAD_MARK_UNKNOWN"
+    element = "loadMark"
 
 
 class TooManyChangesError(HubError):
     """More has changed since this mark than one order may hold. Name a later mark, or order days of named ESI IDs."""
 
     code = "TOO_MANY_CHANGES"
+    element = "loadMark"
 
 
 class TooManyDaysError(HubError):
     """The question is too large to be answered at once. Ask for fewer ESI IDs or fewer days."""
 
     code = "TOO_MANY_DAYS"
+    element = "esiid"
 
 
 class AccessEndedError(HubError):
@@ -283,4 +298,4 @@ def refused(code: str, *, element: str, presented: str, expected: str) -> HubErr
     """Make the error that says what a rule (`smt_ws.orders.rules.Refusal`) found, with the rule's specifics."""
     error = _BY_CODE[code]
     message = f"{element}: {error.sentence()} Presented {presented!r}, expected {expected}."
-    return error(message, expected=expected, presented=presented)
+    return error(message, element=element, expected=expected, presented=presented)

@@ -35,6 +35,7 @@ __all__ = [
     "fingerprint",
     "is_sample",
     "read_certificates",
+    "serves_alone",
     "shown",
     "trusted_by",
 ]
@@ -114,6 +115,17 @@ def is_sample(certificate: x509.Certificate) -> bool:
     return True
 
 
+def serves_alone(content: bytes) -> bool:
+    """Whether *content* is a server's certificate that no client could connect with: serverAuth without clientAuth."""
+    try:
+        extensions = read_certificates(content)[0].extensions
+        usage = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (CertificateUnreadableError, x509.ExtensionNotFound, ValueError):
+        return False
+    client = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    return ExtendedKeyUsageOID.SERVER_AUTH in usage and not client & set(usage)
+
+
 def shown(certificate: x509.Certificate) -> str:
     """Subject and fingerprint on one line, for messages."""
     return f"{certificate.subject.rfc4514_string() or '(no subject)'}, SHA-256 {fingerprint(certificate)}"
@@ -128,11 +140,13 @@ def check_certificate(
     environment: Environment,
     crls: Sequence[x509.CertificateRevocationList] = (),
     when_crl_expired: WhenExpired = "refuse",
+    as_server: bool = False,
 ) -> list[Check]:
     """Run every check that a connection would run on the certificate in *content* (PEM or DER); raises nothing.
 
     *authorities* are those whose client certificates the hub looks at, *crls* their revocation lists where any are set;
-    without *store* it is not looked up whose the certificate is.
+    without *store* it is not looked up whose the certificate is. *as_server*: nobody connects with it, so what is asked
+    of clients alone (authority, revocation, registration) does not apply.
     """
     try:
         certificate, *others = read_certificates(content)
@@ -160,7 +174,15 @@ def check_certificate(
             # An extension that cannot be parsed, a curve that nobody knows: OpenSSL would refuse it as well.
             checks.append(Check("well-formed", "failed", str(error)[:200]))
     checks += _registration(certificate, store)
-    return checks
+    return [_of_server(check) for check in checks] if as_server else checks
+
+
+def _of_server(check: Check) -> Check:
+    if check.name == "extended key usage":
+        return Check(check.name, "passed", "serverAuth")
+    if check.name in {"chain", "revocation", "registered"} and check.result == "failed":
+        return Check(check.name, "not_applicable", f"asked of clients alone ({check.detail})")
+    return check
 
 
 def _version(certificate: x509.Certificate) -> Check:

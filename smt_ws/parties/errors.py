@@ -59,30 +59,35 @@ class TlsCertificateUnknownError(IdentityError):
     """
 
     code = "TLS_CERTIFICATE_UNKNOWN"
+    element = "TLS certificate"
 
 
 class TlsCertificateExpiredError(IdentityError):
     """The certificate of the TLS connection has expired. Register its successor and connect with that."""
 
     code = "TLS_CERTIFICATE_EXPIRED"
+    element = "TLS certificate"
 
 
 class TlsCertificateNotYetValidError(IdentityError):
     """The certificate of the TLS connection is not valid yet. Use the earlier one until this one's first day."""
 
     code = "TLS_CERTIFICATE_NOT_YET_VALID"
+    element = "TLS certificate"
 
 
 class TlsCertificateWithdrawnError(IdentityError):
     """The certificate of the TLS connection was withdrawn. Connect with another registered certificate."""
 
     code = "TLS_CERTIFICATE_WITHDRAWN"
+    element = "TLS certificate"
 
 
 class SampleCertificateError(IdentityError):
     """A sample certificate was presented in production (P2). Use one that a known authority issued to the company."""
 
     code = "SAMPLE_CERTIFICATE"
+    element = "TLS certificate"
 
 
 class SigningCertificateUnknownError(IdentityError):
@@ -92,24 +97,28 @@ class SigningCertificateUnknownError(IdentityError):
     """
 
     code = "SIGNING_CERTIFICATE_UNKNOWN"
+    element = "signing certificate"
 
 
 class SigningCertificateExpiredError(IdentityError):
     """The certificate that signed the message has expired. Register its successor and sign with that."""
 
     code = "SIGNING_CERTIFICATE_EXPIRED"
+    element = "signing certificate"
 
 
 class SigningCertificateNotYetValidError(IdentityError):
     """The certificate that signed the message is not valid yet. Use the earlier one until this one's first day."""
 
     code = "SIGNING_CERTIFICATE_NOT_YET_VALID"
+    element = "signing certificate"
 
 
 class SigningCertificateWithdrawnError(IdentityError):
     """The certificate that signed the message was withdrawn. Sign with another registered certificate."""
 
     code = "SIGNING_CERTIFICATE_WITHDRAWN"
+    element = "signing certificate"
 
 
 class SigningCertificateOfAnotherCompanyError(IdentityError):
@@ -119,6 +128,7 @@ class SigningCertificateOfAnotherCompanyError(IdentityError):
     """
 
     code = "SIGNING_CERTIFICATE_OF_ANOTHER_COMPANY"
+    element = "signing certificate"
 
 
 class TlsCertificateRevokedError(IdentityError):
@@ -150,6 +160,7 @@ class AddressNotAllowedError(IdentityError):
     """
 
     code = "ADDRESS_NOT_ALLOWED"
+    element = "source address"
 
 
 class DunsMissingError(IdentityError):
@@ -159,12 +170,14 @@ class DunsMissingError(IdentityError):
     """
 
     code = "DUNS_MISSING"
+    element = "requesterAuthenticationID"
 
 
 class DunsUnknownError(IdentityError):
     """The DUNS number in the request is not registered here. Check it, leading zeros included."""
 
     code = "DUNS_UNKNOWN"
+    element = "requesterAuthenticationID"
 
 
 class DunsNotYoursError(IdentityError):
@@ -174,6 +187,7 @@ class DunsNotYoursError(IdentityError):
     """
 
     code = "DUNS_NOT_YOURS"
+    element = "requesterAuthenticationID"
 
 
 class CompanySuspendedError(IdentityError):
@@ -186,6 +200,7 @@ class RequesterTypeMismatchError(IdentityError):
     """The requesterType in the request is not what the company is registered as."""
 
     code = "REQUESTER_TYPE_MISMATCH"
+    element = "requesterType"
 
 
 class StatedReasonMissingError(HubError):

@@ -111,4 +111,5 @@ def application(
         waited=waited,
         address=peer_address,
         close_after=close_after,
+        support=hub.settings.support_contact,
     )

@@ -3,7 +3,7 @@
 # ruff: noqa: I001 - the shim must be imported before Spyne
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -21,6 +21,7 @@ from smt_ws.orders.place import UsageRequest, place_order
 from smt_ws.orders.room import require_room
 from smt_ws.orders.since import ChangesRequest, request_changes
 from smt_ws.orders.renderers import DAILY, INTERVAL, MONTHLY, publisher_of
+from smt_ws.parties.rules import malformed_esiids
 from smt_ws.soap import model
 from smt_ws.soap.remembered import remembered, stamped
 from smt_ws.soap.wire import started, usa_day
@@ -75,7 +76,16 @@ def meter_usage(hub: Hub) -> type[ServiceBase]:
 
         first = remembered(hub, call, place)
         response = response_of(**first.content)
-        return stamped(response, call, first, "The order is accepted; ask GetStatus for its files.")
+        return stamped(response, call, first, _accepted(first.content, asked.esiids))
+
+    def _accepted(content: Mapping[str, Any], esiids: Sequence[str]) -> str:
+        asked, refused = content["esiidsAsked"], content["esiidsRefused"]
+        if refused < asked:
+            some = f" Nothing may be seen of {refused:,} of its {asked:,} ESI IDs." if refused else ""
+            return f"The order is accepted; ask GetStatus for its files.{some}"
+        malformed = len(malformed_esiids(esiids, allow_test=hub.settings.allow_test_esiids))
+        why = "none of them is an ESI ID, which has 17 or 22 digits" if malformed == asked else "its exceptions say why"
+        return f"The order is accepted, but nothing may be seen of any of its {asked:,} ESI IDs: {why}."
 
     class MeterUsage(ServiceBase):
         @rpc(model.RequestIntervalData, _returns=model.RequestIntervalDataResponse, _body_style="bare")

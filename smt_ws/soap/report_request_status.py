@@ -116,7 +116,9 @@ def _from(hub: Hub, call: Call) -> dict[str, Any]:
 def _day(element: str, text: str) -> Any:
     day = read_date(text)
     if day is None:
-        raise DateMalformedError(f"{element}: {DateMalformedError.sentence()}", presented=text, expected="MM/DD/YYYY")
+        raise DateMalformedError(
+            f"{element}: {DateMalformedError.sentence()}", element=element, presented=text, expected="MM/DD/YYYY"
+        )
     return day
 
 

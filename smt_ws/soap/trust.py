@@ -82,6 +82,7 @@ def hooks_of(hub: Hub) -> Hooks:
         # Issuer and serial number are looked up among registered certificates only, so the issuer's name is no risk.
         policy=Policy(require_token=False),
         certificates=certificates,
+        support=hub.settings.support_contact,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,10 @@ def plain(key=None, *extensions, organization="Real Energy", begin=REAL_NOW - ti
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
     return builder.sign(key, SHA256())
+
+
+#: A day before the command is run, which asks the machine's own clock.
+SERVED_FROM = datetime.now(UTC) - timedelta(days=1)
 
 
 def pem(certificate):
@@ -195,6 +199,21 @@ def test_the_command_prints_every_check_and_its_exit_code_tells(hub, made, regis
     assert fingerprint(made["pecan-tls"].certificate) in "".join(
         line.split("│")[3].strip() for line in passed.output.splitlines() if line.count("│") == 4
     )
+
+
+def test_a_right_server_certificate_is_not_called_failed(hub, made, tmp_path):
+    """The hub's own, or that of a TDSP's service: nobody connects with it, so no company has registered it."""
+    file = tmp_path / "server.crt"
+    file.write_bytes(pem(plain(None, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), begin=SERVED_FROM)))
+    told = CliRunner().invoke(command, [str(file)], obj=hub)
+    assert told.exit_code == 0, told.output
+    assert "A good certificate for a server" in told.output
+    assert "failed" not in told.output
+    expired = pem(plain(None, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), begin=SERVED_FROM, days=0.5))
+    file.write_bytes(expired)
+    told = CliRunner().invoke(command, [str(file)], obj=hub)
+    assert told.exit_code == 1
+    assert "a client would not trust it" in told.output
 
 
 def test_a_company_is_registered_from_the_command_line(hub, made):
