@@ -117,7 +117,10 @@ class VersionMismatch(Fault):
 
 
 class MustUnderstandRefused(Fault):
-    """A header marked mustUnderstand is none that this hub knows. Mark only wsse:Security and WS-Addressing so."""
+    """A header marked mustUnderstand is none that this hub knows.
+
+    Mark only wsse:Security so, and the headers of WS-Addressing if you sign them.
+    """
 
     code = "SOAP_MUST_UNDERSTAND"
     soap_code = "MustUnderstand"

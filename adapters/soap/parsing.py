@@ -11,6 +11,7 @@ from typing import Final
 
 from lxml import etree
 
+from adapters.soap.addressing import ADDRESSING_TAGS
 from adapters.soap.faults import (
     SOAP11,
     SOAP12,
@@ -88,8 +89,10 @@ def parse(message: bytes, *, soap: str) -> etree._Element:
     return root
 
 
-def check_understood(root: etree._Element, *, soap: str) -> None:
-    """Refuse a header block meant for us that must be understood and is not wsse:Security (SOAP 1.1 4.2.3, 1.2 5.2.3).
+def check_understood(root: etree._Element, *, soap: str, addressing: bool = False) -> None:
+    """Refuse a header block meant for us that must be understood and is not (SOAP 1.1 4.2.3, 1.2 5.2.3).
+
+    Understood are wsse:Security and, with *addressing*, WS-Addressing's headers: those of a message that signs them.
 
     Raises MustUnderstandRefused.
     """
@@ -98,7 +101,7 @@ def check_understood(root: etree._Element, *, soap: str) -> None:
         return
     role = f"{{{soap}}}{'actor' if soap == SOAP11 else 'role'}"
     for block in header.iterchildren(tag=etree.Element):
-        if block.tag == _SECURITY or block.get(role, "") not in _NEXT:
+        if block.tag == _SECURITY or (addressing and block.tag in ADDRESSING_TAGS) or block.get(role, "") not in _NEXT:
             continue
         if block.get(f"{{{soap}}}mustUnderstand", "0").strip().lower() in {"1", "true"}:
             raise MustUnderstandRefused(

@@ -12,7 +12,7 @@ many errors escape as bare HTTP 500 and writes typed fault members outside ``det
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -29,6 +29,7 @@ from spyne.protocol.soap import Soap11, Soap12
 from spyne.server.wsgi import WsgiApplication
 
 from adapters.soap import faults, wssecurity
+from adapters.soap.addressing import Addressing, addressed, check_addressing
 from adapters.soap.contract import Contract, Judged
 from adapters.soap.exchange import NOTES, Notes
 from adapters.soap.findings import place_of
@@ -49,6 +50,8 @@ Environ = dict[str, Any]
 MESSAGE: Final = "adapters.soap.message"
 _CONTEXTS: Final = "adapters.soap.contexts"
 _JUDGED: Final = "adapters.soap.judged"
+#: environ key: what the signed WS-Addressing headers of the request say, where there are any.
+_ADDRESSING: Final = "adapters.soap.addressing"
 #: Read by us: Spyne's own readers lose blanks, signs and midnight, and bound numbers by their characters.
 _READERS: Final = {Boolean: read_boolean, DateTime: read_moment, Decimal: read_decimal, Integer: read_integer}
 
@@ -73,13 +76,15 @@ class Hooks:
     policy: wssecurity.Policy = field(default_factory=wssecurity.Policy)
     #: Whom faults tell to ask (P11).
     support: str | None = None
+    #: Where the services are, without their paths (``https://host:5200``): a signed wsa:To must be below one.
+    base_urls: Sequence[str] = ()
     #: Finds a registered certificate by issuer (RFC 4514) and serial, for requests signed without a token.
     certificates: Callable[[str, int], x509.Certificate | None] | None = None
 
-    def sign(self, envelope: etree._Element) -> bytes:
-        """Sign *envelope* now and return it serialised."""
+    def sign(self, envelope: etree._Element, headers: Sequence[etree._Element] = ()) -> bytes:
+        """Sign *envelope* and these *headers* of it now, and return it serialised."""
         key, certificate = self.signer()
-        return wssecurity.sign(envelope, key=key, certificate=certificate, now=self.now())
+        return wssecurity.sign(envelope, key=key, certificate=certificate, now=self.now(), headers=headers)
 
 
 @dataclass(frozen=True)
@@ -154,10 +159,14 @@ class _Protocol:
             verified = wssecurity.verify(
                 root, now=self.hooks.now(), policy=self.hooks.policy, certificates=self.hooks.certificates
             )
-            check_understood(root, soap=self.ns_soap_env)
+            environ[_ADDRESSING] = verified.addressing
+            check_understood(root, soap=self.ns_soap_env, addressing=verified.addressing is not None)
             operation = self.contract.operation(verified.body)
             notes.operation = operation
             self._check_action(environ, operation)
+            if verified.addressing is not None:
+                addresses = [f"{base.rstrip('/')}{environ.get('PATH_INFO', '')}" for base in self.hooks.base_urls]
+                check_addressing(verified.addressing, action=self.contract.action(operation), addresses=addresses)
             notes.lap("verify")
             notes.caller = caller = self.hooks.authenticate(verified, environ)
             notes.lap("authenticate")
@@ -272,7 +281,14 @@ class _Protocol:
         """Sign, and serialise once. Nothing may touch the document after this."""
         notes = _notes(_environ(ctx))
         notes.lap("write")
-        ctx.out_string = [self.hooks.sign(ctx.out_document)]
+        said: Addressing | None = _environ(ctx).get(_ADDRESSING)
+        if said is None:
+            ctx.out_string = [self.hooks.sign(ctx.out_document)]
+        else:
+            fault = ctx.out_error and getattr(ctx.out_error, "cause", ctx.out_error)
+            action = self.contract.action(notes.operation or "")
+            headers = addressed(ctx.out_document, said, action=action, fault=fault)
+            ctx.out_string = [self.hooks.sign(ctx.out_document, headers)]
         notes.lap("sign")
 
     def fault_to_http_response_code(self, fault: Any) -> str:

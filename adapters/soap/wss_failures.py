@@ -47,13 +47,17 @@ class Unsigned(SecurityFailure):
 
 
 class PartNotSigned(SecurityFailure):
-    """There is a signature, but Body or Timestamp is not covered by it: sign both."""
+    """There is a signature, but it does not cover all that it must: sign Body and Timestamp, and WS-Addressing's
+    headers all or none.
+    """
 
     code = "WSS_PART_NOT_SIGNED"
 
 
 class ForeignReference(SecurityFailure):
-    """The signature refers to something other than this message's own Body, Timestamp and token: sign only those."""
+    """The signature refers to something other than this message's own Body, Timestamp, token and WS-Addressing headers:
+    sign only those.
+    """
 
     code = "WSS_FOREIGN_REFERENCE"
 

@@ -105,7 +105,7 @@ def _sent_certificate(token: etree._Element, direct: etree._Element) -> x509.Cer
     for name, found, expected, rule in (
         ("the reference's ValueType", direct.get("ValueType"), X509V3, "R3059"),
         ("the token's ValueType", token.get("ValueType"), X509V3, "R3033"),
-        ("the token's EncodingType", token.get("EncodingType"), BASE64_ENCODING, "R3029"),
+        ("the token's EncodingType", token.get("EncodingType", BASE64_ENCODING), BASE64_ENCODING, "R3029"),
     ):
         if found != expected:
             raise BadToken(f"{name} is {shown(found or 'absent')!r}; expected {shown(expected)!r}", rule=rule)

@@ -17,6 +17,7 @@ EXC_C14N: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 _OASIS: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
 WSSE: Final = f"{_OASIS}wssecurity-secext-1.0.xsd"
 WSU: Final = f"{_OASIS}wssecurity-utility-1.0.xsd"
+WSA: Final = "http://www.w3.org/2005/08/addressing"
 XML: Final = "http://www.w3.org/XML/1998/namespace"
 
 BASE64_ENCODING: Final = f"{_OASIS}soap-message-security-1.0#Base64Binary"

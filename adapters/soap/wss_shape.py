@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn, cast
 
 from lxml import etree
 
+from adapters.soap.addressing import addressing_headers
 from adapters.soap.wss_failures import BadShape, DuplicateId, LimitExceeded, Unsigned
 from adapters.soap.wss_names import (
     SECURITY,
@@ -52,13 +53,17 @@ _NOT_CONTENT: Final = (etree.Comment, etree.ProcessingInstruction, etree.Entity)
 
 @dataclass(frozen=True)
 class SecurityParts:
-    """Where the parts stand in an envelope of the right shape. ``token`` is None where the sender put none."""
+    """Where the parts stand in an envelope of the right shape. ``token`` is None where the sender put none.
+
+    ``addressing`` are the headers of WS-Addressing by local name, signed or not.
+    """
 
     body: etree._Element
     content: etree._Element
     timestamp: etree._Element
     signature: etree._Element
     token: etree._Element | None
+    addressing: dict[str, etree._Element]
 
 
 def check_bytes(message: bytes) -> None:
@@ -113,8 +118,8 @@ def find_parts(envelope: etree._Element) -> SecurityParts:
 
     Raises:
         Unsigned: no Security header, or one without a signature.
-        BadShape: more than one Security header (for whatever actor), or anything in it but one Timestamp, one
-            Signature and at most one BinarySecurityToken.
+        BadShape: an addressing header twice, more than one Security header (for whatever actor), or anything in it but
+            one Timestamp, one Signature and at most one BinarySecurityToken.
 
     """
     header, body = envelope
@@ -151,6 +156,7 @@ def find_parts(envelope: etree._Element) -> SecurityParts:
         timestamp=_only(security, TIMESTAMP),
         signature=_only(security, SIGNATURE),
         token=_only(security, TOKEN) if counts[TOKEN] else None,
+        addressing=addressing_headers(header),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -55,8 +56,11 @@ def sign(
     certificate: x509.Certificate,
     now: datetime,
     lifetime: timedelta = timedelta(minutes=5),
+    headers: Sequence[etree._Element] = (),
 ) -> bytes:
     """Sign a SOAP 1.1 or 1.2 envelope, a fault as well, and return it serialised (UTF-8, never re-indented).
+
+    ``headers`` are header entries of the envelope that are signed too.
 
     The envelope is changed in place as ``add_security`` says.
 
@@ -64,7 +68,7 @@ def sign(
         ValueError: as ``add_security`` says.
 
     """
-    add_security(envelope, key=key, certificate=certificate, now=now, lifetime=lifetime)
+    add_security(envelope, key=key, certificate=certificate, now=now, lifetime=lifetime, headers=headers)
     return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
 
 
@@ -75,6 +79,7 @@ def add_security(
     certificate: x509.Certificate,
     now: datetime,
     lifetime: timedelta = timedelta(minutes=5),
+    headers: Sequence[etree._Element] = (),
 ) -> None:
     """Add a Security header to the envelope: created ``now`` (aware UTC), rsa-sha256, sha256, exclusive C14N.
 
@@ -97,13 +102,14 @@ def add_security(
         envelope.insert(0, header)
     if header.find(SECURITY) is not None:
         raise ValueError("the envelope has a Security header already")
-    body.set(WSU_ID, _new_id())
+    for part in (body, *headers):
+        part.set(WSU_ID, _new_id())
     security = etree.Element(SECURITY, nsmap=_HEADER_NAMESPACES)
     header.insert(0, security)
     timestamp = _timestamp(security, now.astimezone(UTC), lifetime)
     token = _token(security, certificate)
     signature = etree.SubElement(security, SIGNATURE, nsmap={"ds": DS})
-    signed_info = _signed_info(signature, [body, timestamp])
+    signed_info = _signed_info(signature, [body, timestamp, *headers])
     value = key.sign(canonical(signed_info), padding.PKCS1v15(), hashes.SHA256())
     etree.SubElement(signature, SIGNATURE_VALUE).text = base64.b64encode(value).decode()
     reference = etree.SubElement(etree.SubElement(signature, KEY_INFO), TOKEN_REFERENCE)

@@ -1,4 +1,4 @@
-"""Reading a ``ds:Signature`` whose form is fixed: one c14n, one transform, two or three references, nothing else."""
+"""Reading a ``ds:Signature`` whose form is fixed: one c14n, one transform, a few references, nothing else."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from adapters.soap.wss_names import (
     TRANSFORMS,
 )
 
-MAX_REFERENCES: Final = 3
-"""Body, Timestamp and token."""
+MAX_REFERENCES: Final = 10
+"""Body, Timestamp, token, and the seven headers of WS-Addressing."""
 
 MAX_PREFIXES: Final = 16
 """Prefixes in one PrefixList; WSS4J names each prefix that is in scope on the Envelope."""

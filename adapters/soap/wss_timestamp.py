@@ -13,7 +13,7 @@ from adapters.soap.wss_names import CREATED, EXPIRES
 
 # Java sends milliseconds and .NET seven digits: both are let through, BSP's three (R3220, R3229) are only a SHOULD.
 _INSTANT: Final = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?(Z?)",
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-]00:00)?",
 )
 
 

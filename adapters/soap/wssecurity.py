@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
 from lxml import etree
 
+from adapters.soap.addressing import Addressing, read_addressing
 from adapters.soap.faults import shown
 from adapters.soap.wss_c14n import body_digest, canonical
 from adapters.soap.wss_failures import (
@@ -94,7 +96,8 @@ class Verified:
 
     ``body`` is the one child of soap:Body, on the very tree that was verified. ``certificate`` made the signature; it
     is not yet known to be valid, nor whose it is. ``created`` and ``expires`` are aware UTC. ``signed_body`` is the
-    canonical form of soap:Body: the very bytes whose digest was signed.
+    canonical form of soap:Body: the very bytes whose digest was signed. ``addressing`` is what the headers of
+    WS-Addressing say where they are signed; unsigned ones are not read.
     """
 
     body: etree._Element
@@ -102,6 +105,7 @@ class Verified:
     created: datetime
     expires: datetime
     signed_body: bytes
+    addressing: Addressing | None = None
 
 
 def verify(
@@ -112,6 +116,8 @@ def verify(
     certificates: CertificateLookup | None = None,
 ) -> Verified:
     """Verify the signature over Body and Timestamp, and that the Timestamp is fresh at ``now`` (aware, real UTC).
+
+    The headers of WS-Addressing may be signed too: all that the message has, or none.
 
     ``envelope`` is the root of a tree parsed once, comments removed, and is not changed. ``certificates`` answers for
     an issuer (RFC 4514 text) and serial number the certificate, or None; it is asked only where the policy allows.
@@ -152,14 +158,35 @@ def verify(
             raise DigestMismatch(f"the {name} is not as it was when signed")
     _check_fresh(created, expires, now, policy)
     return Verified(
-        body=parts.content, certificate=certificate, created=created, expires=expires, signed_body=signed["Body"]
+        body=parts.content,
+        certificate=certificate,
+        created=created,
+        expires=expires,
+        signed_body=signed["Body"],
+        addressing=_addressing(parts, signed),
     )
+
+
+def _addressing(parts: SecurityParts, signed: Mapping[str, bytes]) -> Addressing | None:
+    """What the addressing headers say, where they are signed: all of them or none."""
+    covered = [name for name in parts.addressing if f"wsa:{name}" in signed]
+    if not covered:
+        return None
+    for name in parts.addressing:
+        if name not in covered:
+            raise PartNotSigned(f"the signature covers wsa:{covered[0]} and not wsa:{name}; expected all or none")
+    return read_addressing(parts.addressing)
 
 
 def _pair_references(parts: SecurityParts, signature: SignatureParts) -> list[tuple[str, etree._Element, Reference]]:
     """Give each reference the element it must mean; each element has at most one, Body and Timestamp exactly one."""
     wanted: dict[str, tuple[str, etree._Element]] = {}
-    named = (("Body", parts.body), ("Timestamp", parts.timestamp), ("BinarySecurityToken", parts.token))
+    named = (
+        ("Body", parts.body),
+        ("Timestamp", parts.timestamp),
+        ("BinarySecurityToken", parts.token),
+        *((f"wsa:{name}", element) for name, element in parts.addressing.items()),
+    )
     for name, element in named:
         if element is not None and (identity := element.get(WSU_ID)):
             # check_shape has found no Id twice, so no entry can displace another
@@ -169,7 +196,7 @@ def _pair_references(parts: SecurityParts, signature: SignatureParts) -> list[tu
         if (target := wanted.pop(reference.uri, None)) is None:
             raise ForeignReference(
                 f"the signature has a Reference to {shown(reference.uri)!r}; expected one each to the wsu:Id of this "
-                "message's Body and Timestamp, and to nothing else but its BinarySecurityToken",
+                "message's Body and Timestamp, and to nothing else but its token and its WS-Addressing headers",
                 rule="R3001",
             )
         paired.append((*target, reference))

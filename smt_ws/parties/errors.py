@@ -210,6 +210,7 @@ class StatedReasonMissingError(HubError):
     """
 
     code = "STATED_REASON_MISSING"
+    element = "reason"
 
 
 class CompanyUnknownError(HubError):

@@ -20,6 +20,9 @@ class Soap(Section):
     host: str = "127.0.0.1"
     port: int = Field(5200, ge=0, le=65535)
     base_url: str | None = Field(None, description="the public address written into WSDLs; default https://host:port")
+    also_at: tuple[str, ...] = Field(
+        (), description="further addresses like base_url under which callers reach the services (a signed wsa:To)"
+    )
     workers: int = Field(2, ge=1, le=64, description="processes; one a core")
     threads: int = Field(8, ge=2, le=256, description="threads a process; well above the idle connections expected")
     queue_seconds: float = Field(

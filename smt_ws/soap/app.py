@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -78,7 +79,8 @@ def application(
 ) -> Gate:
     """The gate over all services of *hub*; *base_url* (default: the settings') is the address told in WSDLs."""
     soap = hub.settings.soap
-    hooks = hooks_of(hub)
+    base_url = base_url or soap.base_url or f"https://{soap.host}:{soap.port}"
+    hooks = replace(hooks_of(hub), base_urls=(base_url, *soap.also_at))
     endpoints = {}
     for name, service in SERVICES.items():
         contract = Contract(
@@ -99,7 +101,7 @@ def application(
         endpoints[f"/soap/{name}"] = Endpoint(soap11, soap12, contract.wsdl)
     return Gate(
         endpoints,
-        base_url=base_url or soap.base_url or f"https://{soap.host}:{soap.port}",
+        base_url=base_url,
         xsd_dir=CONTRACTS / "xsd",
         sign=hooks.sign,
         limits=Limits(

@@ -26,7 +26,7 @@ TOLD = ("agreements", "han", "orders", "parties", "soap")
 #: Of the portal and the command line alone, or of no one element of a request.
 NO_ELEMENT = {
     "ClaimLostError", "DaysDoNotAddUpError", "PackedUnreadableError", "CompanyUnknownError", "InvitationNotOpenError",
-    "InvalidEndpointError", "CertificateUnreadableError",
+    "InvalidEndpointError", "CertificateUnreadableError", "AcceptedHomesLimitError",
 }  # fmt: skip
 
 

@@ -159,7 +159,8 @@ def test_a_header_can_be_changed_by_anyone_so_the_result_does_not_carry_it():
     tree = parse(signed(header='<a:To xmlns:a="http://www.w3.org/2005/08/addressing">hub</a:To>'))
     tree[0][-1].text = "EVIL"
     found = verify(tree, now=NOW)
-    assert set(vars(found)) == {"body", "certificate", "created", "expires", "signed_body"}
+    assert set(vars(found)) == {"addressing", "body", "certificate", "created", "expires", "signed_body"}
+    assert found.addressing is None
     assert b"EVIL" not in found.signed_body
     assert b"hub" not in found.signed_body
     assert f"{{{WSU}}}Id" not in found.body.attrib

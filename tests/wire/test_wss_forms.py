@@ -92,7 +92,7 @@ _FORMS = {
         "WSS_FOREIGN_REFERENCE",
         "R3001",
     ),
-    "nine references": ({"references": (("#body", ".//{*}Body"),) * 9}, "WSS_LIMIT", None),
+    "eleven references": ({"references": (("#body", ".//{*}Body"),) * 11}, "WSS_LIMIT", None),
     "Body without an Id": ({"body_id": None}, "WSS_FOREIGN_REFERENCE", "R3001"),
     "Body with an empty Id": (
         {"body_id": "", "references": (("#", ".//{*}Body"), ("#ts", ".//{*}Timestamp"))},
@@ -133,7 +133,7 @@ _FORMS = {
     "reference without ValueType": ({"key_info": direct(value_type="")}, "WSS_TOKEN", "R3059"),
     "token without ValueType": ({"bst": token(value_type="")}, "WSS_TOKEN", "R3033"),
     "PKIPath": ({"bst": token(value_type=f' ValueType="{PKI_PATH}"')}, "WSS_TOKEN", "R3033"),
-    "token without EncodingType": ({"bst": token(encoding="")}, "WSS_TOKEN", "R3029"),
+    "hexadecimal token": ({"bst": token(encoding=' EncodingType="urn:x#HexBinary"')}, "WSS_TOKEN", "R3029"),
     "token that is not base64": ({"bst": token(text="!!!!")}, "WSS_TOKEN", None),
     "token that is not a certificate": ({"bst": token(text="AAAA")}, "WSS_TOKEN", None),
     "empty token": ({"bst": token(text="")}, "WSS_TOKEN", None),
@@ -222,7 +222,7 @@ _EXPIRES = "<wsu:Expires>2026-11-22T06:05:00Z</wsu:Expires>"
         ),
         (stamp(inner="<wsu:Created/>" + _EXPIRES), "WSS_TIMESTAMP", "R3217"),
         (stamp("2026-11-22T06:00:00"), "WSS_TIMESTAMP", "R3217"),
-        (stamp("2026-11-22T06:00:00+00:00"), "WSS_TIMESTAMP", "R3217"),
+        (stamp("2026-11-22T06:00:00+01:00"), "WSS_TIMESTAMP", "R3217"),
         (stamp("2026-11-22T00:00:00-06:00"), "WSS_TIMESTAMP", "R3217"),
         (stamp("2026-11-22"), "WSS_TIMESTAMP", "R3217"),
         (stamp("20261122T060000Z"), "WSS_TIMESTAMP", "R3217"),
@@ -245,3 +245,11 @@ _EXPIRES = "<wsu:Expires>2026-11-22T06:05:00Z</wsu:Expires>"
 def test_a_timestamp_that_is_odd_stale_or_early_is_refused(timestamp, code, rule):
     references = (("#body", ".//{*}Body"), ("#ts", ".//{*}Timestamp" if timestamp else ".//{*}Body"))
     refused(forge(timestamp=timestamp, references=references), code, rule=rule)
+
+
+def test_an_absent_encoding_type_has_its_default_and_a_zero_offset_is_utc():
+    """WSS 1.1 section 6.3 (Base64Binary); BSP R3217 asks for UTC, which +00:00 is."""
+    verify(parse(forge(bst=token(encoding=""))), now=NOW)
+    for zone in ("+00:00", "-00:00"):
+        found = verify(parse(forge(timestamp=stamp(f"2026-11-22T06:00:00{zone}"))), now=NOW)
+        assert found.created == NOW

@@ -7,11 +7,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from wss_messages import NOW, NS, certificate, forge, key, parse, parts, signed
+from wss_messages import (
+    NOW,
+    NS,
+    addressed,
+    addressed_references,
+    addressing,
+    certificate,
+    forge,
+    key,
+    parse,
+    parts,
+    signed,
+)
 
 from adapters.soap.wss_c14n import canonical
 from adapters.soap.wss_failures import DigestMismatch
-from adapters.soap.wss_names import EXC_C14N, SOAP11, SOAP12
+from adapters.soap.wss_names import EXC_C14N, SOAP11, SOAP12, WSA
 from adapters.soap.wssecurity import SecurityFailure, body_digest, sign, verify
 
 INCLUSIVE = f'<ec:InclusiveNamespaces xmlns:ec="{EXC_C14N}" PrefixList="s m x"/>'
@@ -23,6 +35,12 @@ MESSAGES = [
         c14n_inner=INCLUSIVE,
         prefixes=("s", "m", "x"),
         namespaces=' xmlns:x="urn:x" xmlns:m="urn:example:meter"',
+    ),
+    addressed(),
+    addressed(SOAP12),
+    forge(
+        header=addressing(),
+        references=(("#body", ".//{*}Body"), ("#ts", ".//{*}Timestamp"), *addressed_references()),
     ),
 ]
 HONEST = [verify(parse(message), now=NOW) for message in MESSAGES]
@@ -41,6 +59,7 @@ def accepted_means_unchanged(number, message):
         return False
     assert body_digest(found.body) == body_digest(found.body, found.signed_body) == DIGESTS[number]
     assert (found.created, found.expires) == (HONEST[number].created, HONEST[number].expires)
+    assert found.addressing == HONEST[number].addressing
     assert found.body is tree[1][0]
     assert found.certificate.public_key() == certificate().public_key()
     return True
@@ -95,10 +114,11 @@ def test_elements_moved_copied_dropped_or_renamed(number, data):
 @some
 @given(which, st.data())
 def test_every_single_change_of_signed_content_is_refused(number, data):
-    """Text, attribute, name, order or number of anything within Body or Timestamp."""
+    """Text, attribute, name, order or number of anything within Body, Timestamp or a signed addressing header."""
     tree = parse(MESSAGES[number])
     found = parts(tree)
-    part = found[data.draw(st.sampled_from(["body", "timestamp"]))]
+    headers = [one for one in found["header"] if etree.QName(one).namespace == WSA]
+    part = data.draw(st.sampled_from([found["body"], found["timestamp"], *headers]))
     element = data.draw(st.sampled_from(list(part.iter("*"))))
     how = data.draw(st.sampled_from(["text", "attribute", "name", "namespace", "lose", "add", "twice"]))
     if how == "text":

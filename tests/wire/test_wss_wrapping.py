@@ -8,8 +8,12 @@ import copy
 import pytest
 from lxml import etree
 from wss_messages import (
+    ADDRESSES,
     NOW,
     NS,
+    addressed,
+    addressed_references,
+    addressing,
     certificate,
     forge,
     parse,
@@ -19,8 +23,8 @@ from wss_messages import (
     token,
 )
 
-from adapters.soap.wss_names import DS, SOAP11, SOAP12, WSSE, WSU_ID
-from adapters.soap.wssecurity import verify
+from adapters.soap.wss_names import DS, SOAP11, SOAP12, WSA, WSSE, WSU_ID
+from adapters.soap.wssecurity import SecurityFailure, verify
 
 EVIL = (
     f'<s:Body xmlns:s="{SOAP11}"><m:Request xmlns:m="urn:example:meter">'
@@ -352,8 +356,142 @@ MOVES = [
 
 
 @pytest.mark.parametrize(("attack", "code"), MOVES, ids=[f"{i}-{move.__name__}" for i, (move, _) in enumerate(MOVES)])
-def test_an_honest_message_rearranged_is_refused(attack, code):
-    tree = parse(signed())
+@pytest.mark.parametrize("honest", [signed, addressed], ids=["plain", "addressed"])
+def test_an_honest_message_rearranged_is_refused(attack, code, honest):
+    tree = parse(honest())
     verify(tree, now=NOW)
     attack(tree, parts(tree))
     refused(etree.tostring(tree), code)
+
+
+def _header(p, name):
+    return p["header"].find(f"{{{WSA}}}{name}")
+
+
+def _changed(name):
+    def changed(tree, p):
+        header = _header(p, name)
+        target = header[0] if len(header) else header
+        target.text = "https://evil.example/"
+
+    changed.__doc__ = f"Another {name}."
+    return changed
+
+
+def _dropped(name):
+    def dropped(tree, p):
+        p["header"].remove(_header(p, name))
+
+    dropped.__doc__ = f"{name} taken away."
+    return dropped
+
+
+def _twice(name):
+    def twice(tree, p):
+        other = copy.deepcopy(_header(p, name))
+        other.set(WSU_ID, "other")
+        p["header"].insert(0, other)
+
+    twice.__doc__ = f"A second {name} before the signed one."
+    return twice
+
+
+def _moved(name):
+    def moved(tree, p):
+        etree.SubElement(p["header"], "{urn:evil}Wrapper").append(_header(p, name))
+
+    moved.__doc__ = f"The signed {name} where nobody looks."
+    return moved
+
+
+def _replaced(name):
+    def replaced(tree, p):
+        """The signed one wrapped, another in its place, with the same Id or none."""
+        honest = _header(p, name)
+        evil = copy.deepcopy(honest)
+        (evil[0] if len(evil) else evil).text = "https://evil.example/"
+        del evil.attrib[WSU_ID]
+        honest.addprevious(evil)
+        etree.SubElement(p["header"], "{urn:evil}Wrapper").append(honest)
+
+    return replaced
+
+
+def ids_exchanged(tree, p):
+    """Action and MessageID under each other's Id."""
+    action, message = _header(p, "Action"), _header(p, "MessageID")
+    one, other = action.get(WSU_ID), message.get(WSU_ID)
+    action.set(WSU_ID, other)
+    message.set(WSU_ID, one)
+
+
+def names_exchanged(tree, p):
+    """What was signed as To stands as Action."""
+    action, to = _header(p, "Action"), _header(p, "To")
+    action.tag, to.tag = to.tag, action.tag
+
+
+def fault_to_added(tree, p):
+    """An unsigned FaultTo beside the signed headers."""
+    added = etree.SubElement(p["header"], f"{{{WSA}}}FaultTo")
+    etree.SubElement(added, f"{{{WSA}}}Address").text = "https://evil.example/"
+
+
+def header_for_another_actor(tree, p):
+    _header(p, "To").set(f"{{{SOAP11}}}actor", "urn:someone:else")
+
+
+def body_in_a_header(tree, p):
+    """The signed Body in place of a header's value."""
+    tree.replace(p["body"], evil_body())
+    _header(p, "To").append(p["body"])
+
+
+ADDRESSING_MOVES = [
+    *((_changed(name), "WSS_DIGEST_MISMATCH") for name in ADDRESSES),
+    *((_dropped(name), "WSS_FOREIGN_REFERENCE") for name in ADDRESSES),
+    *((_twice(name), "WSS_BAD_SHAPE") for name in ADDRESSES),
+    *((_moved(name), "WSS_FOREIGN_REFERENCE") for name in ADDRESSES),
+    *((_replaced(name), "WSS_FOREIGN_REFERENCE") for name in ADDRESSES),
+    (ids_exchanged, "WSS_DIGEST_MISMATCH"),
+    (names_exchanged, "WSS_DIGEST_MISMATCH"),
+    (fault_to_added, "WSS_PART_NOT_SIGNED"),
+    (header_for_another_actor, "WSS_DIGEST_MISMATCH"),
+    (body_in_a_header, "WSS_FOREIGN_REFERENCE"),
+]
+
+
+@pytest.mark.parametrize(("attack", "code"), ADDRESSING_MOVES)
+def test_signed_addressing_headers_rearranged_are_refused(attack, code):
+    tree = parse(addressed())
+    assert verify(tree, now=NOW).addressing is not None
+    attack(tree, parts(tree))
+    refused(etree.tostring(tree), code)
+
+
+SIGNED_SO = {
+    "one header and not the others": {"references": addressed_references(["To"])},
+    "a header twice": {"references": addressed_references(["To", "To"])},
+    "an address with parameters": {
+        "header": addressing().replace(
+            "</a:ReplyTo>", "<a:ReferenceParameters><x/></a:ReferenceParameters></a:ReplyTo>"
+        ),
+    },
+    "an action with an element": {"header": addressing().replace("</a:Action>", "<x/></a:Action>")},
+    "an id of a kilobyte": {"header": addressing().replace("urn:uuid:", "urn:uuid:" + "x" * 1_000)},
+    "another actor": {"header": addressing().replace("<a:To ", '<a:To s:actor="urn:x" ')},
+}
+
+
+@pytest.mark.parametrize("case", SIGNED_SO)
+def test_addressing_truly_signed_in_another_form_is_refused(case):
+    given = {"header": addressing(), "references": addressed_references(), **SIGNED_SO[case]}
+    references = (("#body", ".//{*}Body"), ("#ts", ".//{*}Timestamp"), *given["references"])
+    with pytest.raises(SecurityFailure) as caught:
+        verify(parse(forge(header=given["header"], references=references)), now=NOW)
+    assert caught.value.code in {"WSS_PART_NOT_SIGNED", "WSS_FOREIGN_REFERENCE", "WSS_BAD_SHAPE"}
+
+
+def test_unsigned_addressing_is_nobodys_word():
+    found = verify(parse(signed(header=addressing(ids=False))), now=NOW)
+    assert found.addressing is None

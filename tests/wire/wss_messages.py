@@ -27,6 +27,7 @@ from adapters.soap.wss_names import (
     SHA512,
     SOAP11,
     SOAP12,
+    WSA,
     WSSE,
     WSU,
     WSU_ID,
@@ -104,6 +105,35 @@ def envelope(soap=SOAP11, count=3, header=""):
 
 def signed(soap=SOAP11, count=3, header="", now=NOW, **more):
     return sign(parse(envelope(soap, count, header)), key=key(), certificate=certificate(), now=now, **more)
+
+
+ADDRESSES = {
+    "Action": "urn:example:meter:Request",
+    "MessageID": "urn:uuid:28dd5d9d-44b5-41f8-bf28-bf6a2ba2b75b",
+    "ReplyTo": "http://www.w3.org/2005/08/addressing/anonymous",
+    "To": "https://hub.example:5200/soap/Meter",
+}
+
+
+def addressing(values=ADDRESSES, ids=True):
+    """Headers of WS-Addressing as a .NET client writes them."""
+    written = []
+    for name, value in values.items():
+        inner = f"<a:Address>{value}</a:Address>" if name in {"ReplyTo", "FaultTo", "From"} else value
+        identity = f' wsu:Id="a-{name}" xmlns:wsu="{WSU}"' if ids else ""
+        written.append(f'<a:{name} xmlns:a="{WSA}"{identity} s:mustUnderstand="1">{inner}</a:{name}>')
+    return "".join(written)
+
+
+def addressed(soap=SOAP11, values=ADDRESSES, count=3):
+    """An honest message that signs its addressing headers too."""
+    tree = parse(envelope(soap, count, addressing(values, ids=False)))
+    return sign(tree, key=key(), certificate=certificate(), now=NOW, headers=list(tree[0]))
+
+
+def addressed_references(values=ADDRESSES):
+    """What `forge` signs beside Body and Timestamp."""
+    return tuple((f"#a-{name}", f".//{{{WSA}}}{name}") for name in values)
 
 
 def stamp(created="2026-11-22T06:00:00Z", expires="2026-11-22T06:05:00Z", inner=None, identity="ts"):
