@@ -128,6 +128,7 @@ class InvitationPendingError(HubError):
     """
 
     code = "INVITATION_PENDING"
+    element = "esiid"
 
 
 class EmailLimitError(HubError):
@@ -137,6 +138,7 @@ class EmailLimitError(HubError):
     """
 
     code = "EMAIL_LIMIT"
+    element = "customerEmail"
 
 
 class TooManyMetersError(HubError):
