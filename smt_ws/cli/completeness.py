@@ -25,7 +25,7 @@ __all__ = ["completeness", "missing_usage"]
 def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
     """Show by TDSP and day how many provisioned ESI IDs have data, and how much of it is actual and estimated.
 
-    Under "channel" are those that have data, but none of a channel that is due. Actual, estimated and missing are
+    Under "partly" are those that have data, but none of a channel that is due. Actual, estimated and missing are
     shares of the intervals of consumption.
 
     \b
@@ -37,9 +37,11 @@ def completeness(hub: Hub, day: date | None, tdsp_duns: str | None) -> None:
     seen = survey(hub.store, first_day=day or last - timedelta(days=6), last_day=last, tdsp_duns=tdsp_duns)
     deque(seen, maxlen=0)
     # without lines it fits a terminal of 80 columns
-    right = ("meters", "no data", "channel", "complete", "actual", "est.", "missing")
+    right = ("meters", "no data", "partly", "complete", "actual", "est.", "missing")
     columns = (Column(name, no_wrap=True) for name in ("TDSP", "day"))
-    table = Table(*columns, *(Column(name, justify="right", no_wrap=True) for name in right), box=None)
+    table = Table(
+        *columns, *(Column(name, justify="right", no_wrap=True) for name in right), box=None, padding=(0, 1, 0, 0)
+    )
     for one in seen.ordered():
         table.add_row(
             one.tdsp_duns,
@@ -74,7 +76,8 @@ def missing_usage(hub: Hub, day: date | None, tdsp_duns: str | None, most: int) 
     last = day or _latest_due(hub)
     first = day or central_today(hub.clock) - timedelta(days=hub.settings.limits.missing_days_back)
     seen = survey(hub.store, first_day=min(first, last), last_day=last, tdsp_duns=tdsp_duns)
-    table = Table("ESI ID", "TDSP", "from", "to", Column("days", justify="right"), "missing")
+    names = (Column(name, no_wrap=True) for name in ("ESI ID", "TDSP", "from", "to"))
+    table = Table(*names, Column("days", justify="right"), "missing", box=None, padding=(0, 1, 0, 0))
     spells = days = partly = 0
     for spell in seen:
         spells += 1

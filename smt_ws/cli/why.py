@@ -17,7 +17,9 @@ from smt_ws.parties.grounds import Ground, grounds, legal_names, served_by
 from smt_ws.parties.rules import KINDS, REASON_CODES, REASONS
 from smt_ws.usage.loads import snapshot
 from smt_ws.usage.missing import explain_missing
+from smt_ws.usage.presence import CONSUMPTION
 from smt_ws.usage.read import CHANNELS, read_days
+from smt_ws.usage.remarks import CODES, REMARKS
 
 __all__ = ["why"]
 
@@ -99,8 +101,11 @@ def _data(hub: Hub, connection: Connection, access: Access) -> bool:
     limits, as_of = hub.settings.limits, snapshot(connection)
     found = read_days(connection, slices=access.slices, channels=CHANNELS["A"], as_of=as_of)
     for one in found:
-        channel = "consumption" if one.channel == 4 else "generation"
+        channel = "consumption" if one.channel == CONSUMPTION else "generation"
         click.echo(f"data: {channel}, {len(one.values) // 4} intervals, loaded {_time(one.revised)}")
+    for remark in found.remarks():
+        channel = "consumption" if remark["channel"] == CONSUMPTION else "generation"
+        click.echo(f"remark: {channel}, {CODES[remark['code']]}\n  {REMARKS[CODES[remark['code']]]}")
     if not len(found.missing):
         return True
     missing = explain_missing(

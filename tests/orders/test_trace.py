@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from click.testing import CliRunner, Result
 from order_market import OTHER_REP, REP, Market, esiid
@@ -149,6 +149,14 @@ def test_why_says_whether_a_company_may_see_a_day_and_why_there_is_no_data(marke
     assert "but there is no data: NOT_DELIVERED" in late.output
     unknown = run(market, why, REP, "10443720999999999", DAY)
     assert (unknown.exit_code, "ESIID_UNKNOWN" in unknown.output) == (1, True)
+
+
+def test_why_tells_the_channel_that_is_missing_of_a_day_that_is_there_u9(market: Market) -> None:
+    fill(market)
+    market.load_days(range(1), DAY - timedelta(days=1), DAY - timedelta(days=1), number=90, channel=1)
+    said = run(market, why, REP, esiid(0), DAY)
+    assert said.exit_code == 0
+    assert "remark: generation, CHANNEL_MISSING" in said.output
 
 
 def test_k3_why_tells_what_a_company_has_at_the_premise_be_it_open_or_ended(market: Market) -> None:
