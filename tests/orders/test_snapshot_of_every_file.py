@@ -89,9 +89,10 @@ def record(home: int, day: date, wh: int, *, channel: int = 4) -> LseRecord:
     )
 
 
-def premises(kind: str, status: str) -> str:
-    lines = [f"{esiid(n)},{TDSP},{n} Main St,Dallas,TX,75201,{kind},{status}" for n in HOMES]
-    return "\n".join(["ESIID,TDSP_DUNS,SERVICE_ADDRESS,CITY,STATE,ZIP,PREMISE_TYPE,STATUS", *lines, ""])
+def premises(kind: str, status: str, generates_from: str = "") -> str:
+    lines = [f"{esiid(n)},{TDSP},{n} Main St,Dallas,TX,75201,{kind},{status},{generates_from}" for n in HOMES]
+    columns = "ESIID,TDSP_DUNS,SERVICE_ADDRESS,CITY,STATE,ZIP,PREMISE_TYPE,STATUS,GENERATION_FROM"
+    return "\n".join([columns, *lines, ""])
 
 
 def meters(*lines: str) -> str:
@@ -128,12 +129,13 @@ def fill(market: Market, folder: Path) -> None:
 
 def load_everything_anew(market: Market, folder: Path) -> None:
     """A file of every kind, each of which changes what an order accepted after it would get."""
-    load(market, folder, "premises-2.csv", premises("LARGE_NON_RESIDENTIAL", "DE_ENERGIZED"))
+    load(market, folder, "premises-2.csv", premises("LARGE_NON_RESIDENTIAL", "DE_ENERGIZED", "2026-10-25"))
     # meters that were there are found to have been taken down, or provisioned later
     old = [f"{esiid(n)},M{n},2020-01-01,2020-01-01,2026-10-30" for n in (0, 3)]
     load(market, folder, "meters-2.csv", meters(*old, f"{esiid(4)},M4,2020-01-01,2026-10-28,"))
     switched = [f"{esiid(n)},{OTHER_REP},2026-10-26," for n in (0, 1)]
     load(market, folder, "rep-2.csv", services(*switched, f"{esiid(2)},{REP},2020-01-01,2026-10-29"))
+    load(market, folder, "occupancy-2.csv", f"ESIID,MOVE_IN_DATE,MOVE_OUT_DATE\n{esiid(2)},2026-10-27,\n")
     right = [f"{esiid(0)},{DAYS[6]},4,0,{DAY_WH / 1000:.3f},,A"]
     wrong = [f"{esiid(n)},{day},4,10,99,,A" for n in (1, 2, 5) for day in DAYS[4:12]]
     load(market, folder, "reads-2.csv", reads(*right, *(line for line in wrong if _measured(line))))
