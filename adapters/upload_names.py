@@ -6,10 +6,12 @@ from typing import Final
 
 from adapters.publishing import is_temporary
 
-__all__ = ["TEMPORARY_NAMES", "looks_temporary", "may_be_named"]
+__all__ = ["NAME_RULE", "TEMPORARY_NAMES", "looks_temporary", "may_be_named"]
 
 #: lftp's default; WinSCP; rclone; what other clients and scripts use.
 TEMPORARY_NAMES: Final = (".in.*", "*.filepart", "*.partial", "*.part", "*.tmp", "*.temp", "*.uploading")
+#: What `may_be_named` asks, as clients are told.
+NAME_RULE: Final = "at most 255 bytes, printable, no leading dot"
 #: The longest name in bytes on the usual file systems.
 _LONGEST: Final = 255
 

@@ -21,6 +21,7 @@ from adapters.ftps.accounts import Account, Action, Deed, Directory, FailedLogin
 from adapters.ftps.data_channel import DataChannel
 from adapters.ftps.folders import Folders
 from adapters.ftps.tls import ServerTls, fingerprint
+from adapters.upload_names import NAME_RULE
 
 _log = logging.getLogger(__name__)
 
@@ -296,6 +297,12 @@ class Session(TLS_FTPHandler):
             )
         except Exception:
             _log.exception("a deed was not noted: %s", action)
+
+    def respond(self, resp: str, logfun: Any = _log.debug) -> None:
+        """Answer; of a path that is not accepted pyftpdlib would say only that it is outside the root."""
+        if resp.startswith("550") and resp.endswith("points to a path which is outside the user's root directory."):
+            resp = f"550 There is no such place, or the name cannot be: {NAME_RULE}."
+        super().respond(resp, logfun)
 
     def push_dtp_data(self, data: Any, isproducer: bool = False, file: Any = None, cmd: str | None = None) -> None:
         """Queue what a command answers; a client that has gone while its 150 was sent leaves no open file."""
