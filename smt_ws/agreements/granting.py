@@ -19,8 +19,9 @@ from smt_ws.agreements.rules import Kind, Status
 from smt_ws.agreements.tables import agreement_premise
 from smt_ws.parties.account_tables import account_meter
 from smt_ws.parties.accounts import account_meters
-from smt_ws.parties.tables import grants, occupancy
+from smt_ws.parties.tables import grants, grants_history, occupancy
 from smt_ws.store.dialect import insert
+from smt_ws.usage.loads import take_number
 
 __all__ = ["bring_in_line", "follow_account", "moved_in_since", "premises_of", "source_of"]
 
@@ -64,7 +65,7 @@ def bring_in_line(connection: Connection, row: Any, *, now: datetime) -> None:
 
 
 def _open(connection: Connection, row: Any, now: datetime) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "premise_id": premise_id,
             # Unique at its premise: the agreement's number and the service's place.
@@ -84,15 +85,42 @@ def _open(connection: Connection, row: Any, now: datetime) -> None:
     ]
     if not rows:
         return
+    _mark(connection, row, rows, now)
     opened = insert(connection, grants)
     # One that has ended begins anew; one that is open keeps the moment it was granted.
     is_open = or_(grants.c.ended_at.is_(None), grants.c.ended_at > literal(now, grants.c.ended_at.type))
-    changed = {name: opened.excluded[name] for name in ("from_day", "to_day", "ended_at")}
+    changed = {name: opened.excluded[name] for name in ("from_day", "to_day", "ended_at", "load_number")}
     changed["granted_at"] = case((is_open, grants.c.granted_at), else_=opened.excluded.granted_at)
     connection.execute(
         opened.on_conflict_do_update(index_elements=["premise_id", "id"], set_=changed),
         rows,
     )
+
+
+def _mark(connection: Connection, row: Any, rows: list[dict[str, Any]], now: datetime) -> None:
+    """Give each of *rows* the number since which it is so; what a new one replaces is kept (R15)."""
+    # Locked before the number is taken: a load that cuts grants may hold them for minutes, and numbers must not wait.
+    mine = select(grants).where(grants.c.source == source_of(row.number)).with_for_update()
+    held = {(one.premise_id, one.id): one for one in connection.execute(mine)}
+    changed = []
+    for one in rows:
+        before = held.get((one["premise_id"], one["id"]))
+        days = (one["from_day"], one["to_day"])
+        if before and (before.ended_at is None or before.ended_at > now) and (before.from_day, before.to_day) == days:
+            one["load_number"] = before.load_number
+        else:
+            changed.append(one)
+    if not changed:
+        return
+    number = take_number(connection)
+    replaced = []
+    for one in changed:
+        one["load_number"] = number
+        before = held.get((one["premise_id"], one["id"]))
+        if before is not None and before.load_number != number:
+            replaced.append(before._asdict() | {"replaced_by": number})
+    if replaced:
+        connection.execute(grants_history.insert(), replaced)
 
 
 def _ends(row: Any, left_on: date | None, now: datetime) -> datetime | None:

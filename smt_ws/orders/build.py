@@ -188,7 +188,7 @@ def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) ->
         reading_type=claim.reading_type,
         version=claim.version,
         as_of_load=claim.as_of_load,
-        after_load=claim.from_load,
+        after_load=None if claim.opened else claim.from_load,
         accepted_at=claim.accepted_at,
     )
 
@@ -245,6 +245,7 @@ def _manifest(hub: Hub, connection: Connection, claim: Claim) -> tuple[int, byte
         .order_by(order_part.c.part)
     ).all()
     exceptions = all_exceptions(connection, claim.order_number)
+    changes = order.from_load is not None
     document: dict[str, Any] = {
         "order": str(order.number),
         "report": order.report,
@@ -256,6 +257,7 @@ def _manifest(hub: Hub, connection: Connection, claim: Claim) -> tuple[int, byte
         "acceptedAt": order.accepted_at.isoformat(),
         "asOfLoad": order.as_of_load,
         "afterLoad": order.from_load,
+        **({"leftToOrder": order.left_to_order and _left(order.left_to_order)} if changes else {}),
         "esiids": order.esiids_asked,
         "esiidDays": {
             "asked": order.days_asked,
@@ -277,6 +279,7 @@ def _manifest(hub: Hub, connection: Connection, claim: Claim) -> tuple[int, byte
                 "name": part.file_name,
                 "member": member_of(part, order.duns),
                 "kind": part.kind,
+                **({"given": "OPENED" if part.opened else "CHANGED"} if changes and part.kind == DATA else {}),
                 "size": part.size,
                 "sha256": part.sha256,
                 "plainSize": part.plain_size,
@@ -296,3 +299,13 @@ def _manifest(hub: Hub, connection: Connection, claim: Claim) -> tuple[int, byte
         named = (esiid for part in parts if part.kind == DATA for esiid in plan.unpack_slices(part.slices).esiids)
         document["usagePoints"] = {esiid: publisher.usage_point_urn(esiid) for esiid in named}
     return len(parts), (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _left(left: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "esiids": left["esiids"],
+        "esiidDays": left["esiid_days"],
+        "firstDay": left["first_day"],
+        "lastDay": left["last_day"],
+        "reason": "These days were opened to you and lie too far back to be posted. Order them.",
+    }

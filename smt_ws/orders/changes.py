@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -28,6 +28,7 @@ from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.tables import company
 from smt_ws.store import audit
 from smt_ws.usage.changes import ChangedDays
+from smt_ws.usage.opened import Left
 
 __all__ = ["Changes", "Fresh", "cut_changes", "place_changes"]
 
@@ -39,6 +40,8 @@ class Changes:
     tdsp_duns: str
     slices: plan.Slices
     records: int
+    #: Days that a change of access opened, given whole; else what loads brought of them.
+    opened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,18 @@ class Fresh:
     reading_type: str = "A"
     delivery_mode: str = "FTP"
     subscription_id: int | None = None
+    #: Days opened too long ago to be posted.
+    left: Left | None = None
     posting_day: date | None = None
 
 
-def cut_changes(pieces: Iterable[ChangedDays], *, most: int, record_a_channel: bool = False) -> list[Changes]:
+def cut_changes(
+    pieces: Iterable[ChangedDays], *, most: int, record_a_channel: bool = False, opened: bool = False
+) -> list[Changes]:
     """Cut what is new for one company into files: each of one TDSP, of at most *most* records (R7, R8).
 
     *pieces* in the order that `smt_ws.usage.changes.changed_days` gives. An ESI-ID-day is one record, or, where
-    *record_a_channel*, one a channel.
+    *record_a_channel*, one a channel. *opened*: a change of access opened them (R15).
     """
     parts: list[Changes] = []
     for tdsp_duns, of_one in groupby(pieces, key=attrgetter("tdsp_duns")):
@@ -76,7 +83,7 @@ def cut_changes(pieces: Iterable[ChangedDays], *, most: int, record_a_channel: b
             np.concatenate([getattr(piece, name) for piece in some]) for name in ("premise_id", "day", "channel")
         )
         parts += _cut(tdsp_duns, premise_id, day, channel, esiid, most, record_a_channel)
-    return parts
+    return [replace(part, opened=True) for part in parts] if opened else parts
 
 
 def _cut(
@@ -165,6 +172,7 @@ def place_changes(
             folder="adhoc" if fresh.subscription_id is None else "daily",
             subscription_id=fresh.subscription_id,
             posting_day=fresh.posting_day,
+            left_to_order=None if fresh.left is None else _told(fresh.left),
             status=Status.PENDING.value,
             esiids_asked=esiids,
             days_asked=sum(part.slices.days for part in parts),
@@ -192,6 +200,7 @@ def place_changes(
                 "last_day": last_day,
                 "tdsp_duns": None,
                 "member_name": None,
+                "opened": False,
             }
         )
     shared = {
@@ -242,7 +251,12 @@ def _data_part(fresh: Fresh, part: Changes, now: datetime) -> dict[str, Any]:
         "last_day": plan.day_of(part.slices.rows["last_day"].max()),
         "tdsp_duns": part.tdsp_duns,
         "member_name": None,
+        "opened": part.opened,
     }
+
+
+def _told(left: Left) -> dict[str, Any]:
+    return asdict(left) | {"first_day": left.first_day.isoformat(), "last_day": left.last_day.isoformat()}
 
 
 def _file_name(report_name: str, suffix: str, duns: str, now: datetime) -> str:

@@ -75,6 +75,8 @@ class Claim:
     tdsp_duns: str | None = None
     #: The one-time agreement that the order was made for.
     agreement: str | None = None
+    #: Holds days that a change of access opened: whatever is known of them.
+    opened: bool = False
 
 
 def claim_part(
@@ -201,6 +203,7 @@ def _claimed(connection: Connection, row: Any, worker: str, until: datetime) -> 
             part.member_name,
             part.tdsp_duns,
             order.agreement,
+            part.opened,
         )
         .join(report_order, order.number == part.order_number)
         .where(part.order_number == row.order_number, part.part == row.part)

@@ -7,7 +7,7 @@ OpenPGP certificate) stays behind its mark for a later day.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -17,17 +17,20 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, exists, select, update
 
-from smt_ws.clock import Clock
+from smt_ws.clock import CENTRAL, Clock
 from smt_ws.orders.changes import Changes, Fresh, cut_changes, place_changes
 from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of
+from smt_ws.orders.rules import MARKET_KINDS, first_day_kept
 from smt_ws.orders.tables import subscription
+from smt_ws.parties.opened import opened_since
 from smt_ws.parties.seen import days_seen
 from smt_ws.parties.tables import company, company_duns
 from smt_ws.settings import Limits
 from smt_ws.store.dialect import insert
 from smt_ws.store.engine import Store
-from smt_ws.usage.changes import INTERVALS, READS, Measured, changed_days, load_before
-from smt_ws.usage.loads import snapshot
+from smt_ws.usage.changes import INTERVALS, READS, ChangedDays, Measured, changed_days, load_before
+from smt_ws.usage.loads import market_told_since, snapshot
+from smt_ws.usage.opened import Left, days_left, opened_days, without_opened
 from smt_ws.usage.read import CHANNELS
 
 __all__ = ["DATA_TYPES", "DataType", "Posted", "ensure_defaults", "post_daily", "subscribable"]
@@ -120,8 +123,9 @@ def post_daily(store: Store, *, for_date: date, clock: Clock, limits: Limits) ->
     """Post everything new to every subscription that has not been served for *for_date*.
 
     New is what loads brought or corrected since the subscription's mark, for days that its company may see: late and
-    corrected days are in it. An order each, with a file a TDSP of at most 50,000 records; a subscription with nothing
-    new gets none. Afterwards the mark is the newest whole load at the time of the run.
+    corrected days are in it; and what changes of access opened since, back to ``limits.posting_opened_days``: the order
+    tells what was opened before them (R15). An order each, with a file a TDSP of at most 50,000 records; a subscription
+    with nothing new gets none. Afterwards the mark is the newest whole load at the time of the run.
     """
     now = clock.now()
     with store.write() as connection:
@@ -145,12 +149,12 @@ def post_daily(store: Store, *, for_date: date, clock: Clock, limits: Limits) ->
     # Those that stand at the same mark are served by one pass over what is new.
     for (data_type, kind, after), rows in groupby(ready, key=lambda row: (row.data_type, row.kind, row.posted_load)):
         waiting = {row.duns: row for row in rows}
-        for duns, parts in _new_for(
+        for duns, parts, left in _new_for(
             store, waiting, data_type=data_type, kind=kind, after=after, as_of=as_of, now=now, limits=limits
         ):
-            _post(store, waiting.pop(duns), parts, as_of=as_of, for_date=for_date, now=now, posted=posted)
+            _post(store, waiting.pop(duns), parts, left, as_of=as_of, for_date=for_date, now=now, posted=posted)
         for row in waiting.values():
-            _post(store, row, [], as_of=as_of, for_date=for_date, now=now, posted=posted)
+            _post(store, row, [], None, as_of=as_of, for_date=for_date, now=now, posted=posted)
     return posted
 
 
@@ -164,24 +168,70 @@ def _new_for(
     as_of: int,
     now: datetime,
     limits: Limits,
-) -> Iterable[tuple[str, list[Changes]]]:
+) -> Iterable[tuple[str, list[Changes], Left | None]]:
     known = DATA_TYPES[data_type]
     formats = {duns: row.format for duns, row in waiting.items()}
+
+    def cut(duns: str, pieces: Iterable[ChangedDays], *, opened: bool = False) -> list[Changes]:
+        renderer = RENDERERS[known.report, formats[duns]]
+        most = limits.days_per_part
+        return cut_changes(pieces, most=most, record_a_channel=renderer.record_a_channel, opened=opened)
+
     with store.read() as connection:
-        seen = days_seen(list(waiting), kind=kind, now=now)
+        # The market's rows as of the mark are those of now, unless a later load is done and an earlier one is not.
+        seen = days_seen(
+            list(waiting), kind=kind, now=now, as_of=as_of if market_told_since(connection, as_of) else None
+        )
+        opened, left = _opened_to(
+            connection, list(waiting), kind=kind, after=after, as_of=as_of, now=now, limits=limits, known=known
+        )
         pieces = changed_days(
             connection, seen, after=after, as_of=as_of, channels=CHANNELS["A"], measured=known.measured
         )
         for duns, of_one in groupby(pieces, key=attrgetter("duns")):
-            renderer = RENDERERS[known.report, formats[duns]]
-            parts = cut_changes(of_one, most=limits.days_per_part, record_a_channel=renderer.record_a_channel)
-            yield duns, parts
+            whole = opened.pop(duns, [])
+            parts = cut(duns, without_opened(of_one, whole)) + cut(duns, whole, opened=True)
+            yield duns, parts, left.pop(duns, None)
+        for duns in [*opened, *(duns for duns in left if duns not in opened)]:
+            yield duns, cut(duns, opened.get(duns, []), opened=True), left.get(duns)
+
+
+def _opened_to(
+    connection: Connection,
+    duns_numbers: Sequence[str],
+    *,
+    kind: str,
+    after: int,
+    as_of: int,
+    now: datetime,
+    limits: Limits,
+    known: DataType,
+) -> tuple[dict[str, list[ChangedDays]], dict[str, Left]]:
+    """By DUNS number: days that are news because access to them is (R15), and what of them lies too far back."""
+    ranges = opened_since(connection, duns_numbers, kind=kind, now=now, after=after, as_of=as_of)
+    today = now.astimezone(CENTRAL).date()
+    first = today - timedelta(days=limits.posting_opened_days)
+    months = limits.history_months_market if kind in MARKET_KINDS else limits.history_months_others
+    asked: dict[str, Any] = {"as_of": as_of, "channels": CHANNELS["A"], "measured": known.measured}
+    opened = {
+        duns: pieces
+        for duns, rows in ranges.items()
+        if (pieces := opened_days(connection, duns, rows, **asked, first_day=first, last_day=today))
+    }
+    asked |= {"first_day": first_day_kept(today, months), "last_day": first - timedelta(days=1)}
+    left = {
+        duns: one
+        for duns, rows in ranges.items()
+        if (one := days_left(connection, rows, after=after, **asked)) is not None
+    }
+    return opened, left
 
 
 def _post(
     store: Store,
     row: Any,
     parts: list[Changes],
+    left: Left | None,
     *,
     as_of: int,
     for_date: date,
@@ -202,7 +252,7 @@ def _post(
         )
         if mine.rowcount != 1:
             return
-        if not parts:
+        if not parts and left is None:
             posted.quiet += 1
             return
         fresh = Fresh(
@@ -215,6 +265,7 @@ def _post(
             trans_id=f"subscription-{row.id}-{for_date.isoformat()}",
             requestor_id="hub",
             subscription_id=row.id,
+            left=left,
             posting_day=for_date,
         )
         place_changes(connection, fresh, parts, now=now, actor="hub:jobs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import literal, select
@@ -12,13 +13,17 @@ from smt_ws.orders import errors, rules
 from smt_ws.orders.allowance import confirm_allowance, require_allowance
 from smt_ws.orders.changes import Fresh, cut_changes, place_changes
 from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of
+from smt_ws.parties.opened import opened_since
 from smt_ws.parties.seen import days_seen
 from smt_ws.parties.stated_reason import required_reason
-from smt_ws.usage.changes import changed_days
+from smt_ws.usage.changes import INTERVALS, ChangedDays, changed_days
 from smt_ws.usage.loads import snapshot
+from smt_ws.usage.opened import opened_days, without_opened
 from smt_ws.usage.read import CHANNELS
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
     from sqlalchemy import Connection
 
     from smt_ws.parties.identify import Caller
@@ -63,11 +68,12 @@ def request_changes(
     clock: Clock,
     address: str | None = None,
 ) -> PlacedChanges:
-    """Accept an order for the interval days that loads after the mark brought or corrected (R13).
+    """Accept an order for the interval days that loads after the mark brought or corrected, or that it may see since.
 
-    The days are those that the caller may see now (R5) and that are not older than its history (R4). The order holds
-    them as of the newest whole load, which is the next mark: mark after mark nothing is left out and nothing comes
-    twice. Where nothing is new the order has a manifest only.
+    The days are those that the caller may see as of the newest whole load (R5) and that are not older than its history
+    (R4). A day that a change of REP, told late, or a grant has opened since the mark is given whole, whenever it was
+    loaded, in files of its own (R15). The order holds them as of that load, which is the next mark: mark after mark
+    nothing is left out and nothing comes twice (R13). Where nothing is new the order has a manifest only.
 
     Raises `LoadMarkUnknownError`, `TooManyChangesError`, `ReadingTypeUnknownError`, `FormatNotAvailableError`,
     `DeliveryModeNotAvailableError`, `StatedReasonMissingError`, `OrdersPerDayError`, `OpenPgpCertificateMissingError`.
@@ -87,9 +93,11 @@ def request_changes(
     if request.load_mark > as_of:
         raise errors.LoadMarkUnknownError(presented=str(request.load_mark), expected=f"0 to {as_of}")
     months = limits.history_months_market if caller.kind in rules.MARKET_KINDS else limits.history_months_others
-    spells = days_seen(caller.duns_numbers, kind=caller.kind, now=now, stated_reason=reason).c
+    spells = days_seen(caller.duns_numbers, kind=caller.kind, now=now, stated_reason=reason, as_of=as_of).c
     # Whichever of its numbers a premise is seen by: the order is one.
     seen = select(literal(caller.duns).label("duns"), spells.premise_id, spells.from_day, spells.to_day).subquery()
+    kept = rules.first_day_kept(today, months)
+    opened = _opened(connection, caller, request, as_of=as_of, now=now, first_day=kept, last_day=today, limits=limits)
     pieces = list(
         changed_days(
             connection,
@@ -97,17 +105,18 @@ def request_changes(
             after=request.load_mark,
             as_of=as_of,
             channels=CHANNELS[request.reading_type],
-            from_day=rules.first_day_kept(today, months),
+            from_day=kept,
             most=limits.changes_per_request + 1,
         )
     )
-    if sum(map(len, pieces)) > limits.changes_per_request:
+    if max(sum(map(len, pieces)), sum(map(len, opened))) > limits.changes_per_request:
         raise errors.TooManyChangesError(
             presented=f"more than {limits.changes_per_request} days of one channel since load {request.load_mark}",
             expected=f"at most {limits.changes_per_request}",
         )
     renderer = RENDERERS[INTERVAL, request.report_format]
-    parts = cut_changes(pieces, most=limits.days_per_part, record_a_channel=renderer.record_a_channel)
+    cut = partial(cut_changes, most=limits.days_per_part, record_a_channel=renderer.record_a_channel)
+    parts = cut(without_opened(pieces, opened)) + cut(opened, opened=True)
     fresh = Fresh(
         company_id=caller.company_id,
         duns=caller.duns,
@@ -137,4 +146,39 @@ def request_changes(
         load_mark=as_of,
         esiids=sum(len(part.slices.esiids) for part in parts),
         esiid_days=sum(part.slices.days for part in parts),
+    )
+
+
+def _opened(
+    connection: Connection,
+    caller: Caller,
+    request: ChangesRequest,
+    *,
+    as_of: int,
+    now: datetime,
+    first_day: date,
+    last_day: date,
+    limits: Limits,
+) -> list[ChangedDays]:
+    ranges = opened_since(
+        connection,
+        caller.duns_numbers,
+        kind=caller.kind,
+        now=now,
+        after=request.load_mark,
+        as_of=as_of,
+        together=caller.duns,
+    )
+    if caller.duns not in ranges:
+        return []
+    return opened_days(
+        connection,
+        caller.duns,
+        ranges[caller.duns],
+        as_of=as_of,
+        channels=CHANNELS[request.reading_type],
+        measured=INTERVALS,
+        first_day=first_day,
+        last_day=last_day,
+        most=limits.changes_per_request,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     CheckConstraint,
     Column,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
@@ -53,6 +55,9 @@ report_order = Table(
     Column("from_load", BigId, comment="holds only what was loaded after this load number; NULL: whatever is known"),
     Column("subscription_id", BigId, comment="the subscription it was made for"),
     Column("posting_day", Date, comment="the day for which it was made: one order a subscription and day"),
+    Column(
+        "left_to_order", JSON, comment="days opened too long ago to be posted: esiids, esiid_days, first_day, last_day"
+    ),
     Column("agreement", String(12), comment="the one-time agreement it was made for: one order an agreement"),
     CheckConstraint(
         "status IN ('Pending', 'In Progress', 'Complete', 'Complete with exceptions', 'Failed', 'Cancelled',"
@@ -100,6 +105,9 @@ order_part = Table(
     Column("published_at", UtcDateTime),
     Column("tdsp_duns", String(13), comment="whose premises it holds, where a file is of one TDSP"),
     Column("member_name", String(200), comment="of the plain file; NULL: as file_name says"),
+    Column(
+        "opened", Boolean, nullable=False, server_default=false(), comment="holds days opened since from_load, whole"
+    ),
     CheckConstraint(
         "state IN ('planned', 'building', 'published', 'empty', 'failed', 'cancelled', 'expired')", name="state"
     ),

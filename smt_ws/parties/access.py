@@ -23,7 +23,7 @@ from smt_ws.parties.rules import KINDS, REASON_CODES, DayRange, Kind, Reason
 from smt_ws.parties.tables import grants, premise, rep_of_record
 from smt_ws.store.dialect import among, integers, is_postgresql
 
-__all__ = ["REFUSAL", "SLICE", "Access", "authorise"]
+__all__ = ["REFUSAL", "SLICE", "Access", "Rows", "authorise"]
 
 #: Days that may be seen: ``esiid`` is the position in the asked list, from 0; both days included.
 SLICE: Final = np.dtype([("esiid", "<i4"), ("premise_id", "<i8"), ("first_day", "<M8[D]"), ("last_day", "<M8[D]")])

@@ -39,6 +39,7 @@ __all__ = [
     "malformed_esiids",
     "may_call_from",
     "network_named",
+    "opened",
     "repeated_esiids",
     "served",
     "with_spell",
@@ -202,6 +203,28 @@ def served(
         day = b + _ONE_DAY
     refusals.append(_refused(day, last, spells))
     return slices, refusals
+
+
+def opened(now: Iterable[DayRange], then: Iterable[DayRange]) -> list[DayRange]:
+    """The operating days of *now* that are not among those of *then*: ordered, disjoint, merged where they touch.
+
+    Both may overlap and come in any order.
+    """
+    before = _merged((spell.first, spell.last or date.max) for spell in then)
+    found: list[DayRange] = []
+    for first, last in _merged((spell.first, spell.last or date.max) for spell in now):
+        day = first
+        for a, b in before:
+            if b < day or a > last:
+                continue
+            if a > day:
+                found.append(DayRange(day, a - _ONE_DAY))
+            if b >= last:
+                break
+            day = b + _ONE_DAY
+        else:
+            found.append(DayRange(day, None if last == date.max else last))
+    return found
 
 
 def _merged(ranges: Iterable[tuple[date, date]]) -> list[tuple[date, date]]:

@@ -35,6 +35,7 @@ __all__ = [
     "company_duns",
     "generation_told",
     "grants",
+    "grants_history",
     "meter",
     "meter_history",
     "occupancy",
@@ -199,17 +200,10 @@ rep_of_record = Table(
     CheckConstraint("to_day IS NULL OR to_day >= from_day", name="days"),
 )
 Index("ix_rep_of_record_duns", rep_of_record.c.duns, rep_of_record.c.premise_id)
+#: Changes of REP since a load are news (R15).
+Index("ix_rep_of_record_load_number", rep_of_record.c.load_number)
 rep_of_record_history = _history_of(rep_of_record)
-
-#: Where the replaced rows of each table are.
-HISTORY: Final[Mapping[str, Table]] = MappingProxyType(
-    {
-        premise.name: premise_history,
-        meter.name: meter_history,
-        occupancy.name: occupancy_history,
-        rep_of_record.name: rep_of_record_history,
-    }
-)
+Index("ix_rep_of_record_history_replaced_by", rep_of_record_history.c.replaced_by)
 
 #: What agreements let a company see or do; written by agreements, read by ``parties.access`` alone.
 grants = Table(
@@ -224,8 +218,22 @@ grants = Table(
     Column("granted_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime, comment="from this moment it opens nothing"),
     Column("source", String(60), nullable=False, comment="the agreement, e.g. agreement:112226000001"),
+    Column("load_number", BigId, nullable=False, server_default="0", comment="since this mark it opens these days"),
 )
+Index("ix_grants_load_number", grants.c.load_number)
+grants_history = _history_of(grants)
 Index("ix_grants_company", grants.c.company_id, grants.c.scope, grants.c.premise_id)
 Index("ix_grants_source", grants.c.source)
 #: What ended since an order was accepted: parts not yet published drop it.
 Index("ix_grants_ended", grants.c.company_id, grants.c.ended_at)
+
+#: Where the replaced rows of each table are.
+HISTORY: Final[Mapping[str, Table]] = MappingProxyType(
+    {
+        premise.name: premise_history,
+        meter.name: meter_history,
+        occupancy.name: occupancy_history,
+        rep_of_record.name: rep_of_record_history,
+        grants.name: grants_history,
+    }
+)

@@ -29,6 +29,9 @@ class Limits(Section):
     changes_per_request: int = Field(
         500_000, ge=1, description="days of one channel that an order for changes may hold: R13; about 0.25 kB each"
     )
+    posting_opened_days: int = Field(
+        60, ge=0, description="how far back a posting holds days that a change of REP or a grant has opened: R15"
+    )
     missing_usage_days: int = Field(10_000, ge=1, description="ESI-ID-days a MissingUsage answer may be about: R14")
     due_days: int = Field(2, ge=1, description="a day's data is due this many days later; before that: not yet due")
     late_days: int = Field(

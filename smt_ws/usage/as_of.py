@@ -20,7 +20,7 @@ from smt_ws.store.dialect import is_postgresql
 from smt_ws.usage.remarks import REMARK
 from smt_ws.usage.tables import interval_day, interval_day_history, load
 
-__all__ = ["EPOCH", "Slices", "StoredRows", "Version"]
+__all__ = ["EPOCH", "Slices", "StoredRows", "Version", "found_days"]
 
 Row = TypeVar("Row")
 Version = Literal["L", "A"]
@@ -185,6 +185,20 @@ class StoredRows(Generic[Row]):
             )
             self._revised |= {row.number: row.finished_at for row in rows}
         return self._revised
+
+
+def found_days(
+    connection: Connection, table: Table, slices: Slices, *, channels: Sequence[int], as_of: int
+) -> Iterator[NDArray[np.int64]]:
+    """Days of which *table* or its history had a version as of load *as_of*, for a chunk of the slices at a time.
+
+    Rows of (premise, days since 1970, channel, load number), in no order.
+    """
+    read = _read_postgresql if is_postgresql(connection) else _read_sqlite
+    for chunk in _chunks(slices):
+        rows = read(connection, table.name, ("premise_id",), chunk, sorted(channels), (-1, as_of), "L")
+        if rows:
+            yield np.array([(row[4], row[1], row[2], row[3]) for row in rows], np.int64)
 
 
 def _chunks(slices: Slices) -> Iterator[Slices]:

@@ -37,12 +37,12 @@ from smt_ws.parties.tables import premise
 from smt_ws.store.dialect import is_postgresql, sent_integers
 from smt_ws.usage.tables import interval_day, interval_day_history, load, register_read, register_read_history
 
-__all__ = ["INTERVALS", "READS", "ChangedDays", "Measured", "changed_days", "load_before"]
+__all__ = ["DAY_BITS", "INTERVALS", "READS", "ChangedDays", "Measured", "changed_days", "load_before"]
 
 #: Premises whose days come together, by their keys: a few MB for a day, and never near PostgreSQL's largest value.
 _PREMISES_AT_ONCE: Final = 131_072
 #: A day of one channel of a premise as one number that sorts as they do: premise, day since 1970, channel.
-_DAY_BITS: Final = 17
+DAY_BITS: Final = 17
 _CHANNEL_BITS: Final = 3
 
 
@@ -138,9 +138,9 @@ def _piece(duns: str, tdsp_duns: str, keys: NDArray[np.int64], names: Sequence[s
     if (keys[1:] < keys[:-1]).any():
         order = np.argsort(keys, kind="stable")
         keys, names = keys[order], [names[place] for place in order.tolist()]
-    day = keys >> _CHANNEL_BITS & ((1 << _DAY_BITS) - 1)
+    day = keys >> _CHANNEL_BITS & ((1 << DAY_BITS) - 1)
     channel = keys & ((1 << _CHANNEL_BITS) - 1)
-    return ChangedDays(duns, tdsp_duns, keys >> _DAY_BITS + _CHANNEL_BITS, day, channel, names)
+    return ChangedDays(duns, tdsp_duns, keys >> DAY_BITS + _CHANNEL_BITS, day, channel, names)
 
 
 def _question(
@@ -179,7 +179,7 @@ def _question(
     else:
         number = sql_cast(func.julianday(day) - 2440587.5, Integer)
     above_day, above_channel = (
-        literal_column(str(1 << bits), BigInteger) for bits in (_DAY_BITS + _CHANNEL_BITS, _CHANNEL_BITS)
+        literal_column(str(1 << bits), BigInteger) for bits in (DAY_BITS + _CHANNEL_BITS, _CHANNEL_BITS)
     )
     key = changed.c.premise_id * above_day + number * above_channel + changed.c.channel
     piece = changed.c.premise_id.op("/", return_type=BigInteger())(literal_column(str(_PREMISES_AT_ONCE)))

@@ -16,16 +16,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, exists, func, or_, select, update
 
 from smt_ws.clock import Clock
+from smt_ws.parties.tables import grants
 from smt_ws.store import audit
 from smt_ws.store.dialect import lock, plan_for_bulk, try_lock, unlock
 from smt_ws.store.engine import Store
 from smt_ws.usage.errors import FileRefusedError, LoadLostError
 from smt_ws.usage.tables import load, load_counter
 
-__all__ = ["AlreadyLoaded", "Incoming", "OpenLoad", "Tally", "loading", "snapshot", "sweep_dead_loads"]
+__all__ = [
+    "AlreadyLoaded",
+    "Incoming",
+    "OpenLoad",
+    "Tally",
+    "loading",
+    "market_told_since",
+    "snapshot",
+    "sweep_dead_loads",
+    "take_number",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +139,22 @@ def _refuse_repeat(connection: Connection, incoming: Incoming) -> None:
         raise AlreadyLoaded(number)
 
 
-def _register(connection: Connection, incoming: Incoming, now: datetime) -> int:
-    """Take the next number. The counter row's lock is held to the end of the transaction: numbers appear in order."""
+def take_number(connection: Connection) -> int:
+    """Take the next number. The counter row's lock is held to the end of the transaction: numbers appear in order.
+
+    Not only loads take one: what a change of access opens is told of since its number (R15).
+    """
     number = connection.execute(
         update(load_counter)
         .where(load_counter.c.id == 1)
         .values(last_number=load_counter.c.last_number + 1)
         .returning(load_counter.c.last_number)
     ).scalar_one()
+    return int(number)
+
+
+def _register(connection: Connection, incoming: Incoming, now: datetime) -> int:
+    number = take_number(connection)
     connection.execute(
         load.insert().values(
             number=number,
@@ -147,7 +166,7 @@ def _register(connection: Connection, incoming: Incoming, now: datetime) -> int:
             started_at=now,
         )
     )
-    return int(number)
+    return number
 
 
 def _finish(opened: OpenLoad, incoming: Incoming, actor: str, now: datetime) -> None:
@@ -214,10 +233,19 @@ def _abandon_dead(connection: Connection, tdsp_duns: str, now: datetime) -> list
 
 
 def snapshot(connection: Connection) -> int:
-    """The highest load number below which every load is finished: what an order accepted now may see; 0 before any."""
+    """The highest number up to which every load is finished: what an order accepted now may see; 0 before any."""
     first_open = select(func.min(load.c.number)).where(load.c.state == "loading").scalar_subquery()
-    highest = select(func.max(load.c.number)).scalar_subquery()
-    return int(connection.execute(select(func.coalesce(first_open - 1, highest, 0))).scalar_one())
+    taken = select(load_counter.c.last_number).scalar_subquery()
+    highest = select(func.coalesce(func.max(load.c.number), 0)).scalar_subquery()
+    open_before, last, registered = connection.execute(select(first_open - 1, taken, highest)).one()
+    return int(max(last or 0, registered) if open_before is None else open_before)
+
+
+def market_told_since(connection: Connection, number: int) -> bool:
+    """Whether a load or a grant later than *number* has said who may see what."""
+    told = load.c.kind.in_(("rep_of_record", "premises"))
+    later = exists().where(load.c.number > number, told)
+    return bool(connection.scalar(select(or_(later, exists().where(grants.c.load_number > number)))))
 
 
 def sweep_dead_loads(store: Store, clock: Clock) -> list[int]:

@@ -185,3 +185,26 @@ def test_a_repeated_esiid_is_answered_at_its_first_place(esiids):
 )  # fmt: skip
 def test_a_company_acts_as_what_it_is_and_a_rep_as_a_third_party_too_p6(kind, said, acts_as):
     assert rules.acting_kind(kind, said) == acts_as
+
+
+SPELLS = st.lists(
+    st.tuples(st.integers(1, 9), st.integers(0, 4), st.booleans()).map(
+        lambda one: DayRange(date(2026, 6, one[0]), None if one[2] else date(2026, 6, one[0] + one[1]))
+    ),
+    max_size=4,
+)
+
+
+@given(now=SPELLS, then=SPELLS)
+def test_what_is_opened_is_what_was_not_seen_before_r15(now, then):
+    """Ordered, disjoint and merged; counted day by day it is the difference of the two."""
+    found = rules.opened(now, then)
+
+    def within(spells, day):
+        return any(spell.first <= day and (spell.last is None or day <= spell.last) for spell in spells)
+
+    for day in [*(date(2026, 6, n) for n in range(1, 30)), date.max]:
+        assert within(found, day) == (within(now, day) and not within(then, day))
+    for one, following in pairwise(found):
+        assert one.last is not None
+        assert one.last + timedelta(days=1) < following.first
