@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from adapters.publishing import publish, temporary_name
 
@@ -86,7 +86,7 @@ class Message:
             raise UnusableMailHeaderError(f"message id {self.message_id!r}: expected <…@host>")
         if self.date.tzinfo is None:
             raise UnusableMailHeaderError("the date has no time zone")
-        letter = EmailMessage(policy=SMTP)
+        letter = EmailMessage(policy=_POLICY)
         letter["From"] = _address(self.from_)
         letter["To"] = _address(self.to)
         letter["Subject"] = self.subject
@@ -105,6 +105,34 @@ class Message:
             # the standard library draws boundaries at random; ours depend on the letter alone
             part.set_boundary(f"=_{self.message_id.strip('<>').replace('@', '.')[:50]}_{number}")
         return letter
+
+
+class _BesideItsName(EmailPolicy):
+    """Headers whose text begins on the line of its name: a subject on the next line is empty to some programs."""
+
+    def fold(self, name: str, value: Any) -> str:
+        return _begun_at_once(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return _begun_at_once(super().fold_binary(name, value).decode("ascii")).encode("ascii")
+
+
+#: Longest line of a header (RFC 5322, 2.1.1).
+_LINE: Final = 78
+_POLICY: Final = _BesideItsName(linesep="\r\n", max_line_length=_LINE)
+
+
+def _begun_at_once(header: str) -> str:
+    """*header* with a first break that is right behind its name moved to the last blank that fits (RFC 5322)."""
+    name, colon, rest = header.partition(":\r\n ")
+    if not colon or not re.fullmatch("[A-Za-z-]+", name):
+        return header
+    first, *others = f"{name}: {rest}".split("\r\n")
+    if len(first) > _LINE:
+        cut = first.rfind(" ", len(name) + 2, _LINE + 1)
+        if cut > 0:
+            first, others = first[:cut], [first[cut:], *others]
+    return "\r\n".join([first, *others])
 
 
 def _breaks_lines(text: str) -> bool:

@@ -67,8 +67,8 @@ class CustomerUnconfirmedError(HubError):
     - The ESIID/Meter #/Email combination specified is not valid
     - The customer may not have a Smart Meter yet. A meter with a digital display is not necessarily a Smart Meter. The
       customer should contact their REP to determine their meter type.
-    - If the customer has recently received their Smart Meter, the meter information may not be available for access
-      through the Smart Meter Texas portal until up to 60 days after installation of the Smart Meter.
+    - If the customer has recently received their Smart Meter, the meter information may not be available here until up
+      to 60 days after installation of the Smart Meter.
     """
 
     code = "CUSTOMER_UNCONFIRMED"

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, distinct, func, insert, select
 
 from smt_ws.agreements import errors, rules
 from smt_ws.agreements.email_limits import count_emails
-from smt_ws.agreements.form import Invitation, ListedMeter, first_problem, plain_mac
+from smt_ws.agreements.form import Invitation, ListedMeter, Problem, first_problem, plain_mac
 from smt_ws.agreements.guesses import refuse_guesser
 from smt_ws.agreements.letters import tell
 from smt_ws.agreements.opens import Terms, opens
@@ -79,18 +79,16 @@ def initiate(
         raise errors.AttestationMissingError
     problem = first_problem(asked)
     if problem is not None:
-        raise errors.FieldError(
-            f"{errors.FieldError.sentence()} It is {problem.field}.",
-            element=problem.field,
-            presented=problem.presented or "nothing",
-            expected=problem.expected,
-        )
+        raise _wrong(problem)
     devices = sum(max(1, len(listed.devices)) for listed in asked.meters)
     if devices > policy.meters_per_request:
         raise errors.TooManyMetersError(presented=str(devices), expected=f"up to {policy.meters_per_request}")
     # Of two requests of one company at once, one waits here and then sees what the other made.
     locked = select(company).where(company.c.id == caller.company_id).with_for_update(key_share=True)
     own = connection.execute(locked).one()
+    if not (asked.contact_phone or own.contact_phone):
+        # The customer must be able to call the company (A14, A22).
+        raise _wrong(Problem("contactPhone", "", "a telephone number, here or in your company's profile"))
     if asked.customer.email:
         _refuse_own_domain(asked.customer.email, own, asked, policy)
     refuse_guesser(connection, caller.company_id, most=policy.unconfirmed_an_hour)
@@ -124,6 +122,15 @@ def initiate(
     ).all()
     tell(connection, rows, None, Act.INITIATE, Actor.INITIATOR, now=now)
     return made
+
+
+def _wrong(problem: Problem) -> errors.FieldError:
+    return errors.FieldError(
+        f"{errors.FieldError.sentence()} It is {problem.field}.",
+        element=problem.field,
+        presented=problem.presented or "nothing",
+        expected=problem.expected,
+    )
 
 
 def next_number(connection: Connection, day: date) -> str:

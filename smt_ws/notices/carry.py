@@ -31,6 +31,8 @@ __all__ = ["Carry", "letter"]
 _LABEL: Final = re.compile(r"[^:]{1,24}: {2,}")
 #: How a template begins the lines of what somebody else wrote.
 _QUOTED: Final = "  > "
+#: And those of a list.
+_LISTED: Final = "  - "
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ def _folded(text: str) -> str:
     for line in text.split("\n"):
         label = _LABEL.match(line)
         indent = _QUOTED if line.startswith(_QUOTED) else " " * len(label[0]) if label else ""
+        if line.startswith(_LISTED):
+            indent = " " * len(_LISTED)
         folded += textwrap.wrap(
             line, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
         ) or [""]  # fmt: skip

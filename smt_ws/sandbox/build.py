@@ -24,6 +24,7 @@ from smt_ws.han.secrets import new_key
 from smt_ws.hub import Hub
 from smt_ws.parties import companies, ftps_accounts
 from smt_ws.parties.certificates import read_certificates
+from smt_ws.parties.profile import Profile, set_profile
 from smt_ws.sandbox.certificates import file_stem, make_sample_certificates
 from smt_ws.sandbox.market import Market, build_market
 from smt_ws.sandbox.tdsp import prepare_tdsp
@@ -247,6 +248,10 @@ def register(hub: Hub, sandbox: Sandbox, player: Player) -> None:
         email=f"reports@{player.stem}.example",
         duns=[player.duns],
     )
+    if player.kind in ("REP", "CSP"):
+        # Customers are told whom to call (A14).
+        profile = Profile(contact_phone="512-555-0100")
+        set_profile(hub.store, duns=player.duns, profile=profile, actor=ACTOR, clock=hub.clock)
     authorities = read_certificates((sandbox.certificates / "ca.crt").read_bytes())
     for use in ("tls", "signing"):
         companies.register_certificate(

@@ -37,14 +37,14 @@ def days_seen(third_party: Any, esiid: str) -> int:
 def registers(customer: Person, letter_with_invitation: str) -> None:
     """P2.2.3: the page behind the link asks to register, the form is filled in; afterwards the customer is back."""
     assert customer.open(f"{letter_with_invitation}?lang=es") == "¿Acepta usted?"
-    assert "Regístrese para aceptar" in customer.page
+    assert "Registrarse para aceptar" in customer.page
     customer.open("/register")
     filled = dict(re.findall(r'<input id="(\w+)"[^>]* value="([^"]*)"', customer.page))
     assert (filled["first_name"], filled["email"]) == ("Dora", EMAIL)
     heading = customer.press(
         "/register", **filled, kind="residential", language="es", password=PASSWORD, password_again=PASSWORD
     )
-    assert heading == "Abra la carta que le hemos enviado"
+    assert heading == "Abra el correo que le hemos enviado"
     confirmation = customer.link(customer.wait_for("Confirme su correo"), "confirm")
     assert customer.open(confirmation) == "Confirme su correo electrónico"
     assert customer.press(confirmation) == "Entrar"
@@ -66,7 +66,8 @@ def test_002_p1_to_p4_ongoing_agreements(stage: Stage, tmp_path: Any) -> None:
         customerEmail=EMAIL, customerType="RESIDENTIAL", firstName="Dora", lastName="Akin", languagePreference="ES",
         street="400 N Olive Street", city="Dallas", state="TX", zip="75201", durationMonths=3,
         meter=[{"esiid": esiid, "meterNumber": home["METER_NUMBER"]}],
-        service=["ENERGY_DATA", "DEVICE_SERVICES"], contactName="Ana Ruiz", contactEmail=CONTACT,
+        service=["ENERGY_DATA", "DEVICE_SERVICES"], contactName="Ana Ruiz",
+        contactPhone="512-555-0100", contactEmail=CONTACT, historyMonths=3,
     ).agreement  # fmt: skip
     number = made.agreementNumber
     assert made.status == "PENDING"
@@ -171,6 +172,7 @@ def over_all_meters(stage: Stage, customer: Person, home: dict[str, str], second
     (made,) = service.NewAgreement(
         **third_party.header("all"), agreementType="ONGOING", customerPermission=True, registered=True,
         accountAuthorizationCode=code[1], allMeters=True, meter=[{"esiid": home["ESIID"]}], contactEmail=CONTACT,
+        historyMonths=3,
     ).agreement  # fmt: skip
     number = str(made.agreementNumber)
     kept_back = service.AgreementDetails(**third_party.header("details"), agreementNumber=number)
@@ -205,7 +207,7 @@ def test_p3_4_5_a_customer_ends_an_agreement_and_access_is_gone_at_once(stage: S
     (made,) = service.NewAgreement(
         **third_party.header("ends"), agreementType="ONGOING", customerPermission=True, registered=True,
         customerEmail=email, meter=[{"esiid": home["ESIID"], "meterNumber": home["METER_NUMBER"]}],
-        contactEmail=contact.email,
+        contactEmail=contact.email, historyMonths=3,
     ).agreement  # fmt: skip
     number = made.agreementNumber
     invitation = customer.link(customer.wait_for(f"agreement {number}"), "a")

@@ -251,7 +251,11 @@ def open_town(store: Store, url: str, folder: Path, clock: FixedClock, **policy:
             domain = name.split()[0].lower()
             key = connection.execute(
                 insert(company).values(
-                    legal_name=name, kind=kind, email=f"desk@{domain}.example", created_at=clock.now()
+                    legal_name=name,
+                    kind=kind,
+                    email=f"desk@{domain}.example",
+                    contact_phone="512-555-0100",
+                    created_at=clock.now(),
                 )
             ).inserted_primary_key
             assert key is not None

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import pytest
 from agreement_market import ANA, BEACON, LANTERN, Town, esiid, meter_number
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from smt_ws.agreements import errors
 from smt_ws.agreements.form import ListedMeter
@@ -17,6 +17,7 @@ from smt_ws.agreements.resend import resend_invitation
 from smt_ws.agreements.respond import Outcome
 from smt_ws.agreements.rules import Kind, Purpose, Status
 from smt_ws.agreements.tables import invitation_link
+from smt_ws.parties.tables import company
 from smt_ws.store.tables import outbox
 
 
@@ -81,6 +82,16 @@ def test_looking_changes_nothing(town: Town):
     disowning = town.look(tokens[Purpose.DISOWN])
     assert (disowning.prefill, disowning.facts["customer_name"], disowning.facts["customer_email"]) == ({}, "", None)
     assert town.row(number).status == "Pending"
+
+
+def test_a_company_that_cannot_be_called_does_not_ask_a14(town: Town):
+    """The telephone number is the request's or the profile's."""
+    with town.store.write() as connection:
+        connection.execute(update(company).values(contact_phone=None))
+    with pytest.raises(errors.FieldError, match="contactPhone"):
+        town.invite(0)
+    number, _tokens = town.invited(0, contact_phone="214-555-0111")
+    assert town.row(number).contact_phone == "214-555-0111"
 
 
 def test_accepting_a_one_time_agreement_opens_the_report_and_orders_it(town: Town):

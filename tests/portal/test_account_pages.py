@@ -34,7 +34,7 @@ def count(hub: Hub, table) -> int:
 
 def test_p9_a_customer_registers_confirms_and_logs_in(hub: Hub, mailbox, browser: Browser) -> None:
     browser.register(esiid=ESIIDS[0][-8:])
-    assert browser.title == "Open the letter we have sent you"
+    assert browser.title == "Open the e-mail that we have sent you"
     with hub.store.read() as connection:
         assert find_account(connection, email=CHIKA) is None
     path = link_in(mailbox(CHIKA), "confirm")

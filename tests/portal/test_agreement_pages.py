@@ -151,3 +151,13 @@ def test_spanish(invite, registered: Browser) -> None:
     registered.get(f"/agreements/{number}?lang=es")
     for words in ("Activo", "Terminar este acuerdo", "19 de mayo de 2027", "Guardar los cambios"):
         assert words in registered.text
+
+
+def test_an_agreement_of_which_nothing_can_be_changed_has_no_form_for_it(registered: Browser, invite) -> None:
+    """FR-10: a device agreement has neither an end nor services to choose from."""
+    number = invite("device", customer=ME)
+    registered.get(f"/agreements/{number}")
+    registered.post(f"/agreements/{number}/accept")
+    assert "connecting in-home devices to the smart meter" in registered.text
+    assert "Change this agreement" not in registered.text
+    assert "End this agreement" in registered.text
