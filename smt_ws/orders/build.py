@@ -257,7 +257,7 @@ def _manifest(hub: Hub, connection: Connection, claim: Claim) -> tuple[int, byte
         "acceptedAt": order.accepted_at.isoformat(),
         "asOfLoad": order.as_of_load,
         "afterLoad": order.from_load,
-        **({"leftToOrder": order.left_to_order and _left(order.left_to_order)} if changes else {}),
+        "leftToOrder": _left(order.left_to_order) if order.left_to_order else None,
         "esiids": order.esiids_asked,
         "esiidDays": {
             "asked": order.days_asked,
@@ -279,7 +279,7 @@ def _manifest(hub: Hub, connection: Connection, claim: Claim) -> tuple[int, byte
                 "name": part.file_name,
                 "member": member_of(part, order.duns),
                 "kind": part.kind,
-                **({"given": "OPENED" if part.opened else "CHANGED"} if changes and part.kind == DATA else {}),
+                "given": ("OPENED" if part.opened else "CHANGED") if changes and part.kind == DATA else None,
                 "size": part.size,
                 "sha256": part.sha256,
                 "plainSize": part.plain_size,
