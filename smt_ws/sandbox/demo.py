@@ -38,7 +38,7 @@ _UNKNOWN, _MALFORMED = "10443729999999999", "1044372-TYPO"
 
 
 @contextmanager
-def running_hub(sandbox: Sandbox, *, wait: float = 60) -> Iterator[subprocess.Popen[bytes]]:
+def running_hub(sandbox: Sandbox, *, wait: float = 180) -> Iterator[subprocess.Popen[bytes]]:
     """``smt-ws serve`` over *sandbox*, taking connections; drained at the end. Its log is ``hub.log``."""
     ready = sandbox.folder / "ready"
     ready.mkdir(exist_ok=True)

@@ -90,7 +90,7 @@ class PostOffice:
                 done(closed(server))
         finally:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(30)
+            thread.join(180)
             loop.close()
 
 
@@ -103,7 +103,7 @@ class Person(Customer):
     def letters(self) -> list[EmailMessage]:
         return self.office.box(self.email)
 
-    def wait_for(self, subject: str, *, timeout: float = 90) -> EmailMessage:
+    def wait_for(self, subject: str, *, timeout: float = 180) -> EmailMessage:
         return self.office.wait_for(self.email, subject, timeout)
 
 
@@ -140,7 +140,7 @@ class Stage(RunningHub):
         return program, program.client("CSPAuthorization").service
 
 
-def until(ask: Callable[[], Answer], good: Callable[[Answer], bool], *, timeout: float = 90) -> Answer:
+def until(ask: Callable[[], Answer], good: Callable[[Answer], bool], *, timeout: float = 180) -> Answer:
     """Ask over the wire until the answer is *good*: there is nothing else to wait on."""
     end = monotonic() + timeout
     while not good(answer := ask()):

@@ -189,7 +189,7 @@ def test_a_malformed_esi_id_is_an_exception_row_not_a_lost_order(hub: Any, wire:
             placed[answer.text("correlationId") or ""] = (len(esiids), refused)
     assert len(placed) == 12
     for number, (asked, refused) in placed.items():
-        status = hub.requester().wait(number, lambda _status: None, timeout=60)
+        status = hub.requester().wait(number, lambda _status: None, timeout=180)
         assert status.order.status == "COMPLETE_WITH_EXCEPTIONS"
         assert {one.code: one.count for one in status.exception} == {"ESIID_MALFORMED": 3 * refused}
         assert status.order.esiidDaysDelivered == 3 * (asked - refused)

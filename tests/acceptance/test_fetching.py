@@ -40,7 +40,7 @@ def done(hub: Any) -> Done:
     requester = hub.requester()
     esiids = [hub.market.special.solar, hub.market.special.switched[0]]
     answer = requester.order(esiids, "10/30/2026", "11/04/2026", "to be fetched")
-    status = requester.wait(answer.correlationId, lambda _status: None, timeout=60)
+    status = requester.wait(answer.correlationId, lambda _status: None, timeout=180)
     return Done(esiids, {file.name: file.sha256 for file in status.file})
 
 
@@ -52,7 +52,7 @@ def program(name: str) -> str:
 
 
 def run(*command: Any, **more: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60, check=False, **more)
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=180, check=False, **more)
 
 
 def lftp(hub: Any, duns: str, commands: str) -> subprocess.CompletedProcess[str]:
@@ -119,7 +119,7 @@ def done_for_gpg(hub: Any) -> Done:
     """An order of the second REP."""
     requester = hub.requester(BLUEBONNET)
     answer = requester.order(hub.market.esiids, "10/30/2026", "11/04/2026", f"{time.time_ns()}")
-    status = requester.wait(answer.correlationId, lambda _status: None, timeout=60)
+    status = requester.wait(answer.correlationId, lambda _status: None, timeout=180)
     return Done(list(hub.market.esiids), {file.name: file.sha256 for file in status.file})
 
 
@@ -165,7 +165,7 @@ def test_a_requester_reads_and_deletes_but_does_not_write(hub: Any, done: Done, 
     (tmp_path / "own").write_text("mine")
     assert curl(hub, PECAN, "/adhoc/own", "--upload-file", tmp_path / "own").returncode != 0
     extra = hub.requester().order(done.esiids[:1], "11/01/2026", "11/01/2026", "to be deleted")
-    status = hub.requester().wait(extra.correlationId, lambda _status: None, timeout=60)
+    status = hub.requester().wait(extra.correlationId, lambda _status: None, timeout=180)
     names = [file.name for file in status.file]
     deleted = lftp(hub, PECAN, f"cd /adhoc; mrm {' '.join(names)}; cls")
     assert deleted.returncode == 0, deleted.stderr
@@ -175,7 +175,7 @@ def test_a_requester_reads_and_deletes_but_does_not_write(hub: Any, done: Done, 
 def test_who_fetched_and_deleted_what_is_in_the_audit_log(hub: Any, done: Done, tmp_path: Path) -> None:
     """P7: whatever reveals data, with the certificate and the address that it went to."""
     extra = hub.requester().order(done.esiids[:1], "11/02/2026", "11/02/2026", "to be seen")
-    status = hub.requester().wait(extra.correlationId, lambda _status: None, timeout=60)
+    status = hub.requester().wait(extra.correlationId, lambda _status: None, timeout=180)
     name = next(file.name for file in status.file)
     got = curl(hub, PECAN, f"/adhoc/{name}", "--output", tmp_path / name, "--quote", f"-DELE /adhoc/{name}")
     assert got.returncode == 0, got.stderr
@@ -198,7 +198,7 @@ def test_every_kind_of_company_fetches_what_it_orders(hub: Any, tmp_path: Path, 
     """R5, R7, P4: whoever may order finds its files; of a third party without agreements the exceptions alone."""
     requester = hub.requester(duns)
     answer = requester.order(hub.market.esiids[:2], "11/01/2026", "11/02/2026", f"{time.time_ns()}")
-    status = requester.wait(answer.correlationId, lambda _status: None, timeout=60)
+    status = requester.wait(answer.correlationId, lambda _status: None, timeout=180)
     delivered = requester.fetch([file.name for file in status.file], tmp_path)
     assert delivered
     opened = [requester.open(path, tmp_path) for path in delivered]
@@ -217,7 +217,7 @@ def test_a_session_that_is_open_ends_with_its_companys_suspension(hub: Any) -> N
     certificates, player = hub.sandbox.certificates, hub.sandbox.player(LANTERN)
     context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
     context.load_cert_chain(certificates / f"{player.stem}-tls.crt", certificates / f"{player.stem}-tls.key")
-    with ftplib.FTP_TLS(context=context, timeout=30) as session:
+    with ftplib.FTP_TLS(context=context, timeout=180) as session:
         session.connect("127.0.0.1", hub.settings.ftps.port)
         session.login(LANTERN, player.ftps_password)
         session.prot_p()

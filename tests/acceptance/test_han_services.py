@@ -127,7 +127,7 @@ def test_a_device_and_messages_to_it_over_the_wire(hub: Any, home: dict[str, str
     assert "CON" in {row.StatusCode for row in shown.row}
     file = messages.GetMessageLog(**rep.header("log"), **days, requestId=text.requestId, deliveryMode="FTP")
     path = hub.settings.ftps.root / PECAN / "adhoc" / file.fileName
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.2)
     (fetched,) = rep.fetch([file.fileName], tmp_path)

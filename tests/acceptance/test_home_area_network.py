@@ -187,7 +187,7 @@ def test_a_tdsp_that_is_killed_delays_and_loses_nothing_and_nothing_comes_twice(
         log = homes.until(
             lambda request=request: log_of(hub, homes, request),
             lambda rows: {("CON", device), ("ACK", None)} <= set(rows),
-            timeout=90,
+            timeout=180,
         )
         assert Counter(log) == {("RQA", None): 1, ("ACK", None): 1, ("CON", device): 1}
     summary = state_of_tdsp(hub).summary()

@@ -122,7 +122,7 @@ def kill(pids: list[int]) -> int:
     return killed
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def until(true: Callable[[], bool], what: str, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
@@ -162,7 +162,7 @@ def on_the_site(house: House, duns: str = PECAN, into: Path | None = None) -> di
     context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
     context.load_cert_chain(certificates / f"{player.stem}-tls.crt", certificates / f"{player.stem}-tls.key")
     found = {}
-    with ftplib.FTP_TLS(context=context, timeout=30) as ftps:
+    with ftplib.FTP_TLS(context=context, timeout=180) as ftps:
         ftps.connect("127.0.0.1", house.settings.ftps.port)
         ftps.login(duns, player.ftps_password)
         ftps.prot_p()
@@ -229,7 +229,7 @@ def test_orders_while_the_soap_server_is_killed_are_neither_lost_nor_doubled(hou
             for turn in range(3):
                 trans_id = f"kill-{number}-{turn}"
                 body = usage([house.esiids[number], "10443729999999999"], trans_id=trans_id)
-                answer = insist(wire, lambda body=body: wire.sign(body), time.monotonic() + 60)
+                answer = insist(wire, lambda body=body: wire.sign(body), time.monotonic() + 180)
                 placed.append((trans_id, answer.text("correlationId")))
             return placed
 

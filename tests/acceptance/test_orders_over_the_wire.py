@@ -68,7 +68,7 @@ def deliver(hub: Any, duns: str, into: Path, **asked: Any) -> Delivered:
     values = {"startDate": "09/20/2026", "endDate": "11/20/2026", "reportFormat": "CSV"} | asked
     trans_id = f"{time.time_ns()}"
     answer = requester.client("MeterUsage").service.RequestIntervalData(**requester.header(trans_id), **values)
-    status = requester.wait(answer.correlationId, lambda _status: None, timeout=60)
+    status = requester.wait(answer.correlationId, lambda _status: None, timeout=180)
     fetched = requester.fetch([file.name for file in status.file], into)
     for file, path in zip(status.file, fetched, strict=True):
         assert hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256
@@ -295,7 +295,7 @@ def test_orders_are_listed_newest_first_by_day_and_status(hub: Any) -> None:
     requester = hub.requester()
     numbers = [requester.order([UNKNOWN], "11/01/2026", "11/01/2026", f"{time.time_ns()}").correlationId for _ in "123"]
     for number in numbers:
-        requester.wait(number, lambda _status: None, timeout=60)
+        requester.wait(number, lambda _status: None, timeout=180)
     service = requester.client("ReportRequestStatus").service
 
     def listed(**asked: Any) -> Any:
@@ -365,8 +365,8 @@ def test_one_letter_says_that_a_report_is_ready(hub: Any) -> None:
     requester = hub.requester()
     esiid = hub.market.special.switched[0]
     number = requester.order([esiid], "09/20/2026", "09/21/2026", f"{time.time_ns()}").correlationId
-    requester.wait(number, lambda _status: None, timeout=60)
-    deadline = time.monotonic() + 15
+    requester.wait(number, lambda _status: None, timeout=180)
+    deadline = time.monotonic() + 180
     while not (found := _letters(hub, number)) and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(1.5)

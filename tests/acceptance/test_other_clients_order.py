@@ -28,7 +28,7 @@ USAGE = "urn:smt-ws:MeterUsage:1"
 
 def assert_done(hub: Any, duns: str, number: str | None) -> None:
     """The order ends complete, with its days delivered."""
-    status = hub.requester(duns).wait(number or "", lambda _status: None, timeout=60)
+    status = hub.requester(duns).wait(number or "", lambda _status: None, timeout=180)
     assert status.order.status in {"COMPLETE", "COMPLETE_WITH_EXCEPTIONS"}
     assert status.order.esiidDaysDelivered > 0
 

@@ -83,7 +83,7 @@ def test_with_a_reason_it_orders_fetches_and_decrypts_and_the_audit_log_has_it_r
         reason=REASON,
     )
     assert (ordered.esiidsAsked, ordered.esiidsRefused) == (2, 1)
-    status = regulator.wait(ordered.correlationId, lambda _status: None, timeout=60)
+    status = regulator.wait(ordered.correlationId, lambda _status: None, timeout=180)
     assert (status.order.status, status.order.esiidDaysDelivered) == ("COMPLETE_WITH_EXCEPTIONS", 2)
     names = [file.name for file in status.file if file.state == "PUBLISHED"]
     opened = [regulator.open(path, tmp_path) for path in regulator.fetch(names, tmp_path)]

@@ -92,7 +92,7 @@ def test_green_button_files_and_their_mail_r2_r10(hub: Any, whole: str, tmp_path
     (name,) = [name for name in names if name.startswith("GreenButtonInterval")]
     feed = etree.parse(client.open(fetched[name], tmp_path)).getroot()
     assert feed.tag == f"{ATOM}feed"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while True:
         mails = [
             message_from_bytes(file.read_bytes(), policy=policy.default)

@@ -30,7 +30,7 @@ class Beside:
 
     def ready(self) -> tuple[int, dict[str, Any]]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=20) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=180) as response:
                 return response.status, json.load(response)
         except urllib.error.HTTPError as refused:
             return refused.code, json.load(refused)

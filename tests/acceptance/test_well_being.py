@@ -35,11 +35,11 @@ PATTERNS = {
 
 
 def ask(hub: Any, path: str) -> tuple[int, str]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{hub.settings.health.port}{path}", timeout=20) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{hub.settings.health.port}{path}", timeout=180) as response:
         return response.status, response.read().decode()
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 90) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -194,7 +194,7 @@ def test_nothing_of_a_customer_and_no_secret_is_in_the_log(hub: Any, caller: Wir
     context = ssl.create_default_context(cafile=str(hub.sandbox.certificates / "ca.crt"))
     stem = caller.tls()
     context.load_cert_chain(hub.sandbox.certificates / f"{stem}.crt", hub.sandbox.certificates / f"{stem}.key")
-    with ftplib.FTP_TLS(context=context, timeout=20) as ftps:
+    with ftplib.FTP_TLS(context=context, timeout=180) as ftps:
         ftps.connect("localhost", hub.settings.ftps.port)
         with pytest.raises(ftplib.error_perm):
             ftps.login(PECAN, WRONG_PASSWORD)

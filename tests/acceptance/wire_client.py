@@ -196,7 +196,7 @@ class WireClient:
         certificates, stem = self.sandbox.certificates, tls or self.tls()
         context = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
         context.load_cert_chain(certificates / f"{stem}.crt", certificates / f"{stem}.key")
-        connection = http.client.HTTPSConnection("127.0.0.1", self.settings.soap.port, context=context, timeout=60)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.settings.soap.port, context=context, timeout=180)
         kind = "text/xml" if self.soap == SOAP11 else "application/soap+xml"
         try:
             connection.request("POST", f"/soap/{service}", message, {"Content-Type": f"{kind}; charset=utf-8"})

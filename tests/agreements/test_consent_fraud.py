@@ -209,7 +209,7 @@ def test_of_two_who_click_at_once_one_decides(town: Town):
     start = Barrier(2)
 
     def click(purpose: Purpose) -> None:
-        start.wait(timeout=30)
+        start.wait(timeout=180)
         try:
             told.append(town.answer(purpose, tokens[purpose]).status.value)
         except errors.InvitationNotOpenError as error:
@@ -219,7 +219,7 @@ def test_of_two_who_click_at_once_one_decides(town: Town):
     for thread in clicks:
         thread.start()
     for thread in clicks:
-        thread.join(timeout=60)
+        thread.join(timeout=180)
     status = town.row(number).status
     assert sorted(told) == sorted([status, Outcome.CHANGED.value])
     assert [act for act, _was, _then in town.history(number)] in (["initiate", "accept"], ["initiate", "reject"])

@@ -54,7 +54,7 @@ def at_once(*acts: Callable[[], Any]) -> list[str]:
     start, told = Barrier(len(acts)), []
 
     def run(act: Callable[[], Any]) -> None:
-        start.wait(timeout=30)
+        start.wait(timeout=180)
         try:
             act()
             told.append("done")
@@ -65,7 +65,7 @@ def at_once(*acts: Callable[[], Any]) -> list[str]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=180)
     return sorted(told)
 
 

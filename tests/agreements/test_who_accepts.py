@@ -184,7 +184,7 @@ def test_of_two_acceptances_at_once_one_is_one_home_too_many(town: Town):
     told: list[str] = []
 
     def accept(home: int) -> None:
-        start.wait(timeout=30)
+        start.wait(timeout=180)
         try:
             with town.store.write() as connection:
                 wish = Wish(LANTERN, Kind.ONGOING, (esiid(home),))
@@ -197,7 +197,7 @@ def test_of_two_acceptances_at_once_one_is_one_home_too_many(town: Town):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=180)
     assert sorted(told) == ["ACCEPTED_HOMES_LIMIT", "accepted"]
 
 

@@ -196,7 +196,7 @@ def test_a_company_of_the_sandbox_listens_as_a_process_of_its_own(hub, sandbox, 
     arguments = [str(sandbox.folder), PECAN, "--port", "0", "--record", str(record), "--ready-file", str(ready)]
     process = subprocess.Popen([sys.executable, "-m", "smt_ws.cli", "simulate-requester", *arguments])
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not ready.exists():
             assert process.poll() is None
             assert time.monotonic() < end
@@ -207,7 +207,7 @@ def test_a_company_of_the_sandbox_listens_as_a_process_of_its_own(hub, sandbox, 
         assert [event["correlationId"] for event in events(record)] == ["100017"]
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(180) == 0
 
 
 def test_an_operator_sets_shows_and_clears_the_address(hub):

@@ -125,7 +125,7 @@ class Sandbox:
         return context
 
     def connect(self, pem: Pem | None, *, tls12: bool = False) -> ftplib.FTP_TLS:
-        client = ftplib.FTP_TLS(context=self.tls(pem, tls12=tls12), timeout=15)
+        client = ftplib.FTP_TLS(context=self.tls(pem, tls12=tls12), timeout=180)
         try:
             client.connect(*self.site.address)
         except ftplib.Error:
@@ -164,6 +164,7 @@ def running(folder: Path, **changes: object) -> Iterator[Sandbox]:
         key_file=server.key,
         client_ca_file=authority.file,
         failed_login_delay=0.05,
+        alertless_pause=1,
     )
     site = FtpsSite(replace(settings, **changes), accounts.get)
     thread = threading.Thread(target=site.serve_forever)
@@ -172,5 +173,5 @@ def running(folder: Path, **changes: object) -> Iterator[Sandbox]:
         yield Sandbox(folder, site, authority, server, pems, accounts)
     finally:
         site.close()
-        thread.join(10)
+        thread.join(180)
         assert not thread.is_alive()

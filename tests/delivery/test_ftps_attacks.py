@@ -59,7 +59,7 @@ def test_tls_below_1_2_is_refused(sandbox: Sandbox) -> None:
         context.minimum_version = ssl.TLSVersion.TLSv1
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-    client = ftplib.FTP_TLS(context=context, timeout=10)
+    client = ftplib.FTP_TLS(context=context, timeout=180)
     client.connect(*sandbox.site.address)
     with pytest.raises((ssl.SSLError, ConnectionError)):
         client.auth()
@@ -122,7 +122,7 @@ def test_three_failures_end_a_session(sandbox: Sandbox) -> None:
 
 
 def test_nothing_is_done_in_the_clear(sandbox: Sandbox) -> None:
-    client = ftplib.FTP(timeout=10)
+    client = ftplib.FTP(timeout=180)
     client.connect(*sandbox.site.address)
     for command in (f"USER {REQUESTER}", "PASS x", "LIST", "PWD", "PASV", "PROT P", "PBSZ 0"):
         with pytest.raises(ftplib.error_perm, match=r"^5"):
@@ -132,7 +132,7 @@ def test_nothing_is_done_in_the_clear(sandbox: Sandbox) -> None:
 
 def test_commands_sent_in_the_clear_behind_auth_tls_are_not_executed(sandbox: Sandbox, caplog) -> None:
     """The STARTTLS injection: bytes of a man in the middle run inside the client's TLS session."""
-    raw = socket.create_connection(sandbox.site.address, timeout=10)
+    raw = socket.create_connection(sandbox.site.address, timeout=180)
     assert read_line(raw).startswith(b"220")
     with caplog.at_level(logging.DEBUG):
         raw.sendall(b"AUTH TLS\r\nUSER 4711\r\nNOOP\r\nSYST\r\nNO")
@@ -161,7 +161,7 @@ def test_a_clear_data_channel_is_refused_whenever_it_is_asked_for(sandbox: Sandb
     host, port = ftplib.parse227(client.sendcmd("PASV"))
     with pytest.raises(ftplib.error_perm, match="534"):
         client.sendcmd("PROT C")
-    clear = socket.create_connection((host, port), timeout=5)
+    clear = socket.create_connection((host, port), timeout=180)
     client.putcmd("LIST")
     clear.sendall(b"hello, not TLS\r\n\r\n")
     clear.settimeout(5)
@@ -187,7 +187,7 @@ def test_a_data_connection_with_another_certificate_gets_nothing(sandbox: Sandbo
         address = ftplib.parse227(client.sendcmd("PASV"))
         if not connect_first:
             client.putcmd("RETR /adhoc/s")
-        raw = socket.create_connection(address, timeout=5)
+        raw = socket.create_connection(address, timeout=180)
         got = b""
         try:
             context = sandbox.tls(sandbox.pems[thief] if thief else None)
@@ -209,7 +209,7 @@ def test_an_upload_over_a_data_connection_with_another_certificate_never_appears
     with sandbox.login(TDSP) as client:
         address = ftplib.parse227(client.sendcmd("PASV"))
         client.putcmd("STOR /inbox/planted")
-        raw = socket.create_connection(address, timeout=5)
+        raw = socket.create_connection(address, timeout=180)
         try:
             with sandbox.tls(sandbox.pems[OTHER]).wrap_socket(raw, server_hostname="127.0.0.1") as planted:
                 planted.sendall(b"false readings")
@@ -317,7 +317,7 @@ def test_the_site_connects_to_no_foreign_host_and_no_privileged_port(sandbox: Sa
 
 @pytest.mark.parametrize("ending", ["\r\n", ""], ids=["one long line", "no end"])
 def test_a_command_line_without_end_closes_the_session(sandbox: Sandbox, ending: str) -> None:
-    raw = socket.create_connection(sandbox.site.address, timeout=10)
+    raw = socket.create_connection(sandbox.site.address, timeout=180)
     assert read_line(raw).startswith(b"220")
     raw.sendall(b"NOOP " + b"x" * 5000 + ending.encode())
     assert read_line(raw) == b"500 Command too long.\r\n"

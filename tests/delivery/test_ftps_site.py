@@ -40,7 +40,7 @@ def send_on(client: ftplib.FTP_TLS, command: str, content: bytes) -> str:
     return client.voidresp()
 
 
-def wait_for(true, seconds: float = 5) -> None:
+def wait_for(true, seconds: float = 180) -> None:
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, "waited in vain"
@@ -172,20 +172,19 @@ def test_an_interrupted_upload_never_appears(sandbox: Sandbox, how: str) -> None
         assert "cut.asc" not in os.listdir(inbox), "after the pause it must not appear either"
 
 
-def test_an_upload_ended_without_closing_alert_is_whole_when_it_has_the_announced_bytes(sandbox: Sandbox) -> None:
-    with sandbox.login(TDSP, tls12=True) as client:
+def test_an_upload_ended_without_closing_alert_is_whole_when_it_has_the_announced_bytes(tmp_path: Path) -> None:
+    # a pause that nobody would sit out: the answer comes because nothing has to be waited for
+    with running(tmp_path, alertless_pause=3600) as sandbox, sandbox.login(TDSP, tls12=True) as client:
         client.voidcmd("TYPE I")
         client.sendcmd("ALLO 5")
         data = client.transfercmd("STOR /inbox/announced.asc")
         data.sendall(b"whole")
-        begun = time.monotonic()
         cut(data)
         assert client.voidresp().startswith("226")
-        assert time.monotonic() - begun < 0.7, "nothing has to be waited for"
         assert (sandbox.home(TDSP) / "inbox" / "announced.asc").read_bytes() == b"whole"
         # the announcement was for one upload
         client.storbinary("STOR /inbox/next.asc", io.BytesIO(b"x"))
-    assert (sandbox.home(TDSP) / "inbox" / "next.asc").read_bytes() == b"x"
+        assert (sandbox.home(TDSP) / "inbox" / "next.asc").read_bytes() == b"x"
 
 
 def test_an_upload_ended_without_closing_alert_and_not_announced_is_whole_after_a_pause(sandbox: Sandbox) -> None:
@@ -261,7 +260,7 @@ def test_a_slow_password_check_does_not_hold_up_other_companies(sandbox: Sandbox
 
     def slow(_password: str) -> bool:
         started.set()
-        return go_on.wait(20)
+        return go_on.wait(180)
 
     old = sandbox.accounts[OTHER]
     sandbox.accounts[OTHER] = Account(old.home, old.kind, old.certificate_sha256s, slow, old.still_stands)
@@ -269,14 +268,12 @@ def test_a_slow_password_check_does_not_hold_up_other_companies(sandbox: Sandbox
     try:
         waiting = threading.Thread(target=client.login, args=(OTHER, PASSWORD))
         waiting.start()
-        assert started.wait(10)
-        begun = time.monotonic()
+        assert started.wait(180)
         with sandbox.login(REQUESTER) as quick:
             assert quick.nlst() == ["adhoc", "daily", "enrollment"]
-        assert time.monotonic() - begun < 2
         assert waiting.is_alive()
         go_on.set()
-        waiting.join(10)
+        waiting.join(180)
         assert not waiting.is_alive()
     finally:
         sandbox.accounts[OTHER] = old
@@ -353,7 +350,7 @@ def test_close_lets_a_running_transfer_finish_and_a_second_one_does_not_wait(tmp
         data.unwrap()
         data.close()
         assert client.voidresp().startswith("226")
-        closing.join(10)
+        closing.join(180)
         assert not closing.is_alive()
         assert (box.home(TDSP) / "inbox" / "last.asc").read_bytes() == b"half whole"
 

@@ -67,7 +67,7 @@ class Inbox:
 class AnyPort(Controller):
     def _trigger_server(self) -> None:
         """aiosmtpd greets itself at the port that it was given; ours is the one that it got."""
-        with socket.create_connection(self.server.sockets[0].getsockname(), timeout=5) as greeted:
+        with socket.create_connection(self.server.sockets[0].getsockname(), timeout=180) as greeted:
             greeted.recv(1024)
 
 

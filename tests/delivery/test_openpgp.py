@@ -44,13 +44,13 @@ def gpg(tmp_path):
     def run(*args: str, stdin: str | None = None) -> str:
         done = subprocess.run(
             [program, "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", *args],
-            input=stdin, capture_output=True, text=True, timeout=60, env={**os.environ, "GNUPGHOME": str(home)},
+            input=stdin, capture_output=True, text=True, timeout=180, env={**os.environ, "GNUPGHOME": str(home)},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     yield run
-    subprocess.run(["gpgconf", "--kill", "all"], env={**os.environ, "GNUPGHOME": str(home)}, timeout=20)
+    subprocess.run(["gpgconf", "--kill", "all"], env={**os.environ, "GNUPGHOME": str(home)}, timeout=180)
 
 
 def armored_public(raw: bytes) -> str:

@@ -73,10 +73,10 @@ def test_the_zip_is_written_to_a_stream_that_cannot_seek_and_unzip_opens_it(tmp_
         assert not child.stdin.seekable()
         pack([ROWS], "IntervalMeterUsage.CSV", MOMENT, child.stdin)
         child.stdin.close()
-        assert child.wait(20) == 0
-    tested = subprocess.run([unzip, "-t", target], capture_output=True, text=True, timeout=30)
+        assert child.wait(180) == 0
+    tested = subprocess.run([unzip, "-t", target], capture_output=True, text=True, timeout=180)
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    assert subprocess.run([unzip, "-p", target], capture_output=True, timeout=30).stdout == ROWS
+    assert subprocess.run([unzip, "-p", target], capture_output=True, timeout=180).stdout == ROWS
 
 
 def test_the_same_part_rebuilt_is_the_same_zip_and_another_moment_is_not() -> None:

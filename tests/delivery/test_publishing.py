@@ -156,7 +156,7 @@ def test_kill_9_in_the_middle_leaves_whole_files_only_and_none_that_was_announce
     time.sleep(wait)
     os.kill(child.pid, signal.SIGKILL)
     announced += [int(line) for line in child.stdout.read().splitlines() if line]
-    child.wait(20)
+    child.wait(180)
     child.stdout.close()
     names = visible(tmp_path)
     assert {(tmp_path / name).stat().st_size for name in names} == {8 * 8192}

@@ -143,7 +143,7 @@ def test_greenbutton_objects_reads_equal_totals(
         env={"PYTHONPATH": str(python_reader), "TZ": "UTC"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == expected
@@ -155,7 +155,7 @@ def test_cityssm_green_button_parser_reads_equal_totals(
 ) -> None:
     file, expected = usage(one_block)
     done = subprocess.run(
-        ["node", node_reader / "read.mjs", file], cwd=node_reader, capture_output=True, text=True, timeout=60
+        ["node", node_reader / "read.mjs", file], cwd=node_reader, capture_output=True, text=True, timeout=180
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == expected

@@ -69,7 +69,7 @@ class Front:
                 env=os.environ | settings,
             )
         self._run("nginx", "-e", "stderr", "-p", str(self.folder), "-c", str(self.nginx_configuration()))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 180
         while not (all(file.exists() and file.read_text() for file in ready) and self._listens()):
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             assert all(process.poll() is None for process in self.processes), (self.folder / "log").read_text()
@@ -87,7 +87,7 @@ class Front:
         for process in self.processes:
             process.send_signal(signal.SIGTERM)
         for process in self.processes:
-            process.wait(20)
+            process.wait(180)
 
     def nginx_configuration(self) -> Path:
         """The published files, with places and ports of this test."""
@@ -159,7 +159,7 @@ class Front:
         context = ssl.create_default_context(cafile=str(self.certificates / "ca.crt"))
         if who:
             context.load_cert_chain(self.certificates / f"{who}.crt", self.certificates / f"{who}.key")
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=15)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=180)
         try:
             connection.request("POST", "/soap/Connectivity", body, {"Content-Type": "text/xml"})
             return connection.getresponse().status
@@ -182,7 +182,7 @@ def front(tmp_path_factory):
 def test_the_published_configuration_is_one_that_nginx_takes(front):
     done = subprocess.run(
         ["nginx", "-t", "-e", "stderr", "-p", str(front.folder), "-c", str(front.folder / "nginx.conf")],
-        capture_output=True, text=True, timeout=30, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr
@@ -249,7 +249,7 @@ def test_pages_need_no_certificate_and_a_portal_that_is_away_is_a_502(front):
         session.trust_env = False
         with session:
             return session.get(
-                f"https://127.0.0.1:{front.pages}/", verify=str(front.certificates / "ca.crt"), timeout=15,
+                f"https://127.0.0.1:{front.pages}/", verify=str(front.certificates / "ca.crt"), timeout=180,
                 headers={"X-Client-Cert": "nonsense"},
             )  # fmt: skip
 
@@ -257,7 +257,7 @@ def test_pages_need_no_certificate_and_a_portal_that_is_away_is_a_502(front):
     assert "Content-Security-Policy" in page().headers
     portal = front.processes[1]
     portal.send_signal(signal.SIGTERM)
-    portal.wait(20)
+    portal.wait(180)
     assert page().status_code == 502
 
 
@@ -280,7 +280,7 @@ def units(tmp_path_factory):
 
 def analyzed(units: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["systemd-analyze", *arguments], cwd=units, capture_output=True, text=True, timeout=60, check=False,
+        ["systemd-analyze", *arguments], cwd=units, capture_output=True, text=True, timeout=180, check=False,
         env=os.environ | {"SYSTEMD_UNIT_PATH": f"{units}:", "SYSTEMD_COLORS": "0"},
     )  # fmt: skip
 

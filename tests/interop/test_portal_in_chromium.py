@@ -81,7 +81,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("axe")
     (folder / "package.json").write_text('{"private": true}')
     command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", AXE]
-    if subprocess.run(command, cwd=folder, timeout=110, capture_output=True, check=False).returncode:
+    if subprocess.run(command, cwd=folder, timeout=180, capture_output=True, check=False).returncode:
         missing(f"npm could not install {AXE} from its registry", demanded=False)
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
@@ -107,7 +107,7 @@ def held(axe: str, tmp_path: Path) -> Callable[[str, str], None]:
                 *(["--no-sandbox"] if os.getuid() == 0 else []),
                 *("--window-size=500,900", "--virtual-time-budget=20000", "--dump-dom", file.as_uri()),
             ],
-            capture_output=True, text=True, timeout=120, check=True,
+            capture_output=True, text=True, timeout=180, check=True,
         ).stdout  # fmt: skip
         measured = re.search(r'<pre id="told">(.*?)</pre>', dumped, re.DOTALL)
         assert measured, f"{name}: nothing was measured"

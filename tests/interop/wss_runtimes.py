@@ -30,14 +30,14 @@ def java_peer(folder):
     subprocess.run(
         ["javac", "-nowarn", "-cp", path, "-d", str(folder), str(HERE / "java" / "Wss4jPeer.java")],
         check=True,
-        timeout=100,
+        timeout=180,
         capture_output=True,
     )
 
     def run(*arguments):
         return subprocess.run(
             ["java", "-XX:TieredStopAtLevel=1", "-cp", path, "Wss4jPeer", *map(str, arguments)],
-            timeout=60,
+            timeout=180,
             capture_output=True,
             text=True,
             check=False,
@@ -58,7 +58,7 @@ def node_client(folder):
         modules = str(folder / "node_modules")
         command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES]
         (folder / "package.json").write_text('{"private": true}')
-        installed = subprocess.run(command, cwd=folder, timeout=110, capture_output=True, text=True, check=False)
+        installed = subprocess.run(command, cwd=folder, timeout=180, capture_output=True, text=True, check=False)
         if installed.returncode:
             missing(f"npm could not install {' and '.join(PACKAGES)} from its registry: {installed.stderr[-200:]}")
 
@@ -66,7 +66,7 @@ def node_client(folder):
         return subprocess.run(
             ["node", str(HERE / "node" / "wss_client.cjs"), *map(str, arguments)],
             env=os.environ | {"NODE_PATH": modules},
-            timeout=60,
+            timeout=180,
             capture_output=True,
             text=True,
             check=False,

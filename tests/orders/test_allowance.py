@@ -84,7 +84,7 @@ def test_orders_of_one_instant_do_not_share_the_last_place(market, size, error, 
     begin = Barrier(6)
 
     def order(_number: int) -> bool:
-        begin.wait(60)
+        begin.wait(180)
         try:
             market.order(esiids(size))
         except error:

@@ -84,7 +84,7 @@ def test_corrections_loaded_before_and_while_each_part_is_built_are_in_none(
     corrector.start()
     try:
         while market.row(disturbed).status != "Complete":
-            assert loaded.acquire(timeout=60)  # at least one more before each part; others go on meanwhile
+            assert loaded.acquire(timeout=180)  # at least one more before each part; others go on meanwhile
             assert not failed
             assert work_once(market.hub, worker="w", handlers={})
     finally:

@@ -397,7 +397,7 @@ def test_subscriptions_of_one_instant_are_one_and_the_others_are_told_of_it(mark
     begin = Barrier(6)
 
     def subscribed(number: int) -> bool:
-        begin.wait(60)
+        begin.wait(180)
         try:
             answer_once(
                 market.store,

@@ -106,7 +106,7 @@ def sender(hub: GuidedHub, folder: Path) -> Callable[[Request], bytes]:
         with requests.Session() as session:
             session.trust_env = False
             session.cert, session.verify = str(pem), str(hub.sandbox.certificates / "ca.crt")
-            answer = session.post(request.endpoint, signed(request), headers=request.headers, timeout=60).content
+            answer = session.post(request.endpoint, signed(request), headers=request.headers, timeout=180).content
         assert verify(etree.fromstring(answer), now=datetime.now(UTC)).certificate == ours
         return answer
 

@@ -55,7 +55,7 @@ def walk(page: Path, home: Path, addresses: Mapping[str, str], *, installed: boo
         elif block.purpose == "run" or (block.purpose == "install" and not installed):
             done = subprocess.run(
                 ["bash", "-euo", "pipefail", "-c", text],
-                cwd=home, env=environment, capture_output=True, text=True, timeout=120, check=False,
+                cwd=home, env=environment, capture_output=True, text=True, timeout=180, check=False,
             )  # fmt: skip
             if block.purpose == "install" and done.returncode:
                 raise InstallError(done.stderr[-200:])

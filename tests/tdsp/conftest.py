@@ -83,7 +83,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not (ready.exists() and ready.read_text()):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < end
@@ -92,7 +92,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         yield Peer(folder, port)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(180)
 
 
 @dataclass

@@ -91,7 +91,7 @@ def test_no_hub_is_needed(lse_file: LseFile, tmp_path: Path) -> None:
         env={**os.environ, "SMT_WS_DATABASE": "postgresql://127.0.0.1:1/nothing"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert list((tmp_path / "empty").iterdir()) == []

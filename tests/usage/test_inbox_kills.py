@@ -174,7 +174,7 @@ def test_kill_9_at_random_moments_while_many_files_come(
     while list((hub.settings.ftps.root).glob("*/inbox/*")) and kills < 8:
         before = len(archived(hub, "loaded"))
         process = Victim(store_url, tmp_path)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 180
         while len(archived(hub, "loaded")) == before and time.monotonic() < until:
             time.sleep(0.002)
         time.sleep(moments.uniform(0, 0.1))

@@ -103,7 +103,7 @@ class RunningHub:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         if not children.exists():
             return time.perf_counter()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 180
         while not (workers := children.read_text().split()):  # on a starved machine one is replaced now and then
             assert time.monotonic() < end, "the server has no worker"
             time.sleep(0.05)
@@ -116,7 +116,7 @@ class RunningHub:
             context.load_cert_chain(who.path, who.key_path)
         return context
 
-    def connect(self, who: Identity | None = None, timeout: float = 30) -> http.client.HTTPSConnection:
+    def connect(self, who: Identity | None = None, timeout: float = 180) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(
             "localhost", self.port, context=self.context(who or self.rep), timeout=timeout
         )
@@ -223,7 +223,7 @@ def start_hub(folder: Path, *, crl: bool = False, queue_seconds: float = 30) -> 
     )
     log.close()
     port_file = folder / "port"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while not port_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
@@ -236,7 +236,7 @@ def start_hub(folder: Path, *, crl: bool = False, queue_seconds: float = 30) -> 
 def stop_hub(hub: RunningHub) -> None:
     hub.process.terminate()
     try:
-        hub.process.wait(timeout=20)
+        hub.process.wait(timeout=180)
     except subprocess.TimeoutExpired:
         hub.process.kill()
         hub.process.wait()

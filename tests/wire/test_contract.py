@@ -406,13 +406,13 @@ const soap = require('soap');
 def test_node_soap_builds_a_call_that_the_hub_takes(hub, tmp_path):  # noqa: F811
     if shutil.which("npm") is None:
         pytest.skip("npm is missing: install Node.js 20 to run this")
-    got = subprocess.run(["npm", "install", "--silent", "soap@1"], cwd=tmp_path, capture_output=True, timeout=100)
+    got = subprocess.run(["npm", "install", "--silent", "soap@1"], cwd=tmp_path, capture_output=True, timeout=180)
     if got.returncode:
         pytest.skip("npm could not install the package soap: give it a registry that it can reach")
     (tmp_path / "call.js").write_text(NODE)
     wsdl = ROOT / "wsdl" / "MeterUsage.wsdl"
     done = subprocess.run(
-        ["node", "call.js", str(wsdl), json.dumps(ORDER)], cwd=tmp_path, capture_output=True, timeout=60, check=True
+        ["node", "call.js", str(wsdl), json.dumps(ORDER)], cwd=tmp_path, capture_output=True, timeout=180, check=True
     )
     envelope = etree.fromstring(json.loads(done.stdout.splitlines()[0]).encode())
     body = envelope.find("{http://schemas.xmlsoap.org/soap/envelope/}Body")[0]

@@ -68,7 +68,7 @@ def test_usual_spellings_of_the_content_type_are_taken(hub, kind):  # noqa: F811
 
 def _raw(hub, head: bytes, body: bytes = b"", *, whole: bool = False, who=None) -> bytes:  # noqa: F811
     with (
-        socket.create_connection(("localhost", hub.port), timeout=60) as plain,
+        socket.create_connection(("localhost", hub.port), timeout=180) as plain,
         hub.context(who or hub.rep).wrap_socket(plain, server_hostname="localhost") as sock,
     ):
         with contextlib.suppress(OSError):  # answered and closed before everything was sent
@@ -141,11 +141,11 @@ def test_a_message_cut_by_its_senders_leaving_is_no_failure_of_the_hub(hub, line
     seen = len((hub.folder / "records").read_text().splitlines())
     log = (hub.folder / "log").read_text()
     with (
-        socket.create_connection(("localhost", hub.port), timeout=15) as plain,
+        socket.create_connection(("localhost", hub.port), timeout=180) as plain,
         hub.context(hub.rep).wrap_socket(plain, server_hostname="localhost") as sock,
     ):
         sock.sendall(HEAD + lines + b"\r\n" + body)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while len(records := (hub.folder / "records").read_text().splitlines()) == seen:
         assert time.monotonic() < end, "no record of the exchange"
         time.sleep(0.05)

@@ -47,8 +47,8 @@ def told_under_load(hub) -> list[Told]:
     def calls(number: int) -> None:
         connection = hub.connect()
         connection.connect()  # the load is requests, not handshakes
-        connected.wait(30)
-        connected.wait(30)
+        connected.wait(180)
+        connected.wait(180)
         while (sent := time.monotonic()) < began + SECONDS:
             connection.request("POST", "/soap/MeterUsage", messages[number], {"Content-Type": "text/xml"})
             response = connection.getresponse()
@@ -63,31 +63,42 @@ def told_under_load(hub) -> list[Told]:
     callers = [threading.Thread(target=calls, args=(n,)) for n in range(CALLERS)]
     for caller in callers:
         caller.start()
-    connected.wait(30)
+    connected.wait(180)
     began = time.monotonic()
-    connected.wait(30)
+    connected.wait(180)
     for caller in callers:
         caller.join()
     return answers
 
 
-def test_what_is_taken_is_answered_in_good_time_and_the_rest_is_told_at_once(overloaded):
+@pytest.fixture(scope="module")
+def alone(overloaded) -> float:
+    """Seconds that a request takes with nobody beside it: 0.2, and more on a machine that others use."""
+    hub, _answers = overloaded
+    taken = []
+    for number in range(5):
+        message = hub.sign(usage([ESIID], trans_id=f"slow-alone-{number}"))
+        taken.append(hub.post(message).seconds)
+    return statistics.median(taken)
+
+
+def test_what_is_taken_is_answered_in_good_time_and_the_rest_is_told_at_once(overloaded, alone):
     _hub, answers = overloaded
     assert {one.status for one in answers} == {200, 503}
     taken = [one.seconds for one in answers if one.status == 200]
     refused = [one.seconds for one in answers if one.status == 503]
-    # Four threads are kept busy all the time, so the load is real: 20 a second, less what a busy machine loses.
-    assert len(taken) > SECONDS * 8
+    # Four threads are kept busy all the time, so the load is real: 20 a second, less what is lost on the way.
+    assert len(taken) > 0.4 * SECONDS * 4 / alone
     # Without the bound each would wait for the 23 others: 24 callers / 20 a second = 1.2 s, for as long as it goes on.
     settled = [one.seconds for one in answers if one.status == 200 and one.at > QUEUE_SECONDS + 1.0]
-    assert statistics.median(settled) < 0.8
-    assert max(taken) < QUEUE_SECONDS + 2.0
-    assert max(refused) < QUEUE_SECONDS + 2.0
+    assert statistics.median(settled) < 4 * alone
+    assert max(taken) < QUEUE_SECONDS + 10 * alone
+    assert max(refused) < QUEUE_SECONDS + 10 * alone
 
 
 def test_every_request_that_was_taken_was_run_and_no_other(overloaded):
     hub, answers = overloaded
-    ran = (hub.folder / "ran").read_text().split()
+    ran = [one for one in (hub.folder / "ran").read_text().split() if not one.startswith("slow-alone")]
     assert sorted(ran) == sorted(one.trans_id for one in answers if one.status == 200)
 
 

@@ -32,7 +32,7 @@ def client_of(house, address, *, wsdl=None, trusted=("hub",)):
         signing_certificate=folder / "rep.pem",
         signing_key=folder / "rep.key",
         hub_certificates=[certificates[name] for name in trusted],
-        timeout=10,
+        timeout=180,
     )
 
 

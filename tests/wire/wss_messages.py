@@ -8,6 +8,7 @@ import base64
 import functools
 import hashlib
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -35,7 +36,8 @@ from adapters.soap.wss_names import (
 )
 from adapters.soap.wssecurity import SecurityFailure, sign, verify
 
-SECONDS = 1.0  # of processor time, so that a busy machine does not count
+#: Of processor time, on an idle machine: see `at_once`.
+SECONDS = 1.0
 NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 PARSER = {
     "resolve_entities": False,
@@ -246,13 +248,29 @@ def parts(tree):
     }
 
 
+@contextmanager
+def at_once():
+    """Assert that the body takes at most `SECONDS` of processor time where 50,000 ESI IDs are parsed in 0.015 s.
+
+    On a machine whose caches others use as well that parse is measured beside it, and the bound is stretched with it:
+    the quadratic errors that it is for miss it a hundredfold.
+    """
+    start = time.thread_time()
+    yield
+    taken = time.thread_time() - start
+    if taken < SECONDS:
+        return
+    start = time.thread_time()
+    etree.fromstring(b"<r>" + b"<esiid>10890000000000001</esiid>" * 50_000 + b"</r>")
+    stretch = (time.thread_time() - start) / 0.015
+    assert taken < SECONDS * stretch, f"{taken:.2f} s of processor time, machine slower by {stretch:.1f}"
+
+
 def refused(message, code, *, policy=None, rule=None, now=NOW):
     """The message is refused with this code (and BSP rule), within SECONDS, and its content is not repeated."""
     tree = message if isinstance(message, etree._Element) else parse(message)
-    start = time.thread_time()
-    with pytest.raises(SecurityFailure) as caught:
+    with at_once(), pytest.raises(SecurityFailure) as caught:
         verify(tree, now=now, **({"policy": policy} if policy else {}))
-    assert time.thread_time() - start < SECONDS
     assert caught.value.code == code, str(caught.value)
     if rule:
         assert caught.value.rule == rule
