@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready
 TOOLS  := $(VENV)/.ready-for-tests
 PYTHON ?= $(shell .ci/newest-python)
 
-.PHONY: demo test faults lint check benchmarks clean help
+.PHONY: demo test faults fuzz lint check benchmarks clean help
 help:
 	@sed -n '1,4p' Makefile | cut -c3-
 
@@ -39,6 +39,12 @@ faults: $(TOOLS)
 	$(BIN)/python -m pytest -m faults --timeout 600 tests/acceptance
 	$(BIN)/python tests/faults/campaign.py --store sqlite --kills $(KILLS) --minutes $(MINUTES)
 	$(BIN)/python tests/faults/campaign.py --store postgresql --kills $(KILLS) --minutes $(MINUTES)
+
+# Messages of TDSPs with packets at random, each to be decrypted within its bounds; SEED gives other ones.
+MESSAGES ?= 5000
+SEED ?= $(shell date +%s)
+fuzz: $(TOOLS)
+	SMT_WS_FUZZ_MESSAGES=$(MESSAGES) SMT_WS_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -s --timeout 0 tests/delivery/test_openpgp_fuzz.py
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from adapters import publishing
+from adapters.scratch_folder import sweep_scratch
 from adapters.unconfirmed_uploads import sweep_marks
 from smt_ws.agreements.enrollment_files import publish_enrollments, remove_expired_enrollments
 from smt_ws.clock import real_now
@@ -82,4 +83,6 @@ def sweep_files(hub: Hub, _for_date: date) -> str:
     removed = [path for folder in folders if folder.is_dir() for path in publishing.sweep(folder, older_than)]
     long_ago = real_now() - FORGOTTEN_AFTER
     removed += [mark for home in site.glob("*/.unconfirmed") for mark in sweep_marks(home.parent, long_ago)]
+    if hub.settings.work_folder.is_dir():
+        removed += sweep_scratch(hub.settings.work_folder)
     return f"{len(removed)} left-over files removed"

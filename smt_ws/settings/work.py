@@ -24,7 +24,11 @@ class Intake(Section):
     """What becomes of the files that TDSPs leave in their inboxes."""
 
     processes: int = Field(
-        1, ge=1, le=16, description="files of one TDSP come one after the other, of several side by side"
+        1,
+        ge=1,
+        le=16,
+        description="each opens files of several TDSPs side by side and loads one at a time; "
+        "files of one TDSP come one after the other",
     )
     archive: Location = Field(Path("archive"), description="every file as it came and its report; not on the FTPS site")
     poll_seconds: float = Field(0.5, gt=0)
@@ -33,6 +37,9 @@ class Intake(Section):
     )
     temporary_rest_seconds: float = Field(
         3600, ge=0, description="a file under one of ftps.temporary_names is taken when it has rested so long"
+    )
+    costly_pause_seconds: float = Field(
+        600, ge=0, description="a TDSP's files wait so long after one of them was refused as FILE_TOO_COSTLY"
     )
     attempts: int = Field(5, ge=1, description="tries before a file is refused for the hub's own fault (disk full)")
     retry_seconds: float = Field(

@@ -9,6 +9,7 @@ __all__ = [
     "FileLayoutError",
     "FileNotDecryptableError",
     "FileRefusedError",
+    "FileTooCostlyError",
     "FileTooLargeError",
     "FileUnreadableError",
     "HubCouldNotLoadError",
@@ -47,6 +48,12 @@ class FileNotDecryptableError(FileRefusedError):
     """The file cannot be decrypted. Encrypt it to the hub's OpenPGP key, whole, and send it again."""
 
     code = "FILE_NOT_DECRYPTABLE"
+
+
+class FileTooCostlyError(FileRefusedError):
+    """Decrypting the file takes more processor time or memory than its size allows. Encrypt the zip directly."""
+
+    code = "FILE_TOO_COSTLY"
 
 
 class FileTooLargeError(FileRefusedError):

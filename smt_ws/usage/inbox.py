@@ -5,7 +5,9 @@ before. Whatever is wrong with a file refuses that file and holds up none behind
 again: for ever while the store cannot be reached, otherwise a few times, and then the file is refused with a report
 that says so. The process may be killed at any moment (`taken`); the same file twice changes nothing (`loads`).
 
-Any number of these processes may run; they share the TDSPs among them.
+A file that takes long holds up its own TDSP's alone: each TDSP has a thread while it has files. They open their files
+side by side and load one at a time, which takes the store's connections and the processor of one. Any number of these
+processes may run; they share the TDSPs among them.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import re
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock, Thread
 from typing import Final
 
 import structlog
@@ -28,9 +30,10 @@ from smt_ws.parties.tables import company, company_duns
 from smt_ws.store import audit
 from smt_ws.store.engine import Store
 from smt_ws.usage.activity import Activity
-from smt_ws.usage.errors import FileUnreadableError, HubCouldNotLoadError
+from smt_ws.usage.errors import FileTooCostlyError, FileUnreadableError, HubCouldNotLoadError
 from smt_ws.usage.files import sha256_of
 from smt_ws.usage.load import load_file
+from smt_ws.usage.pause import begin_pause, is_paused
 from smt_ws.usage.sealed import Opening
 from smt_ws.usage.tables import load
 from smt_ws.usage.taken import Rest, Taken, alone, is_work_for, left_over, take_next
@@ -50,11 +53,8 @@ class StoreAwayError(Exception):
 
 
 def run_intake(hub: Hub, *, stop: Event) -> None:
-    """Take in files until *stop* is set; the file in hand is finished first."""
-    inboxes = Inboxes(hub)
-    while not stop.is_set():
-        if not inboxes.take_in_once(stop):
-            stop.wait(hub.settings.intake.poll_seconds)
+    """Take in files until *stop* is set; the files in hand are finished first."""
+    Inboxes(hub).run(stop)
 
 
 @dataclass
@@ -66,17 +66,45 @@ class Inboxes:
     _not_before: dict[str, float] = field(default_factory=dict, init=False)
     #: DUNS numbers of which it has been said that their files wait, and why.
     _told: set[tuple[str, str]] = field(default_factory=set, init=False)
+    #: Held while a file is loaded.
+    _loading: Lock = field(default_factory=Lock, init=False)
+
+    def run(self, stop: Event) -> None:
+        """Take in the files of each TDSP in a thread of its own, as long as there are any, until *stop* is set."""
+        at_work: dict[str, Thread] = {}
+        while not stop.is_set():
+            at_work = {duns: thread for duns, thread in at_work.items() if thread.is_alive()}
+            for home in self._due():
+                if home.name not in at_work:
+                    thread = Thread(target=self._all_of, args=(home, stop), name=f"intake-{home.name}", daemon=True)
+                    at_work[home.name] = thread
+                    thread.start()
+            stop.wait(self.hub.settings.intake.poll_seconds)
+        for thread in at_work.values():
+            thread.join()
 
     def take_in_once(self, stop: Event | None = None) -> int:
         """Take in one file of each TDSP that has one; return how many there were, whatever became of them."""
         taken = 0
-        for home in sorted(self.hub.settings.ftps.root.glob("*/inbox")):
+        for home in self._due():
             if stop is not None and stop.is_set():
                 break
-            duns = home.parent.name
-            if _DUNS.fullmatch(duns) and time.monotonic() >= self._not_before.get(duns, 0.0):
-                taken += self._one_of(home.parent, duns)
+            taken += self._one_of(home, home.name)
         return taken
+
+    def _due(self) -> list[Path]:
+        """The homes of TDSPs that may have files, and of which nothing has failed a moment ago."""
+        homes = (inbox.parent for inbox in sorted(self.hub.settings.ftps.root.glob("*/inbox")))
+        now = time.monotonic()
+        return [
+            home
+            for home in homes
+            if _DUNS.fullmatch(home.name) and now >= self._not_before.get(home.name, 0.0) and _may_be_work(home)
+        ]
+
+    def _all_of(self, home: Path, stop: Event) -> None:
+        while not stop.is_set() and self._one_of(home, home.name):
+            pass
 
     def _one_of(self, home: Path, duns: str) -> bool:
         """Take in the oldest file of one TDSP, if there is one and no other process is at work on them."""
@@ -86,8 +114,9 @@ class Inboxes:
             if not is_work_for(home) or not self._may_send(duns):
                 return False
             with alone(home) as mine:
-                taken = left_over(home) if mine else None
-                if mine and taken is None:
+                may = mine and not is_paused(home)
+                taken = left_over(home) if may else None
+                if may and taken is None:
                     taken = take_next(home, now=self.hub.clock.now(), rest=self._rest())
                 if taken is not None:
                     pause = min(_LONGEST_PAUSE, pause * 4.0 ** min(taken.tries, 10))
@@ -122,6 +151,7 @@ class Inboxes:
                     before_commit=taken.prepare,
                     allow_test_esiids=self.hub.settings.allow_test_esiids,
                     end_doubt=self._end_doubt(taken),
+                    turn=self._loading,
                 )
             except Exception as error:
                 if isinstance(error, SQLAlchemyError) and not _answers(store):
@@ -129,6 +159,9 @@ class Inboxes:
                     raise StoreAwayError(type(error).__name__) from error
                 taken.note_failure(_failure(error))
                 raise
+        if activity.code == FileTooCostlyError.code:
+            begin_pause(settings.ftps.root / duns, settings.intake.costly_pause_seconds)
+            told.warning("tdsp_paused", seconds=settings.intake.costly_pause_seconds)
         self._note(activity)
         taken.finish(activity, reports=settings.ftps.root / duns / "reports", archive=settings.intake.archive / duns)
         told.info(
@@ -233,6 +266,13 @@ def _failure(error: Exception) -> str:
         # SQLITE_FULL, DiskFull: the store's word for it, without its statement
         return str(getattr(error.orig, "sqlite_errorname", type(error.orig).__name__))
     return type(error).__name__
+
+
+def _may_be_work(home: Path) -> bool:
+    try:
+        return is_work_for(home)
+    except OSError:
+        return True  # its own thread finds out, and waits
 
 
 def _printable(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def load_file(
     before_commit: Callable[[Activity], None] | None = None,
     allow_test_esiids: bool = False,
     end_doubt: str = "",
+    turn: AbstractContextManager[object] | None = None,
 ) -> Activity:
     """Load the file at *path* and say what became of each record.
 
@@ -54,7 +56,7 @@ def load_file(
     they are refused). *before_commit* hears of a load that is about to be committed, and prevents it by raising.
     *allow_test_esiids*, the setting of sandboxes, takes ESI IDs of 1 to 64 letters and digits besides real ones.
     *end_doubt* says why the end of the file may be missing; the activity repeats it unless the file proves its own end,
-    as a zip and an encrypted file do.
+    as a zip and an encrypted file do. *turn* is held from when the file is open.
 
     A refused file is an outcome of the activity, not an exception; raises what is the hub's own fault: `LoadLostError`,
     `SettingsError` for a severity that cannot be set, `adapters.openpgp.UnreadableCertificateError` for the hub's own
@@ -66,7 +68,7 @@ def load_file(
     activity = Activity(file_name, "", "", tdsp_duns or "", "refused", None)
     try:
         activity = replace(activity, sha256=sha256_of(path))
-        with plain_file(path, opening) as (plain, name):
+        with plain_file(path, opening) as (plain, name), turn or nullcontext():
             if plain == path and not is_zipfile(path):
                 activity = replace(activity, end_doubt=end_doubt)
             activity = _load(

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from adapters.openpgp import DecryptionFailedError
-from adapters.openpgp_bounded import MessageTooLargeError, decrypt_bounded
-from adapters.publishing import temporary_name
+from adapters.openpgp_bounded import MessageTooCostlyError, MessageTooLargeError, decrypt_bounded
+from adapters.scratch_folder import scratch_folder
 from smt_ws.settings import Settings
-from smt_ws.usage.errors import FileNotDecryptableError, FileTooLargeError
+from smt_ws.usage.errors import FileNotDecryptableError, FileTooCostlyError, FileTooLargeError
 
 __all__ = ["Opening", "is_sealed", "plain_file"]
 
@@ -51,23 +51,24 @@ def is_sealed(path: Path) -> bool:
 def plain_file(path: Path, opening: Opening | None) -> Iterator[tuple[Path, str]]:
     """Give the path and the name of the plain file: *path* itself, or its decrypted content, gone at the end.
 
-    The name of a decrypted file is that of *path* without its last suffix. Raises `FileNotDecryptableError` and
-    `FileTooLargeError`; OSError and `adapters.openpgp.UnreadableCertificateError` where the hub is at fault.
+    The name of a decrypted file is that of *path* without its last suffix. Raises `FileNotDecryptableError`,
+    `FileTooLargeError` and `FileTooCostlyError`; OSError, `adapters.openpgp.UnreadableCertificateError` and
+    `adapters.openpgp_bounded.DecryptionTooSlowError` where the hub is at fault.
     """
     if not is_sealed(path):
         yield path, path.name
         return
     if opening is None or not opening.secret_key.exists():
         raise FileNotDecryptableError(f"{path.name}: this hub has no OpenPGP key; send the zip as it is")
-    opening.folder.mkdir(parents=True, exist_ok=True)
     name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
-    plain = temporary_name(opening.folder / (name or "plain"))
-    try:
-        decrypt_bounded(path, plain, opening.secret_key, largest=opening.largest)
+    with scratch_folder(opening.folder) as folder:
+        plain = folder / "plain"
+        try:
+            decrypt_bounded(path, plain, opening.secret_key, largest=opening.largest)
+        except DecryptionFailedError as error:
+            raise FileNotDecryptableError(str(error)) from error
+        except MessageTooLargeError as error:
+            raise FileTooLargeError(str(error)) from error
+        except MessageTooCostlyError as error:
+            raise FileTooCostlyError(str(error)) from error
         yield plain, name
-    except DecryptionFailedError as error:
-        raise FileNotDecryptableError(str(error)) from error
-    except MessageTooLargeError as error:
-        raise FileTooLargeError(str(error)) from error
-    finally:
-        plain.unlink(missing_ok=True)

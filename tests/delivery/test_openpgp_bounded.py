@@ -1,16 +1,24 @@
 """U2: what a TDSP encrypts to the hub is decrypted within bounds, and each failure says whose it is."""
 
 import os
+import resource
 import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from openpgp_messages import MARKER, compressed, encrypted, literal
 
 from adapters.armor import dearmored
 from adapters.openpgp import DecryptionFailedError, UnreadableCertificateError, encrypt_file, make_key
-from adapters.openpgp_bounded import MessageTooLargeError, decrypt_bounded
+from adapters.openpgp_bounded import (
+    DecryptionTooSlowError,
+    MessageTooCostlyError,
+    MessageTooLargeError,
+    decrypt_bounded,
+    processor_budget,
+)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +111,30 @@ def test_an_unusable_key_and_a_full_disk_are_the_hubs_fault(tmp_path: Path, key)
     assert missing.value.errno == 2
 
 
-def test_a_message_that_takes_too_long_is_given_up(tmp_path: Path, key) -> None:
-    with pytest.raises(MessageTooLargeError, match="within 0 seconds"):
-        decrypt_bounded(sealed(tmp_path, b"x", key[1]), tmp_path / "out", key[0], largest=10, seconds=0.001)
+def test_a_hub_too_busy_to_decrypt_a_message_is_not_the_senders_fault(tmp_path: Path, key) -> None:
+    with pytest.raises(DecryptionTooSlowError, match="within 0 seconds"):
+        decrypt_bounded(sealed(tmp_path, b"x", key[1]), tmp_path / "out", key[0], largest=10, wall=0.001)
+
+
+def test_a_message_with_more_than_could_be_taken_is_refused_before_it_is_decrypted(tmp_path: Path, key) -> None:
+    (tmp_path / "m.asc").write_bytes(bytes(1_000_021))
+    with pytest.raises(MessageTooLargeError, match="1000021 bytes, encrypted"):
+        decrypt_bounded(tmp_path / "m.asc", tmp_path / "out", key[0], largest=10)
+
+
+@pytest.mark.parametrize("content", [b"", literal(b"x")], ids=["nothing else", "before the content"])
+def test_a_small_message_may_not_take_much_processor_time(tmp_path: Path, key, content: bytes) -> None:
+    """Marker packets inside two compressions: 1 kB that would be worked on for minutes."""
+    message = tmp_path / "m.pgp"
+    message.write_bytes(encrypted(compressed(compressed(MARKER * 20_000_000 + content)), key[1]))
+    assert message.stat().st_size < 3000
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pytest.raises(MessageTooCostlyError, match="within 1 seconds of processor time"):
+        decrypt_bounded(message, tmp_path / "out", key[0], largest=1_000_000, processor=1)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 3
+    assert not (tmp_path / "out").exists()
+
+
+def test_processor_time_is_given_by_size() -> None:
+    assert [processor_budget(size) for size in (0, 3_000, 50_000_000, 2_000_000_000)] == [5, 5, 15, 405]

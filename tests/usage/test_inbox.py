@@ -9,19 +9,23 @@ import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from inbox_market import archived, drop, home, hub_over, nothing_is_left, reports, sealed, zipped
+from inbox_market import archived, drop, home, hub_key, hub_over, nothing_is_left, reports, sealed, zipped
+from openpgp_messages import MARKER, compressed, encrypted
 from small_market import ONCOR, OTHER, add_premises, day_of
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
+from adapters import openpgp_bounded
 from adapters.openpgp import make_key
 from smt_ws.clock import FixedClock
 from smt_ws.hub import Hub
 from smt_ws.store.engine import Store
 from smt_ws.store.tables import audit_log
 from smt_ws.usage import inbox as inbox_module
+from smt_ws.usage import sealed as sealed_module
 from smt_ws.usage.inbox import Inboxes, run_intake
 from smt_ws.usage.tables import interval_day, load
 from smt_ws.usage.taken import alone
@@ -338,6 +342,65 @@ def test_the_intake_runs_until_it_is_told_to_stop(hub: Hub, lse_file: LseFile) -
         stop.set()
         running.join(180)
     assert not running.is_alive()
+
+
+def costly(file: Path) -> Path:
+    """A small message that would be worked on for minutes: marker packets inside two compressions."""
+    file.write_bytes(encrypted(compressed(compressed(MARKER * 20_000_000)), hub_key()[1]))
+    return file
+
+
+def test_a_tdsp_whose_file_takes_too_much_to_open_waits_and_the_others_do_not(
+    hub: Hub, lse_file: LseFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openpgp_bounded, "_PROCESSOR", 1)
+    add_premises(hub.store, 1, first=50, tdsp=OTHER)
+    os.utime(drop(hub, costly(tmp_path / "bomb.pgp")), (1, 1))
+    drop(hub, lse_file("a", day_of(1, DAY)))
+    drop(hub, lse_file("b", day_of(50, DAY, sender=OTHER)), OTHER)
+    take_all(hub)
+    assert only_report(hub)[0]["RULE"] == "FILE_TOO_COSTLY"
+    assert only_report(hub, OTHER)[0]["OUTCOME"] == "LOADED"
+    assert (home(hub) / "inbox" / "a.lse").exists(), "it waits"
+    paused = home(hub) / ".intake" / "paused"
+    assert 590 < paused.stat().st_mtime - time.time() <= 600
+    os.utime(paused, (time.time() - 1, time.time() - 1))
+    take_all(hub)
+    assert sorted(rows[0]["OUTCOME"] for rows in reports(hub).values()) == ["LOADED", "REFUSED"]
+    assert nothing_is_left(hub)
+
+
+def test_a_tdsps_file_that_takes_long_to_open_does_not_hold_up_another_tdsps(
+    hub: Hub, lse_file: LseFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process: what is sealed is opened beside the rest; the file in hand is finished before the end."""
+    add_premises(hub.store, 1, first=50, tdsp=OTHER)
+    begun, goes_on, stop = threading.Event(), threading.Event(), threading.Event()
+    decrypt = sealed_module.decrypt_bounded
+
+    def slowly(*args: Any, **more: Any) -> None:
+        begun.set()
+        assert goes_on.wait(200)
+        decrypt(*args, **more)
+
+    monkeypatch.setattr(sealed_module, "decrypt_bounded", slowly)
+    drop(hub, sealed(lse_file("a", day_of(1, DAY))))
+    running = threading.Thread(target=run_intake, args=(hub,), kwargs={"stop": stop})
+    running.start()
+    try:
+        assert begun.wait(200)
+        drop(hub, lse_file("b", day_of(50, DAY, sender=OTHER)), OTHER)
+        until = time.monotonic() + 200
+        while not reports(hub, OTHER):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        assert reports(hub) == {}
+    finally:
+        stop.set()
+        goes_on.set()
+        running.join(200)
+    assert not running.is_alive()
+    assert only_report(hub)[0]["OUTCOME"] == "LOADED"
 
 
 def test_an_archive_on_another_file_system_gets_the_whole_file(hub: Hub, lse_file: LseFile, monkeypatch) -> None:

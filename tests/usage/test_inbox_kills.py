@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from inbox_market import archived, drop, hub_over, nothing_is_left, reports, sealed, settings_of, zipped
+from inbox_market import archived, drop, hub_key, hub_over, nothing_is_left, reports, sealed, settings_of, zipped
 from small_market import add_premises, day_of, marked
 from sqlalchemy import select
 
@@ -186,3 +186,24 @@ def test_kill_9_at_random_moments_while_many_files_come(
     assert what_the_tdsp_sees(hub) == what_the_tdsp_sees(undisturbed)
     assert len(archived(hub, "loaded")) == 12
     assert nothing_is_left(hub)
+
+
+@pytest.mark.slow
+def test_what_a_killed_load_by_hand_had_decrypted_is_gone_after_the_next(lse_file: LseFile, tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    settings.openpgp.secret_key.write_text(hub_key()[0])
+    file, work = sealed(lse_file("a", day_of(1, DAY))), settings.work_folder
+
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with sealed_module.plain_file(file, sealed_module.Opening.of(settings)):
+            os.write(writing, b"here")
+            time.sleep(600)
+    assert os.read(reading, 4) == b"here"
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    (left,) = work.glob("*/plain")
+    with sealed_module.plain_file(file, sealed_module.Opening.of(settings)) as (plain, _):
+        assert list(work.glob("*/plain")) == [plain] != [left]
+    assert list(work.iterdir()) == []
