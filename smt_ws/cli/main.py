@@ -25,6 +25,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "intake": ("smt_ws.cli.serve", "intake", "Run only the intake: loads what TDSPs leave in their inboxes."),
     "schedule": ("smt_ws.cli.serve", "schedule", "Run only the scheduler: what happens by the clock."),
     "health": ("smt_ws.cli.serve", "health", "Run only the process that tells how the hub is; --once prints it."),
+    "make-secrets": (
+        "smt_ws.cli.make_secrets",
+        "make_secrets",
+        "Make the secrets that the settings name and that are not there yet.",
+    ),
     "db": ("smt_ws.cli.db", "db", "Create, upgrade and check the database."),
     "company": ("smt_ws.cli.company", "company", "Companies, their DUNS numbers, certificates and keys."),
     "check-certificate": (
@@ -158,6 +163,7 @@ def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) ->
 
 
 _WITHOUT_HUB = {
+    "make-secrets",
     "simulate-tdsp",
     "guide",
     "demo",

@@ -68,12 +68,12 @@ def serve(hub: Hub, no_ftps: bool, no_portal: bool, drain: float, ready_folder: 
       smt-ws --at 2026-11-20T09:00:00-06:00 serve      (in a sandbox)
     """
     _begin("serve")
+    from smt_ws.settings.files import ROLES, require_files
     from smt_ws.store.revision import require_current
 
     require_current(hub.store)
-    hub.settings.tls.require_files()
-    if not no_portal:
-        hub.settings.portal.read_secret()
+    elsewhere = {role for role, left_out in (("ftps", no_ftps), ("portal", no_portal)) if left_out}
+    require_files(hub.settings, *(ROLES - elsewhere))
     hub.store.close()
 
     def ready(name: str) -> tuple[str, ...]:
@@ -146,9 +146,11 @@ def work(hub: Hub, once: bool, small: bool) -> None:
     from smt_ws.orders import work as worker
     from smt_ws.serve.garbage import collect_rarely
     from smt_ws.serve.handlers import handlers_of
+    from smt_ws.settings.files import require_files
     from smt_ws.store.revision import require_current
 
     require_current(hub.store)
+    require_files(hub.settings, "work")
     handlers = handlers_of(hub)
     if once:
         while worker.work_once(hub, worker="once", handlers=handlers):
@@ -172,10 +174,12 @@ def intake(hub: Hub, once: bool) -> None:
       smt-ws intake --once
     """
     _begin("intake")
+    from smt_ws.settings.files import require_files
     from smt_ws.store.revision import require_current
     from smt_ws.usage.inbox import Inboxes, run_intake
 
     require_current(hub.store)
+    require_files(hub.settings, "intake")
     if once:
         inboxes = Inboxes(hub)
         while inboxes.take_in_once():

@@ -20,7 +20,8 @@ from smt_ws.health.figures import Figures, look
 from smt_ws.hub import Hub
 from smt_ws.orders.room import Volume, volumes
 from smt_ws.parties.own_certificates import OwnCertificate, own_certificates
-from smt_ws.settings import Health
+from smt_ws.settings import Health, Settings
+from smt_ws.settings.files import unusable_files
 from smt_ws.store.revision import SchemaMismatchError, require_current
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "judge_certificates",
     "judge_disks",
     "judge_figures",
+    "judge_files",
 ]
 
 T = TypeVar("T")
@@ -100,6 +102,7 @@ def examine(hub: Hub) -> Examined:
     if figures is not None:
         checks.append(Check("database", State.OK, "answers, and has this release's schema"))
         checks += judge_figures(figures, limits)
+    checks += judge_files(hub.settings)
     checks += judge_disks(disks, limits)
     checks += judge_certificates(ends, limits, now=real_now())
     return Examined(Readiness(tuple(checks)), figures, disks, ends)
@@ -159,6 +162,12 @@ def _aged(name: str, age: float | None, limit: float, *, none: str, some: str) -
     if age is None:
         return Check(name, State.OK, none, None, limit)
     return Check(name, State.WARN if age > limit else State.OK, some, round(age, 1), limit)
+
+
+def judge_files(settings: Settings) -> Iterator[Check]:
+    """A file that a setting names and that cannot be used makes requests fail."""
+    found = [Check("files", State.FAIL, str(one)) for one in unusable_files(settings)]
+    yield from found or [Check("files", State.OK, "certificates, keys and secrets can be read")]
 
 
 def judge_disks(found: Sequence[Volume], limits: Health) -> Iterator[Check]:

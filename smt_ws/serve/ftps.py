@@ -14,6 +14,7 @@ from adapters.ftps import RIGHTS, Account, Deed, FtpsSettings, FtpsSite, Kind
 from smt_ws.hub import Hub
 from smt_ws.parties.ftps_accounts import ftps_account
 from smt_ws.parties.tables import company_duns
+from smt_ws.settings.files import require_files
 from smt_ws.store import audit
 from smt_ws.store.revision import require_current
 
@@ -103,7 +104,7 @@ _DEEDS = {
 def run_ftps(hub: Hub, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM; running transfers are let finish. *ready_file* gets the bound address as JSON."""
     require_current(hub.store)
-    hub.settings.tls.require_files()
+    require_files(hub.settings, "ftps")
     site = site_of(hub)
 
     def stop(_signal: int, _frame: object) -> None:

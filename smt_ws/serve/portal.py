@@ -12,6 +12,7 @@ from adapters.soap.server import serve
 from adapters.tls import TlsFiles
 from smt_ws.hub import Hub
 from smt_ws.portal.app import create_app
+from smt_ws.settings.files import require_files
 from smt_ws.store.revision import require_current
 
 __all__ = ["run_portal"]
@@ -23,8 +24,7 @@ def run_portal(hub: Hub, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM. *ready_file* gets the bound addresses as JSON once connections are taken."""
     require_current(hub.store)
     settings = hub.settings
-    settings.tls.require_files()
-    settings.portal.read_secret()
+    require_files(settings, "portal")
     hub.store.close()  # connections must not cross the fork; each worker opens its own
     tls: TlsFiles | None = None
     bind = f"unix:{settings.portal.proxy_socket}"

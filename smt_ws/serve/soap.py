@@ -15,6 +15,7 @@ from adapters.tls import TlsFiles
 from smt_ws.health.exchanges import counting, folder_of, outcome_of
 from smt_ws.hub import Hub
 from smt_ws.parties.identify import Caller
+from smt_ws.settings.files import require_files
 from smt_ws.soap.app import SERVICES, application
 from smt_ws.store.engine import MOST_CONNECTIONS
 from smt_ws.store.revision import require_current
@@ -27,7 +28,7 @@ log = structlog.get_logger("smt_ws.soap")
 def run_soap(hub: Hub, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM. *ready_file* gets the bound addresses as JSON once connections are taken."""
     require_current(hub.store)
-    hub.settings.tls.require_files()
+    require_files(hub.settings, "soap")
     hub.store.close()  # connections must not cross the fork; each worker opens its own
     settings = hub.settings
     tls: TlsFiles | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -49,13 +48,6 @@ class Tls(Section):
     )
     signing_certificate: Location = Path("certs/hub-signing.crt")
     signing_key: Location = Path("certs/hub-signing.key")
-
-    def require_files(self) -> None:
-        """Raise `SettingsError` naming every certificate or key file that cannot be read."""
-        files = {name: file for name in type(self).model_fields if isinstance(file := getattr(self, name), Path)}
-        missing = [f"tls.{name}: {path}" for name, path in files.items() if not os.access(path, os.R_OK)]
-        if missing:
-            raise SettingsError(f"these files cannot be read: {'; '.join(missing)}")
 
 
 class Portal(Section):

@@ -11,9 +11,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from adapters.openpgp import make_key
 from smt_ws.clock import FixedClock
+from smt_ws.han.secrets import new_key
 from smt_ws.hub import Hub
 from smt_ws.settings import Settings
 from smt_ws.store.engine import Store
@@ -64,6 +66,12 @@ def write_certificates(tmp_path: Path) -> Callable[..., None]:
             b"".join(_certificate("authority", days=days).public_bytes(Encoding.PEM) for days in authorities)
         )
         (folder / "ca.crl").write_bytes(_list(days=crl))
+        for name in ("hub-tls.key", "hub-signing.key"):
+            (folder / name).write_bytes(_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        for name in ("portal-secret", "green-button-secret"):
+            (folder / name).write_text("0" * 64)
+        (folder / "install-code-keys").write_text(new_key())
+        (folder / "hub-openpgp-secret.asc").write_text(make_key("Hub <files@hub.example>")[0])
 
     return write
 
@@ -88,8 +96,14 @@ def hub_of(tmp_path: Path, write_certificates: Callable[..., None], clock: Fixed
                     "certificate": folder / "hub-tls.crt",
                     "signing_certificate": folder / "hub-signing.crt",
                     "client_authorities": folder / "ca.crt",
+                    "key": folder / "hub-tls.key",
+                    "signing_key": folder / "hub-signing.key",
                     **(tls or {}),
                 },
+                "portal": {"secret": folder / "portal-secret"},
+                "openpgp": {"secret_key": folder / "hub-openpgp-secret.asc"},
+                "green_button": {"namespace_secret": folder / "green-button-secret"},
+                "han": {"install_code_keys": folder / "install-code-keys"},
                 "health": {"port": 0, **health},
             }
         )

@@ -82,7 +82,8 @@ def test_metrics_can_be_read_by_prometheus(url, hub_of) -> None:
     families = {family.name: family for family in text_string_to_metric_families(content.decode())}
     checks = {sample.labels["check"]: sample.value for sample in families["smt_ws_check"].samples}
     assert checks == {
-        "database": 0, "queue": 0, "outbox": 0, "dead_letters": 0, "scheduler": 0, "disk": 2, "certificate": 0
+        "database": 0, "queue": 0, "outbox": 0, "dead_letters": 0, "scheduler": 0, "files": 0, "disk": 2,
+        "certificate": 0,
     }  # fmt: skip
     assert families["smt_ws_ready"].samples[0].value == 0
     assert {sample.labels["status"] for sample in families["smt_ws_orders"].samples} >= {"Pending", "Failed"}

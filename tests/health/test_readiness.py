@@ -40,7 +40,8 @@ def test_a_hub_that_is_well_says_so_check_by_check(store_url, hub_of) -> None:
     beat(hub.store, CLOCK)
     readiness = examine(hub).readiness
     assert {(check.name, check.state) for check in readiness.checks} == {
-        (name, State.OK) for name in ("database", "queue", "outbox", "dead_letters", "scheduler", "disk", "certificate")
+        (name, State.OK)
+        for name in ("database", "queue", "outbox", "dead_letters", "scheduler", "files", "disk", "certificate")
     }
     assert (readiness.ready, readiness.state) == (True, State.OK)
     told = readiness.told()
