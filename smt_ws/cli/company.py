@@ -199,6 +199,24 @@ def key(hub: Hub, duns: str, file: Path) -> None:
     click.echo(f"Results are encrypted to {', '.join(info.user_ids) or 'a key without a name'}, {info.fingerprint}.")
 
 
+@company.command()
+@click.argument("duns")
+@click.option("--name", help="Its legal name from now on.")
+@click.option("--email", help="Where notices go from now on.")
+@click.pass_obj
+def change(hub: Hub, duns: str, name: str | None, email: str | None) -> None:
+    """Change a company's legal name, or the e-mail address that notices go to.
+
+    \b
+    Examples:
+      smt-ws company change 111111111 --email data@pecan.example
+      smt-ws company change 111111111 --name "Pecan Energy of Texas"
+    """
+    companies.change_company(hub.store, duns=duns, legal_name=name, email=email, actor=operator(), clock=hub.clock)
+    one = companies.find_company(hub.store, duns)
+    click.echo(f"{one.legal_name}, {one.email}")
+
+
 @company.command("csv")
 @click.argument("duns")
 @click.argument("profile", type=click.Choice(rules.CSV_PROFILES))

@@ -31,6 +31,7 @@ __all__ = [
     "CompanyView",
     "add_company",
     "add_duns",
+    "change_company",
     "companies",
     "company_id_of",
     "find_company",
@@ -62,19 +63,16 @@ def add_company(
     *kind* is one of `rules.KINDS`, *csv_profile* one of `rules.CSV_PROFILES`; notices go to *email*. Raises
     `InvalidCompanyError`, `CompanyExistsError`, `DunsTakenError`.
     """
-    if not (legal_name.isprintable() and 0 < len(legal_name.strip()) <= 200):
-        raise errors.InvalidCompanyError("The legal name has 1 to 200 characters, on one line.")
+    _require_name(legal_name)
     if kind not in rules.KINDS:
         raise errors.InvalidCompanyError(f"{kind[:20]!r} is no kind of company: one of {', '.join(rules.KINDS)}.")
-    if len(email) > 254 or not _EMAIL.fullmatch(email):
-        raise errors.InvalidCompanyError(f"{email[:100]!r} is no e-mail address.")
+    _require_email(email)
     if not duns:
         raise errors.InvalidCompanyError("A company has at least one DUNS number (P0).")
     _require_csv_profile(csv_profile)
     now = clock.now()
     with store.write() as connection:
-        if connection.scalar(select(company.c.id).where(company.c.legal_name == legal_name.strip())) is not None:
-            raise errors.CompanyExistsError(f"A company {legal_name!r} exists already.")
+        _require_free(connection, legal_name.strip())
         company_id: int = connection.execute(
             company.insert()
             .values(legal_name=legal_name.strip(), kind=kind, email=email, csv_profile=csv_profile, created_at=now)
@@ -96,6 +94,47 @@ def add_duns(store: Store, *, company_duns_number: str, duns: str, actor: str, c
         company_id = company_id_of(connection, company_duns_number)
         _add_duns(connection, company_id, duns, clock.now())
         note_change(connection, Event.COMPANY_CHANGE, company_id, actor, clock.now(), {"duns_added": duns})
+
+
+def change_company(
+    store: Store, *, duns: str, actor: str, clock: Clock, legal_name: str | None = None, email: str | None = None
+) -> None:
+    """Give the company another legal name, or another address for notices; None leaves as it is (P0, P7).
+
+    Agreements and letters made before keep the name that they told. Raises `CompanyUnknownError`,
+    `InvalidCompanyError`, `CompanyExistsError`.
+    """
+    values: dict[str, str] = {}
+    if legal_name is not None:
+        _require_name(legal_name)
+        values["legal_name"] = legal_name.strip()
+    if email is not None:
+        _require_email(email)
+        values["email"] = email
+    if not values:
+        raise errors.InvalidCompanyError("Nothing to change: give a legal name or an e-mail address.")
+    with store.write() as connection:
+        company_id = company_id_of(connection, duns)
+        if legal_name is not None:
+            _require_free(connection, values["legal_name"], besides=company_id)
+        connection.execute(update(company).where(company.c.id == company_id).values(values))
+        note_change(connection, Event.COMPANY_CHANGE, company_id, actor, clock.now(), {"changed": sorted(values)})
+
+
+def _require_name(legal_name: str) -> None:
+    if not (legal_name.isprintable() and 0 < len(legal_name.strip()) <= 200):
+        raise errors.InvalidCompanyError("The legal name has 1 to 200 characters, on one line.")
+
+
+def _require_email(email: str) -> None:
+    if len(email) > 254 or not _EMAIL.fullmatch(email):
+        raise errors.InvalidCompanyError(f"{email[:100]!r} is no e-mail address.")
+
+
+def _require_free(connection: Connection, legal_name: str, *, besides: int | None = None) -> None:
+    holder = connection.scalar(select(company.c.id).where(company.c.legal_name == legal_name))
+    if holder not in (None, besides):
+        raise errors.CompanyExistsError(f"A company {legal_name!r} exists already.")
 
 
 def set_csv_profile(store: Store, *, duns: str, csv_profile: str, actor: str, clock: Clock) -> None:

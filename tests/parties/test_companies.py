@@ -66,6 +66,37 @@ def test_what_does_not_fit_is_refused_whole(two_companies, operator, values, ref
         companies.find_company(two_companies, "444444444")
 
 
+def test_name_and_email_can_be_changed_and_are_audited_p0_p7(two_companies, operator):
+    companies.change_company(two_companies, duns=PECAN, email="data@pecan.example", **vars(operator))
+    companies.change_company(two_companies, duns=PECAN_2, legal_name=" Pecan of Texas ", **vars(operator))
+    companies.change_company(two_companies, duns=PECAN, legal_name="Pecan of Texas", **vars(operator))  # its own
+    changed = companies.find_company(two_companies, PECAN)
+    assert (changed.legal_name, changed.email) == ("Pecan of Texas", "data@pecan.example")
+    assert [event for event, _, _ in events(two_companies)][-3:] == ["company:change:done"] * 3
+    with two_companies.read() as connection:
+        assert connection.scalars(select(audit_log.c.details).order_by(audit_log.c.id)).all()[-3:] == [
+            {"changed": ["email"]}, {"changed": ["legal_name"]}, {"changed": ["legal_name"]}
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "refusal"),
+    [
+        ({}, errors.InvalidCompanyError),
+        ({"legal_name": "Gulf Insights"}, errors.CompanyExistsError),
+        ({"legal_name": ""}, errors.InvalidCompanyError),
+        ({"email": ""}, errors.InvalidCompanyError),
+        ({"email": "good@pecan.example", "legal_name": "Two\nLines"}, errors.InvalidCompanyError),
+        ({"duns": "000000000", "email": "good@pecan.example"}, errors.CompanyUnknownError),
+    ],
+)
+def test_a_change_that_does_not_fit_changes_nothing(two_companies, operator, values, refusal):
+    before = companies.find_company(two_companies, PECAN), events(two_companies)
+    with pytest.raises(refusal):
+        companies.change_company(two_companies, **({"duns": PECAN} | values), **vars(operator))
+    assert (companies.find_company(two_companies, PECAN), events(two_companies)) == before
+
+
 def test_every_change_is_in_the_audit_log_and_no_secret_p7(two_companies, operator, register, made):
     register(PECAN, "pecan-tls")
     sha256 = fingerprint(made["pecan-tls"].certificate)
