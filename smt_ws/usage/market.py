@@ -66,11 +66,19 @@ def kind_of(header: bytes) -> str | None:
 
 def sender_in(connection: Connection, kind: str, stream: BinaryIO) -> str | None:
     """The TDSP that a file speaks for: of its first row's premise, as the row or the store says. Reads *stream*."""
-    first = [row for row in islice(rows_of(stream, kind), _FIRST_ROWS) if not isinstance(row, RowReject)]
+    first = list(islice(rows_of(stream, kind), _FIRST_ROWS))
     if kind == "premises":
-        return first[0].tdsp_duns if first else None
-    known = known_premises(connection, (row.esiid for row in first))
-    return next((known[row.esiid].tdsp_duns for row in first if row.esiid in known), None)
+        named = next((row.tdsp_duns for row in first if not isinstance(row, RowReject)), None)
+        if named:
+            return str(named)
+    # a row with a wrong date still says which premise it is about
+    esiids = [row.esiid for row in first if row.esiid]
+    known = known_premises(connection, esiids)
+    sender = next((known[esiid].tdsp_duns for esiid in esiids if esiid in known), None)
+    wrong = next((row for row in first if isinstance(row, RowReject)), None)
+    if sender is None and wrong is not None and len(first) == sum(isinstance(row, RowReject) for row in first):
+        raise FileLayoutError(f"no row can be read; line {wrong.line}: {wrong.reason}")
+    return sender
 
 
 def take_in(

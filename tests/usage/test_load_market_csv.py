@@ -112,6 +112,29 @@ def test_a_file_about_unknown_premises_needs_its_sender_named(store: Store, cloc
     assert (activity.outcome, [f.rule for f in activity.findings]) == ("loaded", ["ESIID_UNKNOWN"])
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "column"),
+    [
+        ("ESIID,REP_DUNS,FROM_DATE,TO_DATE", "111111111,02/01/2026,", "FROM_DATE"),
+        ("ESIID,REP_DUNS,FROM_DATE,TO_DATE", "111111111,2026-02-30,", "FROM_DATE"),
+        ("ESIID,METER_NUMBER,INSTALLED_ON", "M1,1/2/2026", "INSTALLED_ON"),
+        ("ESIID,MOVE_IN_DATE,MOVE_OUT_DATE", "2026-02-30,", "MOVE_IN_DATE"),
+    ],
+)
+def test_a_wrong_date_is_told_as_a_wrong_date_u4(store, clock, tmp_path, header, row, column) -> None:
+    """The rows say whose premises they are about, whatever is wrong in them."""
+    text = f"{header}\n{esiid(1)},{row}\n"
+    refused = load_file(store, file(tmp_path, "early.csv", text), clock=clock)
+    assert (refused.outcome, refused.code) == ("refused", "FILE_LAYOUT")
+    assert f"line 2: {column}: " in refused.reason
+    load_file(store, file(tmp_path, "p.csv", PREMISES + premise_row(1)), clock=clock)
+    activity = load_file(store, file(tmp_path, "late.csv", text + " \n"), clock=clock)
+    assert (activity.outcome, activity.tdsp_duns) == ("loaded", ONCOR)
+    (finding,) = activity.findings
+    assert (finding.line, finding.rule) == (2, "BAD_VALUE")
+    assert column in finding.reason
+
+
 def test_more_rows_than_are_taken_at_once_refuse_the_file(
     store: Store, clock: FixedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
