@@ -10,11 +10,12 @@ import smtplib
 import ssl
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
@@ -77,6 +78,8 @@ class Message:
     message_id: str
     date: datetime
     attachments: tuple[Attachment, ...] = ()
+    #: What kind of letter it is, for the name of a file; tells nothing of the addressee.
+    kind: str = "letter"
 
     def as_email(self) -> EmailMessage:
         """The letter in the form of RFC 5322; the same bytes at each call. Raises UnusableMailHeaderError."""
@@ -212,7 +215,8 @@ class SmtpCarrier:
 class FolderCarrier:
     """Writes letters to a folder as `.eml` files: the embedded default, for sandboxes and for relays that poll.
 
-    The file is named for the Message-ID and appears whole; the same letter sent again is the same file.
+    The file's name is the letter's time (UTC), kind, subject and a digest of the Message-ID, so that a person finds it.
+    It appears whole; the same letter sent again is the same file.
     """
 
     path: Path
@@ -220,7 +224,7 @@ class FolderCarrier:
     def send(self, message: Message) -> None:
         """Write; raises UnusableMailHeaderError, MailNotSentError."""
         letter = message.as_email()
-        final = self.path / f"{re.sub(r'[^A-Za-z0-9@.-]', '_', message.message_id.strip('<>')).lstrip('.')}.eml"
+        final = self.path / _file_name(message)
         temporary = temporary_name(final)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -229,4 +233,12 @@ class FolderCarrier:
         except OSError as failure:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            raise MailNotSentError(f"{final.name}: {failure.strerror}", permanent=False) from None
+            # a subject may name somebody: not for the log
+            raise MailNotSentError(f"the folder of letters: {failure.strerror}", permanent=False) from None
+
+
+def _file_name(message: Message) -> str:
+    plain = unicodedata.normalize("NFKD", message.subject).encode("ascii", "ignore").decode()
+    subject = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:60].strip("-")
+    digest = sha256(message.message_id.encode()).hexdigest()[:8]
+    return f"{message.date.astimezone(UTC):%Y%m%dT%H%M%SZ}_{message.kind}_{subject}_{digest}.eml"

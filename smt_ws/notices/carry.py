@@ -119,6 +119,7 @@ def letter(
         message_id=f"<{sha256(payload['key'].encode()).hexdigest()[:32]}@{domain}>",
         date=datetime.fromisoformat(payload["date"]),
         attachments=tuple(attachments or ()),
+        kind=folder,
     )
 
 

@@ -5,7 +5,7 @@ import re
 import socket
 import ssl
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.policy import default
 from pathlib import Path
 
@@ -108,9 +108,26 @@ def test_a_retried_letter_is_the_same_bytes(tmp_path: Path) -> None:
     (file,) = (tmp_path / "mail").iterdir()
     first = file.read_bytes()
     carrier.send(LETTER)
-    assert [found.name for found in (tmp_path / "mail").iterdir()] == ["order-17.ready@hub.example.eml"]
+    assert list((tmp_path / "mail").iterdir()) == [file]
     assert file.read_bytes() == first
     assert email.message_from_bytes(first, policy=default)["Message-ID"] == LETTER.message_id
+
+
+def test_a_person_finds_a_letter_by_its_files_name(tmp_path: Path) -> None:
+    """Time, kind and subject, in the order in which they came; another letter of the same second is another file."""
+    carrier = FolderCarrier(tmp_path)
+    moment = datetime(2026, 11, 20, 15, 4, 9, tzinfo=UTC)
+    told = replace(
+        LETTER, date=moment, kind="agreement_invitation", subject="¿Señora, comparte su consumo? / " + "x" * 90
+    )
+    carrier.send(told)
+    carrier.send(replace(told, message_id="<another@hub.example>"))
+    carrier.send(replace(told, date=moment - timedelta(days=1), subject="東京", message_id="<third@hub.example>"))
+    names = sorted(file.name for file in tmp_path.iterdir())
+    begin = "20261120T150409Z_agreement_invitation_senora-comparte-su-consumo-"
+    assert [name.startswith(begin) for name in names] == [False, True, True]
+    assert names[0].startswith("20261119T150409Z_agreement_invitation__")
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,150}", name) for name in names)
 
 
 def test_a_letter_that_cannot_be_written_leaves_nothing_and_may_be_tried_again(tmp_path: Path) -> None:
