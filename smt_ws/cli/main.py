@@ -71,6 +71,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+#: Words of a command line that needs no settings and no database.
+_STORELESS = {"-h", "--help", "--no-database", "new-key"}
+_ASKS_NO_STORE = "smt_ws.asks_no_store"
+
+
 class _Commands(click.Group):
     """A group that knows its commands' names and imports each only to run it, so that --help answers at once."""
 
@@ -95,6 +100,7 @@ class _Commands(click.Group):
             except UnicodeEncodeError:
                 # what a byte that is not UTF-8 becomes can be neither stored nor printed
                 raise click.UsageError(f"{word!a} is not UTF-8; is the terminal set to another encoding?") from None
+        ctx.meta[_ASKS_NO_STORE] = bool(_STORELESS & set(args))
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -154,7 +160,15 @@ def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) ->
     if ctx.invoked_subcommand in _WITHOUT_HUB or {"-h", "--help"} & set(ctx.args):
         return
     from smt_ws.hub import Hub
+    from smt_ws.settings import DEFAULT_FILE
 
+    named = "SMT_WS_FILE" in os.environ or "SMT_WS_DATABASE" in os.environ or Path(DEFAULT_FILE).exists()
+    if not named and not ctx.meta[_ASKS_NO_STORE]:
+        # a database made by default in whatever folder this is would pass for a hub that has lost its data
+        raise click.ClickException(
+            f"SETTINGS: there is no {DEFAULT_FILE} in this folder. Name the settings with --settings FILE or "
+            "SMT_WS_FILE, or the database alone with SMT_WS_DATABASE; `smt-ws sandbox` makes a hub to try."
+        )
     try:
         ctx.obj = Hub.open()
     except HubError as error:
@@ -163,7 +177,6 @@ def main(ctx: click.Context, settings_file: Path | None, at: datetime | None) ->
 
 
 _WITHOUT_HUB = {
-    "make-secrets",
     "simulate-tdsp",
     "guide",
     "demo",

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import click
 
+from smt_ws.hub import Hub
+
 __all__ = ["make_secrets"]
 
 
 @click.command("make-secrets")
-def make_secrets() -> None:
+@click.pass_obj
+def make_secrets(hub: Hub) -> None:
     """Make every secret that the settings name and that is not there yet; one that is there stays as it is.
 
     These are the portal's secret, the Green Button secret, the keys of installation codes and the hub's OpenPGP key,
@@ -25,9 +28,8 @@ def make_secrets() -> None:
     """
     from adapters import openpgp
     from smt_ws.han.secrets import new_key
-    from smt_ws.settings import read_settings
 
-    settings = read_settings()
+    settings = hub.settings
 
     def openpgp_key() -> str:
         secret, public = openpgp.make_key(f"Smart meter hub <{settings.support_contact}>")

@@ -18,6 +18,7 @@ from smt_ws.settings.section import Location, SettingsError, absolute
 from smt_ws.settings.work import Callbacks, GreenButton, Intake, Mail, OpenPgp, Outbox, Work
 
 __all__ = [
+    "DEFAULT_FILE",
     "Agreements",
     "Callbacks",
     "Ftps",

@@ -99,6 +99,25 @@ def test_the_table_of_commands_is_what_is_tried() -> None:
     assert tried | RUNNING == set(COMMANDS)
 
 
+def test_without_settings_no_command_makes_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SMT_WS_FILE", "SMT_WS_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    for line in (["db", "upgrade"], ["company", "list"], ["stats"], ["serve"], ["health", "--once"], ["make-secrets"]):
+        result = CliRunner().invoke(main, line)
+        assert result.exit_code == 1, line
+        assert "there is no smt-ws.toml in this folder. Name the settings with --settings" in result.output
+        assert "SMT_WS_DATABASE" in result.output
+        assert "smt-ws sandbox" in result.output
+    assert list(tmp_path.iterdir()) == []
+    for line in (["company", "--help"], ["han", "new-key"], ["check-certificate", "--help"]):
+        assert CliRunner().invoke(main, line).exit_code == 0
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "smt-ws.toml").write_text("")
+    assert CliRunner().invoke(main, ["db", "upgrade"]).exit_code == 0
+    assert (tmp_path / "hub.db").exists()
+
+
 def test_what_a_command_writes_is_the_hubs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = os.umask(0o022)
     try:
