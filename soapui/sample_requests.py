@@ -178,8 +178,9 @@ STEPS: Final = (
         "NewAgreement",
         expects=[
             XPathMatch(
-                "Pending, or the fourth within a year",
-                "//m:agreement/m:status = 'PENDING' or //c:HubFault/c:code = 'ONE_TIME_LIMIT'",
+                "Pending, or refused: one is Pending already, or it is the fourth within a year",
+                "//m:agreement/m:status = 'PENDING' or //c:HubFault/c:code = 'INVITATION_PENDING'"
+                " or //c:HubFault/c:code = 'ONE_TIME_LIMIT'",
                 "true",
             )
         ],
