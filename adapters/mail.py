@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
+from adapters.certificate_refused import why_refused
 from adapters.publishing import publish, temporary_name
 
 # dot-atom local part and a host name: what companies register; no quoted strings, no address literals
@@ -208,7 +209,8 @@ class SmtpCarrier:
                 f"the server answered {refused.smtp_code}", permanent=refused.smtp_code >= 500
             ) from None
         except (smtplib.SMTPException, OSError) as failure:
-            raise MailNotSentError(f"{self.host}:{self.port}: {failure}", permanent=False) from None
+            said = why_refused(failure) or failure
+            raise MailNotSentError(f"{self.host}:{self.port}: {said}", permanent=False) from None
 
 
 @dataclass(frozen=True, slots=True)

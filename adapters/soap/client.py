@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
 import zeep
@@ -21,6 +22,7 @@ from lxml import etree
 from requests.adapters import HTTPAdapter
 from zeep.transports import Transport
 
+from adapters.certificate_refused import why_refused
 from adapters.soap.wss_failures import SecurityFailure
 from adapters.soap.wss_sign import add_security
 from adapters.soap.wssecurity import check_bytes, verify
@@ -155,6 +157,10 @@ class _CarefulTransport(Transport):
             )
         except requests.TooManyRedirects as error:
             raise UnusableAnswer("the answer is a redirect; expected signed XML from the address called") from error
+        except requests.exceptions.SSLError as error:
+            if (why := why_refused(error)) is None:
+                raise
+            raise requests.exceptions.SSLError(f"{urlsplit(address).netloc}: {why}") from error
         with response:
             media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if media_type not in _ANSWER_TYPES:

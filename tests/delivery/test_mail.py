@@ -203,6 +203,33 @@ def test_a_server_that_is_not_there_may_come_back() -> None:
     assert not failed.value.permanent
 
 
+def test_a_certificate_that_newer_pythons_find_too_old_is_named_for_the_check_it_failed(
+    start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An internal authority without key identifiers: the e-mail waits, and the operator reads what to do."""
+    monkeypatch.setattr("ftps_sandbox.strictly_valid", lambda builder, *_args, **_more: builder)
+    ours = Authority(tmp_path, "Our old CA")
+    pem = ours.issue("localhost", server=True)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pem.certificate, pem.key)
+
+    def strict(cafile: str) -> ssl.SSLContext:
+        context = default_context(cafile=cafile)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # as Python 3.13 does by itself
+        return context
+
+    default_context = ssl.create_default_context
+    port = start(Inbox(), tls_context=tls, require_starttls=True)
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    with pytest.raises(MailNotSentError) as refused:
+        SmtpCarrier("localhost", port, ca_file=ours.file).send(LETTER)
+    said = str(refused.value)
+    assert said.startswith(f"localhost:{port}: certificate verify failed: ")
+    assert re.search(r"key usage|Missing (Authority|Subject) Key Identifier", said), said
+    assert "have the authority reissue the server's certificate" in said
+    assert not refused.value.permanent
+
+
 def test_over_tls_the_server_must_prove_its_name_and_only_then_gets_the_password(start, tmp_path: Path) -> None:
     ours, theirs = Authority(tmp_path / "ours", "Our CA"), Authority(tmp_path / "theirs", "Their CA")
     pem = ours.issue("localhost", server=True)
