@@ -113,6 +113,22 @@ class _Commands(click.Group):
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from error
+        except Exception as error:
+            if (sentence := _of_the_database(error)) is None:
+                raise
+            raise click.ClickException(sentence) from error
+
+
+def _of_the_database(error: Exception) -> str | None:
+    """One sentence for a database that cannot be reached or used; None for any other failure."""
+    if type(error).__module__ != "sqlalchemy.exc":  # asked so, since most commands need no database
+        return None
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    if not isinstance(error, OperationalError | ProgrammingError):
+        return None
+    said = " ".join(str(error.orig).split("\nLINE ")[0].split())
+    return f"DATABASE: {said[:400]}. See `smt-ws db check`."
 
 
 class _Moment(click.ParamType[datetime]):

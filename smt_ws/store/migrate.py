@@ -19,6 +19,7 @@ from sqlalchemy import Connection, MetaData, text
 
 from smt_ws.store.dialect import is_postgresql, lock
 from smt_ws.store.engine import Store
+from smt_ws.store.revision import require_suitable
 
 __all__ = ["check", "downgrade", "head", "revisions", "upgrade"]
 
@@ -49,6 +50,7 @@ def revisions() -> list[str]:
 def upgrade(store: Store, revision: str = "head") -> None:
     """Bring *store* up to *revision*; two at once queue behind an advisory lock."""
     with store.write() as connection, lock(connection, "migrate"):
+        require_suitable(connection)
         if is_postgresql(connection):
             # A migration must not queue for hours behind a long report, blocking everyone behind it.
             connection.execute(text("SET LOCAL lock_timeout = '10s'"))

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from smt_ws.errors import HubError
 from smt_ws.store.engine import Store
 
-__all__ = ["SchemaMismatchError", "needed", "require_current", "version"]
+__all__ = ["DatabaseUnsuitableError", "SchemaMismatchError", "needed", "require_current", "require_suitable", "version"]
 
 
 class SchemaMismatchError(HubError):
     """The database has not this release's schema. Run `smt-ws db upgrade`."""
 
     code = "SCHEMA"
+    callers_fault = False
+
+
+class DatabaseUnsuitableError(HubError):
+    """The database cannot hold the hub's tables. Do what the sentence says."""
+
+    code = "DATABASE"
     callers_fault = False
 
 
@@ -40,4 +47,28 @@ def require_current(store: Store) -> None:
     if found != needed():
         raise SchemaMismatchError(
             f"the database is at revision {found or 'none'}, this release needs {needed()}: run `smt-ws db upgrade`"
+        )
+
+
+def require_suitable(connection: Connection) -> None:
+    """Raise `DatabaseUnsuitableError` where PostgreSQL would fail half-way: not UTF-8, or no table may be made."""
+    if connection.dialect.name == "sqlite":
+        return
+    name, user, schema, encoding = connection.execute(
+        text("SELECT current_database(), current_user, current_schema(), current_setting('server_encoding')")
+    ).one()
+    if encoding != "UTF8":
+        raise DatabaseUnsuitableError(
+            f'the database "{name}" is in {encoding}, the hub needs UTF-8: '
+            f'make it anew with `createdb --encoding UTF8 --template template0 "{name}"`'
+        )
+    if schema is None:
+        raise DatabaseUnsuitableError(
+            f'no schema of the search_path exists in the database "{name}": make one as its owner with '
+            f'`CREATE SCHEMA AUTHORIZATION "{user}"`'
+        )
+    if not connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")):
+        raise DatabaseUnsuitableError(
+            f'"{user}" may not make tables in the schema "{schema}" of the database "{name}": '
+            f'allow it as its owner with `GRANT CREATE ON SCHEMA "{schema}" TO "{user}"`'
         )
