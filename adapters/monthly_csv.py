@@ -2,10 +2,11 @@
 
 `ESIID,START_DATE,END_DATE,REVISION_DATE,ACTUAL_KWH,METERED_KW,BILLED_KW,METERED_KVA,BILLED_KVA`
 
-One row a billing period and version, `LF` line ends, no padding. Both dates (`MM/DD/YYYY`) are days of the period.
-Energy is kWh, demand kW and kVA, with three decimals; a value that was not billed is empty. A row with no value at all
-says that the bill was cancelled: such rows come in reports of all versions only. `REVISION_DATE` is Central wall time
-`MM/DD/YYYY HH:MM:SS`. The real market's header line is not known; the columns are its data model's (facts 4.4).
+One row per billing period and version, `LF` line ends, no padding. Both dates (`MM/DD/YYYY`) are as the TDSP sent them:
+the end date is the last day of the period, or the day on which the next begins. Energy is kWh, demand kW and kVA, with
+three decimals; a value that was not billed is empty. A row with no value at all says that the bill was cancelled: such
+rows come in reports of all versions only. `REVISION_DATE` is Central wall time `MM/DD/YYYY HH:MM:SS`. The real market's
+header line is not known; the columns are its data model's (facts 4.4).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _ROWS_AT_ONCE: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class BilledPeriod:
-    """What was billed to one ESI ID for the days from `first` to `last`, both included.
+    """What was billed to one ESI ID: from `first` to `last` as it was sent, for the days to `last_covered`, included.
 
     `revised` is the aware time at which this version became known; energy is Wh, demand W and VA, None where not
     billed. A cancelled bill has no values.
@@ -36,6 +37,7 @@ class BilledPeriod:
     esiid: str
     first: date
     last: date
+    last_covered: date
     revised: datetime
     cancelled: bool
     actual_wh: int | None

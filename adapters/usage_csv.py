@@ -16,13 +16,14 @@ day.
 | `USAGE_KWH`     | no     | kWh of the day, as the TDSP says; empty: the difference    | `36.000`            |
 | `STATUS`        | yes    | `A` actual or `E` estimated                                | `A`                 |
 
-Monthly billing (`MONTHLY_BILLS`): what was billed for a billing period; both its days are in it.
+Monthly billing (`MONTHLY_BILLS`): what was billed for a billing period. `END_DATE` is its last day; or, for a TDSP
+whose periods share their boundary days (the operator sets it to `SHARED`), the day on which the next period begins.
 
 | column        | needed | meaning and format                                                | example             |
 |---------------|--------|-------------------------------------------------------------------|---------------------|
 | `ESIID`       | yes    | the premise                                                       | `10443720007574303` |
 | `START_DATE`  | yes    | the period's first day; with the ESI ID it names the bill         | `2026-10-12`        |
-| `END_DATE`    | yes    | the last day of the period                                        | `2026-11-10`        |
+| `END_DATE`    | yes    | the last day of the period, or the first of the next: see above   | `2026-11-10`        |
 | `ACTUAL_KWH`  | no     | kWh billed; needed but for `CANCEL`                               | `1074`              |
 | `METERED_KW`  | no     | highest demand measured, kW                                       | `6.2`               |
 | `BILLED_KW`   | no     | demand billed, kW                                                 | `6.2`               |

@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from adapters import openpgp
 from smt_ws.cli.acting import operator
 from smt_ws.cli.company_address import allow_address
+from smt_ws.cli.company_bills import bill_end_day
 from smt_ws.cli.company_callback import callback
 from smt_ws.cli.company_profile import profile
 from smt_ws.cli.company_tdsp import tdsp_endpoint
@@ -247,6 +248,7 @@ def resume(hub: Hub, duns: str) -> None:
 
 company.add_command(allow_address)
 company.add_command(tdsp_endpoint)
+company.add_command(bill_end_day)
 company.add_command(callback)
 company.add_command(profile)
 

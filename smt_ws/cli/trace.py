@@ -102,7 +102,7 @@ def _side_by_side(found: Trace) -> list[str]:
     apart = [_apart(days.get(one), reads.get(one)) for one in channels]
     lines.append(line("intervals - register", apart))
     for bill in (one for one in found.bills if one.origin.replaced_by is None):
-        length = (bill.last_day - bill.first_day).days + 1
+        length = (bill.last_covered - bill.first_day).days + 1
         lines.append(f"  bill {bill.first_day} … {bill.last_day}{', cancelled' if bill.cancelled else ''}")
         lines.append(line("  billed", [bill.actual_wh]))
         partial = f", {bill.partial_days} with intervals missing" if bill.partial_days else ""

@@ -92,7 +92,7 @@ class Content:
     days_delivered: int = 0
     #: The first and the last day that the file holds; None: it holds none.
     days_found: tuple[date, date] | None = None
-    #: True where there is nothing that the format could show: there is no file.
+    #: True where there is no record, whatever the format: there is no file.
     nothing: bool = False
     #: Premises at which an agreement had ended when the content was begun.
     ended: frozenset[int] = frozenset()
@@ -128,6 +128,7 @@ def data_content(
         version="A" if wanted.version == "A" else "L",
         after=wanted.after_load,
         measured_only=renderer.measured_only,
+        **({"accepted_at": wanted.accepted_at} if wanted.report == MONTHLY else {}),
     )
 
     def chunks() -> Iterator[bytes | Deflated]:
@@ -136,7 +137,7 @@ def data_content(
             marks += _times(renderer.record_mark, plain_of(chunk))
             yield chunk
         content.records = marks
-        content.nothing = marks == 0 and not renderer.heads
+        content.nothing = marks == 0
         content.days_delivered, content.days_found = stored.delivered, stored.days_found
         reasons = explain_missing(
             connection,

@@ -125,7 +125,9 @@ def _monthly_csv(bills: Iterable[BilledPeriod], _issue: Issue) -> Iterator[bytes
 def _monthly_xml(bills: Iterable[BilledPeriod], issue: Issue) -> Iterator[bytes]:
     def points() -> Iterator[UsagePoint]:
         for esiid, of_one in groupby(bills, key=attrgetter("esiid")):
-            billed = [Energy(b.first, b.last, b.actual_wh, b.revised) for b in of_one if b.actual_wh is not None]
+            billed = [
+                Energy(b.first, b.last_covered, b.actual_wh, b.revised) for b in of_one if b.actual_wh is not None
+            ]
             yield UsagePoint(esiid, monthly_series(billed), summaries(billed))
 
     publisher = publisher_of(issue.green_button, issue.receiver)

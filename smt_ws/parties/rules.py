@@ -120,6 +120,7 @@ class Reason(StrEnum):
     AGREEMENT_ENDED = "AGREEMENT_ENDED"
     DELIVERED_EMPTY = "DELIVERED_EMPTY"
     NOT_DELIVERED = "NOT_DELIVERED"
+    BILL_SUPERSEDED = "BILL_SUPERSEDED"
 
 
 #: Every reason as a number, for packed rows. Such numbers are stored with orders: only ever append.
@@ -155,6 +156,10 @@ REASONS: Final[dict[Reason, str]] = {
     ),
     Reason.NOT_BILLED: "No bill covers these days: the TDSP has sent none yet, or has cancelled it. Ask again later.",
     Reason.BILL_REACHES_BEYOND: "The billing period has days that you did not ask for or may not see. Ask for all.",
+    Reason.BILL_SUPERSEDED: (
+        "The bill for these days was superseded by another that overlaps it. Ask for version A in CSV to see both, or"
+        " ask the TDSP."
+    ),
     Reason.AGREEMENT_ENDED: "The agreement that opened these days ended before their file was published.",
     Reason.DELIVERED_EMPTY: (
         "The TDSP has sent these days without a single value of what you asked for. Ask the TDSP."

@@ -86,6 +86,7 @@ class Event(StrEnum):
     HAN_STATUSES_POSTED = "han:statuses:posted"
     TDSP_ENDPOINT_SET = "tdsp_endpoint:set:done"
     TDSP_ENDPOINT_CLEARED = "tdsp_endpoint:clear:done"
+    BILL_END_DAY_SET = "bill_end_day:set:done"
     OUTBOX_PAUSED = "outbox:pause:done"
     OUTBOX_RESUMED = "outbox:resume:done"
     OUTBOX_RETRIED = "outbox:retry:done"

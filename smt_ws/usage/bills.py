@@ -1,7 +1,8 @@
 """Taking in a file of monthly billing: first bills, cancellations and rebills, each a version of its period (U6, U10).
 
 A bill is named by its ESI ID and the first day of its period. Rows take effect in the order of the file; where several
-are about one bill, the last is what the load brings, and those before it count as replaced.
+are about one bill, the last is what the load brings, and those before it count as replaced. Bills whose periods overlap
+are loaded and reported: which of them stand is told when they are read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from adapters.usage_csv import MonthlyBillRow
 from smt_ws.parties.rules import is_esiid
 from smt_ws.store.dialect import copy_rows, unnested
 from smt_ws.usage.activity import Finding
+from smt_ws.usage.bill_overlaps import BillOverlaps
+from smt_ws.usage.bill_periods import EndDay, last_covered
 from smt_ws.usage.errors import TooManyRowsError
 from smt_ws.usage.intervals import Progress
 from smt_ws.usage.known import known_premises
@@ -94,17 +97,19 @@ def take_in(
     *,
     sender: str,
     today: date,
+    end_day: EndDay = EndDay.INCLUSIVE,
     allow_test_esiids: bool = False,
     progress: Progress | None = None,
 ) -> list[Finding]:
     """Let *rows*, sent by the TDSP *sender*, take effect as this load; count all in its tally.
 
-    *allow_test_esiids* is that of `smt_ws.usage.intervals.take_in`. Returns the findings in order of their lines.
-    Raises `TooManyRowsError`.
+    *end_day* is what the sender means by an end date. *allow_test_esiids* is that of
+    `smt_ws.usage.intervals.take_in`. Returns the findings in order of their lines. Raises `TooManyRowsError`.
     """
     connection, tally = opened.connection, opened.tally
     findings: list[Finding] = []
     bills: dict[_Key, Bill] = {}
+    overlaps = BillOverlaps(end_day)
     overtaken = count = 0
     rest = iter(rows)
     while batch := list(islice(rest, _BATCH)):
@@ -121,24 +126,33 @@ def take_in(
             premise = known.get(row.esiid)
             well_formed = is_esiid(row.esiid, allow_test=allow_test_esiids)
             fault = whose(premise, sender=sender, esiid=row.esiid, well_formed=well_formed)
-            if fault is None and row.last_day >= today:
-                fault = "DAY_NOT_OVER", f"{row.last_day} is not over; today is {today}"
+            if fault is None and (last := last_covered(row.first_day, row.last_day, end_day)) >= today:
+                fault = "DAY_NOT_OVER", f"{last} is not over; today is {today}"
             if fault is None:
                 assert premise is not None
                 key = (premise.id, row.first_day)
-                outcome = after(bills.get(key) or held.get(key), row)
+                here = held.get(premise.id, {})
+                outcome = after(bills.get(key) or here.get(row.first_day), row)
                 if isinstance(outcome, Bill):
                     overtaken += key in bills
                     bills[key] = outcome
+                    if outcome.cancelled:
+                        overlaps.void(*key)
+                    else:
+                        in_force = {first: bill.last_day for first, bill in here.items() if not bill.cancelled}
+                        overlaps.note(*key, row.last_day, line=row.line, stored=in_force)
                     continue
                 fault = outcome
             findings.append(Finding(row.line, row.esiid, None, row.first_day, fault[0], Severity.REJECT, fault[1]))
         if progress:
             progress(count)
     tally.rejected = len(findings)
+    overlapping = overlaps.findings(connection)
+    tally.flagged = len({finding.line for finding in overlapping})
+    findings += overlapping
     if bills:
         tally.first_day = min(first for _, first in bills)
-        tally.last_day = max(bill.last_day for bill in bills.values())
+        tally.last_day = max(last_covered(first, bill.last_day, end_day) for (_, first), bill in bills.items())
         _BILLS.staged.create(connection)
         columns = [column.name for column in _BILLS.staged.columns]
         copy_rows(
@@ -158,8 +172,8 @@ def take_in(
 
 def _held(
     connection: Connection, rows: Sequence[MonthlyBillRow], known: Mapping[str, KnownPremise]
-) -> dict[_Key, Bill]:
-    """The bills that the store has of the premises and first days of *rows*."""
+) -> dict[int, dict[date, Bill]]:
+    """The bills that the store has of the premises and days of *rows*, by premise and first day."""
     if not known:
         return {}
     asked = unnested(connection, [str(premise.id) for premise in known.values()])
@@ -167,6 +181,12 @@ def _held(
     found = connection.execute(
         select(*columns)
         .join(asked, cast(asked.c.value, BigInteger) == monthly_bill.c.premise_id)
-        .where(monthly_bill.c.first_day.between(min(r.first_day for r in rows), max(r.first_day for r in rows)))
+        .where(
+            monthly_bill.c.first_day <= max(row.last_day for row in rows),
+            monthly_bill.c.last_day >= min(row.first_day for row in rows),
+        )
     )
-    return {(premise_id, first): Bill(*values) for premise_id, first, *values in found}
+    held: dict[int, dict[date, Bill]] = {}
+    for premise_id, first_day, *values in found:
+        held.setdefault(premise_id, {})[first_day] = Bill(*values)
+    return held

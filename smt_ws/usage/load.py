@@ -22,6 +22,7 @@ from smt_ws.settings import SettingsError, Validation
 from smt_ws.store.engine import Store
 from smt_ws.usage import bills, intervals, market, reads
 from smt_ws.usage.activity import Activity, Finding
+from smt_ws.usage.bill_end_days import end_day_of
 from smt_ws.usage.errors import FileRefusedError, SenderUnknownError
 from smt_ws.usage.files import PlainFile, opened, sender_in_name, sha256_of
 from smt_ws.usage.intervals import Progress
@@ -128,7 +129,8 @@ def _load(
                 findings = reads.take_in(load, store, rows, **checked)
             elif kind == "monthly_bills":
                 rows = market.rows_of(file.stream, kind)
-                findings = bills.take_in(load, rows, today=today, **taken)
+                end_day = end_day_of(load.connection, sender)
+                findings = bills.take_in(load, rows, today=today, end_day=end_day, **taken)
             else:
                 findings = market.take_in(load, kind, file.stream, now=clock.now(), severity=severity, **taken)
             found = tuple(findings)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from smt_ws.store.metadata import BigId, UtcDateTime, metadata
 
 __all__ = [
+    "bill_end_day",
     "interval_day",
     "interval_day_flags_history",
     "interval_day_history",
@@ -153,7 +155,7 @@ register_read_history = Table(
 )
 Index("ix_register_read_history_load_number", register_read_history.c.load_number, postgresql_using="brin")
 
-#: Monthly billed usage by billing period, both its days included; a rebill is a new version (U6, U10).
+#: Monthly billed usage by billing period, its dates as they were sent; a rebill is a new version (U6, U10).
 monthly_bill = Table(
     "monthly_bill",
     metadata,
@@ -183,4 +185,14 @@ monthly_bill_history = Table(
     Column("billed_w", BigId),
     Column("metered_va", BigId),
     Column("billed_va", BigId),
+)
+
+#: What a TDSP means by the last day of its bills, and since when. No row: it is the last day of the period (U10).
+bill_end_day = Table(
+    "bill_end_day",
+    metadata,
+    Column("tdsp_duns", ForeignKey("company_duns.duns"), primary_key=True),
+    Column("since", UtcDateTime, primary_key=True),
+    Column("end_day", String(10), nullable=False),
+    CheckConstraint("end_day IN ('INCLUSIVE', 'SHARED')", name="end_day"),
 )

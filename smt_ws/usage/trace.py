@@ -15,6 +15,8 @@ import numpy as np
 from sqlalchemy import Connection, Table, literal, select, union_all
 
 from smt_ws.parties.tables import meter, premise, rep_of_record
+from smt_ws.usage.bill_end_days import with_shared_days
+from smt_ws.usage.bill_periods import EndDay, last_covered
 from smt_ws.usage.presence import has_value
 from smt_ws.usage.rules import rules_in
 from smt_ws.usage.tables import (
@@ -80,8 +82,11 @@ class ReadVersion:
 class BillVersion:
     """One version of the bill whose period holds the day, and what else the store has of that period; Wh."""
 
+    #: As it was sent.
     first_day: date
     last_day: date
+    #: The last day of the period, as its TDSP means its end date now.
+    last_covered: date
     origin: Origin
     cancelled: bool
     actual_wh: int | None
@@ -212,8 +217,12 @@ def _bills(connection: Connection, premise_id: int, day: date) -> Iterable[BillV
         .join(load, load.c.number == both.c.load_number)
         .order_by(both.c.first_day, both.c.load_number)
     ).all()
+    shared = with_shared_days(connection)
     for row in rows:
-        period = (row.first_day, row.last_day)
+        last = last_covered(row.first_day, row.last_day, EndDay.SHARED if row.tdsp_duns in shared else EndDay.INCLUSIVE)
+        if last < day:
+            continue
+        period = (row.first_day, last)
         days = [
             (wh, statuses)
             for wh, statuses in connection.execute(_of_period(interval_day, ("wh", "statuses"), premise_id, *period))
@@ -225,7 +234,9 @@ def _bills(connection: Connection, premise_id: int, day: date) -> Iterable[BillV
             if wh is not None
         ]
         yield BillVersion(
-            *period,
+            row.first_day,
+            row.last_day,
+            last,
             origin=_origin(row),
             cancelled=row.cancelled,
             actual_wh=row.actual_wh,

@@ -56,9 +56,8 @@ def test_a_read_is_written_with_its_readings_and_dates_in_central_time() -> None
 
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_a_bill_has_its_values_and_a_cancelled_one_none(cancelled: bool) -> None:
-    bill = BilledPeriod(
-        "1", date(2026, 9, 15), date(2026, 10, 14), REVISED, cancelled, 1_074_000, 6_200, 7_000, None, 1
-    )
+    period = (date(2026, 9, 15), date(2026, 10, 14), date(2026, 10, 13))
+    bill = BilledPeriod("1", *period, REVISED, cancelled, 1_074_000, 6_200, 7_000, None, 1)
     (row,) = rows(b"".join(monthly_csv.render([bill])))
     assert (row["ESIID"], row["START_DATE"], row["END_DATE"]) == ("1", "09/15/2026", "10/14/2026")
     assert row["REVISION_DATE"] == "10/31/2026 23:30:15"
