@@ -185,6 +185,7 @@ def test_the_requester_is_told_once_by_mail_r10(market: Market) -> None:
 
 def test_files_of_an_order_by_mail_are_named_to_whoever_sends_it_r10(market: Market) -> None:
     market.add_premises(range(1))
+    market.load_days(range(1), date(2026, 11, 1), date(2026, 11, 8), number=1)
     market.order([esiid(0)], delivery_mode="EML")
     build_all(market)
     with market.store.read() as connection:
@@ -231,6 +232,7 @@ def test_totals_that_do_not_add_up_fail_the_order_before_its_manifest_is_seen(ma
 
 def test_nothing_is_seen_when_the_rename_fails(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     market.add_premises(range(1))
+    market.load_days(range(1), date(2026, 11, 1), date(2026, 11, 8), number=1)
     number = market.order([esiid(0)]).order_number
     mine = take(market)
     assert mine is not None
@@ -248,6 +250,7 @@ def test_nothing_is_seen_when_the_rename_fails(market: Market, monkeypatch: pyte
 
 def test_a_zombie_with_an_old_fence_publishes_nothing(market: Market) -> None:
     market.add_premises(range(1))
+    market.load_days(range(1), date(2026, 11, 1), date(2026, 11, 8), number=1)
     number = market.order([esiid(0)]).order_number
     zombie = take(market, "zombie", lease=timedelta(seconds=-1))
     heir = take(market, "heir")
@@ -270,6 +273,7 @@ def test_a_zombie_with_an_old_fence_publishes_nothing(market: Market) -> None:
 
 def test_a_worker_that_was_late_but_not_replaced_publishes(market: Market) -> None:
     market.add_premises(range(1))
+    market.load_days(range(1), date(2026, 11, 1), date(2026, 11, 8), number=1)
     market.order([esiid(0)])
     late = take(market, lease=timedelta(seconds=-1))
     assert late is not None

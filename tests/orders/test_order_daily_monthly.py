@@ -17,6 +17,7 @@ from test_order_build import build_all
 from adapters.central_day import intervals_in, midnight_utc
 from greenbutton import dmd
 from smt_ws.orders.errors import BeyondHistoryError, FormatNotAvailableError, VersionNotInFormatError
+from smt_ws.orders.renderers import RENDERERS
 from smt_ws.orders.tables import order_part
 from smt_ws.usage.partitions import ensure_months
 from smt_ws.usage.tables import (
@@ -258,7 +259,7 @@ def test_r5_a_bill_that_holds_days_of_another_rep_is_not_told(bills: Market) -> 
     bills.add_premises(range(9, 10), served_from=date(2026, 9, 20))
     add_bill(bills, 9, date(2026, 9, 15), date(2026, 10, 14), number=2, actual_wh=1)
     number = ordered(bills, esiid(9), **BILLED)
-    assert len(rows_of(bills, number)) == 1
+    assert bills.parts(number)[0].state == "empty"
     assert [row[1:] for row in exceptions_of(bills, number)] == [
         ["2026-08-01", "2026-09-19", "BEFORE_SERVICE"],
         ["2026-09-20", "2026-10-14", "BILL_REACHES_BEYOND"],
@@ -331,6 +332,20 @@ def test_r4_history_is_24_months_of_bills_and_48_of_daily_reads(market: Market) 
         market.order([esiid(0)], report="monthly", reading_type="C", start="11/19/2024", end="11/20/2024")
     with pytest.raises(BeyondHistoryError):
         market.order([esiid(0)], report="daily", start="11/19/2022", end="11/20/2022")
+
+
+@pytest.mark.parametrize(("report", "report_format"), RENDERERS)
+def test_a_file_without_a_record_is_not_made_whatever_the_report_and_format(
+    market: Market, report: str, report_format: str
+) -> None:
+    market.add_premises(range(1))
+    number = ordered(market, esiid(0), report=report, report_format=report_format, end="11/09/2026")
+    part = market.parts(number)[0]
+    assert (part.kind, part.state, part.records) == ("data", "empty", 0)
+    assert sorted(name[:8] for name in market.visible()) == ["Exceptio", "Manifest"]
+    code = "NOT_BILLED" if report == "monthly" else "GAP"
+    assert exceptions_of(market, number) == [[esiid(0), "2026-11-01", "2026-11-09", code]]
+    assert days_of(market, number) == (9, 0, 9)
 
 
 @pytest.mark.parametrize("report", ["daily", "monthly"])
