@@ -343,7 +343,7 @@ def test_a_file_without_a_record_is_not_made_whatever_the_report_and_format(
     part = market.parts(number)[0]
     assert (part.kind, part.state, part.records) == ("data", "empty", 0)
     assert sorted(name[:8] for name in market.visible()) == ["Exceptio", "Manifest"]
-    code = "NOT_BILLED" if report == "monthly" else "GAP"
+    code = "NOT_BILLED" if report == "monthly" else "NOT_DELIVERED"
     assert exceptions_of(market, number) == [[esiid(0), "2026-11-01", "2026-11-09", code]]
     assert days_of(market, number) == (9, 0, 9)
 
