@@ -75,7 +75,7 @@ class InlineReport:
 def answer_inline(hub: Hub, caller: Caller, request: UsageRequest, *, address: str | None = None) -> InlineReport:
     """Make the report that *request*, with deliveryMode API, asks for.
 
-    Where nothing can be shown the content is empty, whatever the format, and the exceptions say why. Raises the
+    Where nothing can be shown the content is empty, or the header alone in CSV, and the exceptions say why. Raises the
     request errors of `smt_ws.orders.errors`, `TooLargeForAnswerError` among them, `StatedReasonMissingError`, and
     `SettingsError` where Green Button is not set up.
     """
@@ -135,7 +135,7 @@ def answer_inline(hub: Hub, caller: Caller, request: UsageRequest, *, address: s
         )
     report = InlineReport(
         name=rules.member_name(renderer.report_name, now, secrets.token_hex(16), request.report_format),
-        content=b"" if content.nothing else plain,
+        content=plain,
         records=content.records,
         days_asked=days_asked,
         days_delivered=content.days_delivered,
