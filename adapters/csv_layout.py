@@ -31,11 +31,21 @@ __all__ = [
     "positions_of",
     "printable",
     "read",
+    "separator_of",
     "yes_no",
 ]
 
 _LONGEST_LINE: Final = 16 * 1024
 """Bytes. The longest row of these layouts has under 1,000."""
+
+
+#: Line ends, also where the FTP client added a CR, and the Ctrl-Z with which DOS ends a text.
+_LINE_END: Final = b"\r\n\x1a"
+#: Bytes beyond ASCII that are no letters in Latin-1.
+_NO_LETTER: Final = re.compile(rb"[\x80-\xbf\xd7\xf7]")
+_POWER_OF_TEN: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]{1,3}", re.ASCII | re.IGNORECASE)
+_LOCAL_DATE: Final = re.compile(r"[0-9]{1,2}([/.-])[0-9]{1,2}\1(?:[0-9]{2}){1,2}(?: .*)?", re.ASCII)
+_DECIMAL_COMMA: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)+", re.ASCII)
 
 
 class MarketCsvError(ValueError):
@@ -145,15 +155,17 @@ yes_no = one_of("Y", "N")
 def read(stream: BinaryIO, layout: Layout[RowT]) -> Iterator[RowT | RowReject]:
     """Yield what each row of the file is, in its order: a row of the layout, or a `RowReject` that says why not.
 
-    Reads as a stream, a row a line: no value holds a line end. Blank lines are nothing. Raises `HeaderError` when the
-    first line does not name the columns of the layout, `MarketCsvError` when it is not text; errors of the stream pass
-    through.
+    Reads as a stream, a row a line: no value holds a line end. Blank lines, lines of separators alone, empty cells
+    after the last column and a Ctrl-Z at the end are nothing. Where the header has semicolons or tabs, so have the
+    rows. Raises `HeaderError` when the first line does not name the columns of the layout, `MarketCsvError` when it is
+    not text; errors of the stream pass through.
     """
     first = stream.readline(_LONGEST_LINE + 1)
     try:
         header = first.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
-        raise MarketCsvError("line 1: not UTF-8") from None
+        raise MarketCsvError("line 1: not UTF-8; save the file as CSV UTF-8") from None
+    separator = separator_of(header)
     names = names_of(header)
     places = positions_of(names, layout)
     line = 1
@@ -162,9 +174,30 @@ def read(stream: BinaryIO, layout: Layout[RowT]) -> Iterator[RowT | RowReject]:
         if len(raw) > _LONGEST_LINE:
             _finish_line(stream, raw)
             yield RowReject(line, None, None, "ROW_TEXT", f"a line of over {_LONGEST_LINE:,} bytes")
-        elif raw.strip():
-            taken = _row(raw, line, layout, places, len(names))
-            yield taken
+        elif (raw := raw.rstrip(_LINE_END)).strip():
+            taken = _row(raw, line, layout, places, len(names), separator)
+            if taken is not None:
+                yield taken
+
+
+def _decoded(raw: bytes) -> str | None:
+    """The text of a row: UTF-8, or Latin-1 where all its other bytes are letters of it; None: neither."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        # Mac Roman and the DOS code pages have their common letters below 0xC0
+        return raw.decode("latin-1") if not _NO_LETTER.search(raw) else None
+
+
+def _by_spreadsheet(text: str) -> str:
+    """Say what a spreadsheet does to a value, where one seems to have done it; or nothing."""
+    if _POWER_OF_TEN.fullmatch(text):
+        return "; a spreadsheet has rounded this number: set the column to Text before you open or paste the file"
+    if _LOCAL_DATE.fullmatch(text):
+        return "; a spreadsheet has rewritten this date: set the column to Text before you open or paste the file"
+    if _DECIMAL_COMMA.fullmatch(text):
+        return "; a decimal point and no other sign between digits"
+    return ""
 
 
 def _finish_line(stream: BinaryIO, raw: bytes) -> None:
@@ -172,13 +205,21 @@ def _finish_line(stream: BinaryIO, raw: bytes) -> None:
         raw = stream.readline(_LONGEST_LINE)
 
 
+def separator_of(header: str) -> str:
+    """What separates the cells: a comma, or the semicolon or tab that a header without a comma has."""
+    return next((sign for sign in ",;\t" if sign in header), ",")
+
+
 def names_of(header: str) -> list[str]:
     """The names in a header line. Raises `HeaderError`."""
     try:
-        cells = next(csv.reader([header.rstrip("\r\n")], strict=True), [])
+        cells = next(csv.reader([header.rstrip("\r\n\x1a")], strict=True, delimiter=separator_of(header)), [])
     except csv.Error as error:
         raise HeaderError(f"line 1: {error}") from None
-    return [cell.strip() for cell in cells]
+    names = [cell.strip() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    return names
 
 
 def positions_of(names: list[str], layout: Layout[Any]) -> list[int | None]:
@@ -200,27 +241,38 @@ def positions_of(names: list[str], layout: Layout[Any]) -> list[int | None]:
     return [names.index(column.name) if column.name in names else None for column in layout.columns]
 
 
-def _row(raw: bytes, line: int, layout: Layout[RowT], places: list[int | None], width: int) -> RowT | RowReject:
+def _row(
+    raw: bytes, line: int, layout: Layout[RowT], places: list[int | None], width: int, separator: str
+) -> RowT | RowReject | None:
+    """What a row is; None where all its cells are empty."""
+    text = _decoded(raw)
+    if text is None:
+        return RowReject(line, None, None, "ROW_TEXT", "not UTF-8; save the file as CSV UTF-8")
     try:
-        (cells,) = csv.reader([raw.decode("utf-8").rstrip("\r\n")], strict=True)
-    except UnicodeDecodeError:
-        return RowReject(line, None, None, "ROW_TEXT", "not UTF-8")
+        (cells,) = csv.reader([text], strict=True, delimiter=separator)
     except (csv.Error, ValueError) as error:
         return RowReject(line, None, None, "ROW_TEXT", str(error))
     cells = [cell.strip() for cell in cells]
     esiid: str | None = None
     if len(cells) != width:
-        return RowReject(line, None, None, "ROW_LENGTH", f"{len(cells)} values; the header has {width} columns")
+        while len(cells) > width and not cells[-1]:
+            cells.pop()
+        if not any(cells):
+            return None
+        if len(cells) != width:
+            return RowReject(line, None, None, "ROW_LENGTH", f"{len(cells)} values; the header has {width} columns")
     values: dict[str, Any] = {}
     for column, place in zip(layout.columns, places, strict=True):
         text = cells[place] if place is not None else ""
         if not text and column.needed:
+            if not any(cells):
+                return None
             return RowReject(line, esiid, column.name, "MISSING_VALUE", f"{column.name} is empty")
         try:
             values[column.name] = column.read(text) if text else None
         except ValueError as error:
             # What was presented is not repeated for text columns: it may be somebody's address.
-            return RowReject(line, esiid, column.name, "BAD_VALUE", f"{column.name}: {error}")
+            return RowReject(line, esiid, column.name, "BAD_VALUE", f"{column.name}: {error}{_by_spreadsheet(text)}")
         esiid = values["ESIID"]
     for earlier, later in layout.in_order:
         begin, end = values[earlier], values[later]

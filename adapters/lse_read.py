@@ -8,7 +8,8 @@ the next.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+import re
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 import numpy as np
 
@@ -49,6 +50,15 @@ def read_batches(stream: BinaryIO, *, at_once: int) -> Iterator[LseBatch]:
             waiting = []
     if waiting:
         yield _batch(waiting)
+
+
+_BY_SPREADSHEET: Final = re.compile(rb'[ \t]*"?1"?[,;\t]"?[0-9]')
+#: What editors and spreadsheets leave in a record; then its lines and elements may not be where they seem to be.
+_FORM: Final = re.compile(rb'["\r;\t\x1a]')
+_SEPARATORS: Final = bytes.maketrans(b";\t", b",,")
+_DOS_END: Final = re.compile(rb"^\x1a+|\x1a+$", re.MULTILINE)
+_QUOTED: Final = re.compile(rb'(?:(?<=,)|^) *"([^",\n]*)" *(?=,|$)', re.MULTILINE)
+_BEGINS: Final = re.compile(rb"(?<=\n)(?=[ ]*00000001[ ]*,)")
 
 
 class _Found(NamedTuple):
@@ -98,9 +108,35 @@ def _batch(waiting: Sequence[_Found]) -> LseBatch:
 def _too_long(piece: Piece) -> Reject:
     elements = piece.text[:200].split(b"\n")[0].decode("ascii", "replace").split(",")
     if elements[0] != "00000001":
-        return Reject(piece.line, None, None, "NOT_A_RECORD", f"{LARGEST_RECORD:,} bytes and more before row 00000001")
+        return Reject(
+            piece.line,
+            None,
+            None,
+            "NOT_A_RECORD",
+            f"{LARGEST_RECORD:,} bytes and more before row 00000001{_why_none(piece.text[:200])}",
+        )
     esiid = elements[1] if len(elements) > 2 and elements[1].isalnum() else None
     return Reject(piece.line, esiid, None, "RECORD_TOO_LONG", f"over {LARGEST_RECORD:,} bytes without a new record")
+
+
+def _why_none(line: bytes) -> str:
+    """What has become of a row 00000001 that is none any more, as far as it can be seen; or nothing."""
+    if _BY_SPREADSHEET.match(line):
+        return "; a spreadsheet has rewritten its numbers (1 for 00000001): send the file as your system wrote it"
+    return ""
+
+
+def _one_by_one(text: bytes, line: int) -> list[LseRecord | Reject]:
+    """What the records in *text* are: one, or several where quotes, CRs or other separators hid where they begin."""
+    item = parse_record(text, line)
+    if isinstance(item, LseRecord) or not _FORM.search(text.rstrip()):
+        return [item]
+    plain = _DOS_END.sub(b"", text.translate(_SEPARATORS).replace(b"\r", b"\n"))
+    found: list[LseRecord | Reject] = []
+    for record in _BEGINS.split(_QUOTED.sub(rb"\1", plain)):
+        found.append(parse_record(record, line))
+        line += record.count(b"\n")
+    return found if any(isinstance(one, LseRecord) for one in found) else [item]
 
 
 def _read_piece(piece: Piece) -> _Found:
@@ -113,7 +149,7 @@ def _read_piece(piece: Piece) -> _Found:
         before = text[: lines.place(bounds[0])].split(b"\n")
         strange = next((number for number, raw in enumerate(before) if raw.strip(b" \t\r,")), None)
         if strange is not None:
-            reason = f"{bounds[0] - strange} lines before the first row 00000001"
+            reason = f"{bounds[0] - strange} lines before the first row 00000001{_why_none(before[strange])}"
             others.append(Reject(piece.line + strange, None, None, "NOT_A_RECORD", reason))
     together: list[Published] = []
     left = np.ones(len(starts), bool)
@@ -123,5 +159,5 @@ def _read_piece(piece: Piece) -> _Found:
             left[indices] = False
     for index in np.flatnonzero(left).tolist():
         begin, end = bounds[index], bounds[index + 1]
-        others.append(parse_record(text[lines.place(begin) : lines.place(end)], piece.line + begin))
+        others += _one_by_one(text[lines.place(begin) : lines.place(end)], piece.line + begin)
     return _Found(together, others)

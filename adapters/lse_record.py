@@ -3,10 +3,10 @@
 This is the reading that counts. `lse_read` has a faster way through records that are exactly as published; whatever
 is not, comes here, and both must agree on every record that both can read.
 
-Tolerated: spaces around elements, blank lines, elements left out at the end of a row, no row thirty, header rows that
-are not known, a row's last comma missing, empty readings, transaction id and time of creation. An empty value is a
-missing interval, whether or not it has a status. Nothing is tolerated that would change the meaning of a number or put
-it on another day.
+Tolerated: spaces around elements, blank lines, a Ctrl-Z at the end, elements left out at the end of a row, no row
+thirty, header rows that are not known, a row's last comma missing, empty readings, transaction id and time of creation.
+An empty value is a missing interval, whether or not it has a status. Nothing is tolerated that would change the meaning
+of a number or put it on another day.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ LARGEST_WH: Final = 2**31 - 1
 _NUMBER: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
 _CODE: Final = re.compile(r"[0-9]{8}", re.ASCII)
 _LONGEST_NUMBER: Final = 32
+#: DOS ends a text with Ctrl-Z; editors with blank lines.
+_END_OF_DOS: Final = b"\x1a \t\r\n"
 
 
 class _RejectedError(Exception):
@@ -44,7 +46,7 @@ def parse_record(text: bytes, line: int) -> LseRecord | Reject:
     esiid: str | None = None
     day: date | None = None
     try:
-        rows = list(_rows(text))
+        rows = list(_rows(text.rstrip(_END_OF_DOS)))
         esiid = _esiid(rows[0])
         day = _day(rows[0])
         return _record(rows, line, esiid, day)

@@ -4,15 +4,15 @@ Written: a zip with a single member, deflated at level 1 by ISA-L, to any binary
 so the sizes follow the data in a data descriptor (PKWARE APPNOTE 4.3.9). There is no zip64: a part of an order holds
 at most 50,000 ESI-ID-days and stays far below 4 GiB.
 
-Read: the same shape and no other, with bounds on size and ratio, for the files that TDSPs leave in their inbox. The
-directory at the end is read first and must agree with the header in front of the data, so that two programs can
-never see two different files in one zip.
+Read: the same shape, perhaps in a folder and beside what macOS and Windows add unasked, with bounds on size and ratio,
+for the files that TDSPs leave in their inbox. The directory at the end is read first and must agree with the headers in
+front of the data, so that two programs can never see two different files in one zip.
 """
 
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import BinaryIO, ClassVar, Final, Self, cast
@@ -38,6 +38,9 @@ _SIZES_FOLLOW: Final = 0x0008
 _NAME_IS_UTF8: Final = 0x0800
 _MADE_BY_UNIX_2_0: Final = 0x0314
 _REGULAR_FILE_0644: Final = 0o100644 << 16
+#: Entries that a zip may have, with folders and what macOS and Windows add.
+_MOST_ENTRIES: Final = 64
+_BY_PRODUCTS: Final = {".ds_store", "thumbs.db", "desktop.ini"}
 _LARGEST: Final = 0xFFFF_FFFE  # the value above it announces zip64
 
 # ISA-L's output depends on how its input is cut; cutting it ourselves makes the zip depend on the content alone
@@ -54,7 +57,7 @@ class PackingError(Exception):
 
 
 class UnusableMemberNameError(PackingError):
-    """The name of the file in the zip is not a plain file name of printable ASCII; use one without folders."""
+    """The name of the file in the zip is not a plain file name of printable ASCII; use one."""
 
     code = "ZIP_MEMBER_NAME"
 
@@ -230,13 +233,16 @@ def pack(chunks: Iterable[bytes | Deflated], member_name: str, moment: datetime,
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What the directory says of the one member."""
+    """What the directory says of a member, and where its data begins."""
 
     name: str
+    raw_name: bytes
+    flags: int
     method: int
     crc: int
     packed_size: int
     plain_size: int
+    header_at: int
     data_at: int
 
 
@@ -270,44 +276,84 @@ def _read_directory(stream: BinaryIO) -> _Entry:
     end_at = tail_at + found
     if _ZIP64_MARK in tail[max(0, found - 20) : found]:
         raise UnsupportedZipError("zip64: expected a plain zip")
-    if (here, total) != (1, 1):
+    if here != total or not 1 <= total <= _MOST_ENTRIES:
         raise NotOneMemberError(f"the zip holds {total} files; expected exactly one")
     if disk or first_disk or end_at + _END.size + comment != size or directory_at + directory_size != end_at:
         raise UnreadableZipError("the zip directory does not fit the file")
     stream.seek(directory_at)
     raw = stream.read(directory_size)
-    if len(raw) < _CENTRAL.size or raw[:4] != _CENTRAL_MARK:
-        raise UnreadableZipError("the zip directory is damaged")
-    (_, _, _, flags, method, _, _, crc, packed, plain, name_size, extra, note, _, _, _, header_at) = (
-        _CENTRAL.unpack_from(raw)
-    )
-    if _CENTRAL.size + name_size + extra + note != directory_size or header_at != 0:
-        raise UnreadableZipError("the zip directory is damaged")
-    raw_name = raw[_CENTRAL.size : _CENTRAL.size + name_size]
-    if flags & _ENCRYPTED_FLAGS or method not in {_STORED, _DEFLATED}:
+    entries = list(_entries(raw, total))
+    if any(entry.name == "[Content_Types].xml" for entry in entries):
+        raise NotOneMemberError("an Office document (such as .xlsx); expected a zip of one plain file")
+    files = [entry for entry in entries if not _is_by_product(entry.name)]
+    if len(files) != 1:
+        raise NotOneMemberError(f"the zip holds {len(files)} files; expected exactly one")
+    file = files[0]
+    if file.flags & _ENCRYPTED_FLAGS or file.method not in {_STORED, _DEFLATED}:
         raise UnsupportedZipError(
-            f"flags {flags:#06x}, method {method}: expected an unencrypted stored or deflated file"
+            f"flags {file.flags:#06x}, method {file.method}: expected an unencrypted stored or deflated file"
         )
-    name = raw_name.decode("ascii", "backslashreplace")
-    _check_name(name)
-    data_at = _read_local_header(stream, raw_name, method, flags)
-    if data_at + packed > directory_at or (method == _STORED and packed != plain):
+    for name in file.name.split("/"):
+        _check_name(name)
+    file = {entry.raw_name: entry for entry in _laid_out(stream, entries, directory_at)}[file.raw_name]
+    if file.method == _STORED and file.packed_size != file.plain_size:
         raise UnreadableZipError(f"{name}: the sizes in the zip do not fit the file")
-    return _Entry(name, method, crc, packed, plain, data_at)
+    return replace(file, name=name)
 
 
-def _read_local_header(stream: BinaryIO, raw_name: bytes, method: int, flags: int) -> int:
+def _is_by_product(name: str) -> bool:
+    """Whether a member is a folder or something that macOS or Windows puts into zips unasked."""
+    last = name.rsplit("/", 1)[-1]
+    return not last or name.startswith("__MACOSX/") or last.startswith("._") or last.lower() in _BY_PRODUCTS
+
+
+def _entries(raw: bytes, total: int) -> Iterator[_Entry]:
+    """The entries of a directory, which they must fill."""
+    at = 0
+    for _ in range(total):
+        if len(raw) - at < _CENTRAL.size or raw[at : at + 4] != _CENTRAL_MARK:
+            raise UnreadableZipError("the zip directory is damaged")
+        (_, _, _, flags, method, _, _, crc, packed, plain, name_size, extra, note, _, _, _, header_at) = (
+            _CENTRAL.unpack_from(raw, at)
+        )
+        raw_name = raw[at + _CENTRAL.size : at + _CENTRAL.size + name_size]
+        at += _CENTRAL.size + name_size + extra + note
+        name = raw_name.decode("ascii", "backslashreplace")
+        yield _Entry(name, raw_name, flags, method, crc, packed, plain, header_at, 0)
+    if at != len(raw):
+        raise UnreadableZipError("the zip directory is damaged")
+
+
+def _laid_out(stream: BinaryIO, entries: list[_Entry], directory_at: int) -> Iterator[_Entry]:
+    """Each entry with the place of its data. Nothing may hide between or under members."""
+    ordered = sorted(entries, key=lambda entry: entry.header_at)
+    if ordered[0].header_at != 0:
+        raise UnreadableZipError("the zip directory is damaged")
+    for entry, after in zip(ordered, [*(entry.header_at for entry in ordered[1:]), directory_at], strict=True):
+        data_at = _read_local_header(stream, entry)
+        gap = after - data_at - entry.packed_size
+        if gap < 0 or (len(entries) > 1 and gap not in ((12, 16) if entry.flags & _SIZES_FOLLOW else (0,))):
+            raise UnreadableZipError(f"{entry.name}: the sizes in the zip do not fit the file")
+        yield replace(entry, data_at=data_at)
+
+
+def _read_local_header(stream: BinaryIO, entry: _Entry) -> int:
     """Compare the header before the data with the directory; return where the data begins."""
-    stream.seek(0)
-    raw = stream.read(_LOCAL.size + len(raw_name))
-    if len(raw) < _LOCAL.size + len(raw_name) or raw[:4] != _LOCAL_MARK:
+    stream.seek(entry.header_at)
+    raw = stream.read(_LOCAL.size + len(entry.raw_name))
+    if len(raw) < _LOCAL.size + len(entry.raw_name) or raw[:4] != _LOCAL_MARK:
         raise UnreadableZipError("no file header at the start of the zip")
     _, _, local_flags, local_method, _, _, _, _, _, name_size, extra = _LOCAL.unpack_from(raw)
     # streamed archives may know the size and the name's encoding only at the end
-    unlike = (local_flags ^ flags) & ~(_SIZES_FOLLOW | _NAME_IS_UTF8)
-    if name_size != len(raw_name) or raw[_LOCAL.size :] != raw_name or local_method != method or unlike:
+    unlike = (local_flags ^ entry.flags) & ~(_SIZES_FOLLOW | _NAME_IS_UTF8)
+    if (
+        name_size != len(entry.raw_name)
+        or raw[_LOCAL.size :] != entry.raw_name
+        or local_method != entry.method
+        or unlike
+    ):
         raise UnreadableZipError("the file header and the zip directory disagree")
-    return _LOCAL.size + len(raw_name) + int(extra)
+    return entry.header_at + _LOCAL.size + len(entry.raw_name) + int(extra)
 
 
 def _content(stream: BinaryIO, entry: _Entry) -> Iterator[bytes]:

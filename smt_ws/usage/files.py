@@ -1,23 +1,32 @@
-"""A TDSP's file as it came: what it is, its SHA-256, and its plain content as a stream, unzipped on the way (U2)."""
+"""A TDSP's file as it came: what it is, its SHA-256, and its plain content as a stream, unpacked on the way (U2)."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
+import os
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
+from zipfile import is_zipfile
 
-from adapters.packing import Member, PackingError, open_member
+from adapters.file_text import LSE_START, ByteStream, as_lse, as_text, not_text
+from adapters.packing import PackingError, open_member
 from smt_ws.usage.errors import FileKindUnknownError, FileUnreadableError
 
-__all__ = ["PlainFile", "opened", "sender_in_name", "sha256_of"]
+__all__ = ["PlainFile", "opened", "proves_its_end", "sender_in_name", "sha256_of"]
 
 _SENDER: Final = re.compile(r"([0-9]{13}|[0-9]{9})[A-Za-z]")
 _BLOCK: Final = 256 * 1024
+_GZIP: Final = b"\x1f\x8b\x08"
+#: What a gzip file may expand to: bytes, and times its own size beyond the first MiB; as of a zip.
+_LARGEST: Final = 2 * 1024**3
+_RATIO: Final = 250
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ def sender_in_name(name: str) -> str | None:
 
 @contextmanager
 def opened(path: Path, kind_of_csv: Callable[[bytes], str | None], *, name: str | None = None) -> Iterator[PlainFile]:
-    """Open a plain or zipped file; *kind_of_csv* says by its first line what a CSV file holds, None: unknown.
+    """Open a plain, zipped or gzipped file; *kind_of_csv* says by its first line what a CSV file holds, None: unknown.
 
     *name* is the file's name where *path* has another one.
 
@@ -62,19 +71,32 @@ def opened(path: Path, kind_of_csv: Callable[[bytes], str | None], *, name: str 
         raise FileUnreadableError(f"{outer}: {error.strerror}") from error
     with file:
         name, stream = outer, file
-        if file.peek(4)[:4] == b"PK\x03\x04":
+        start = file.peek(4)
+        if start.startswith(b"PK\x03\x04"):
             try:
                 member = open_member(cast(BinaryIO, file))
             except PackingError as error:
                 raise FileUnreadableError(f"{outer}: {error}") from error
-            name, stream = member.name, io.BufferedReader(_Unzipped(outer, member), _BLOCK)
-        yield PlainFile(_kind(name, stream, kind_of_csv), name, stream)
+            name, stream = member.name, _buffered(_unzipped(outer, member.chunks))
+        elif start.startswith(_GZIP):
+            name, stream = re.sub(r"(?i)\.gz$", "", outer), _buffered(_gunzipped(outer, file))
+        if what := not_text(stream):
+            raise FileKindUnknownError(f"{name}: {what}")
+        stream = as_text(stream)
+        kind = _kind(name, stream, kind_of_csv)
+        yield PlainFile(kind, name, as_lse(stream) if kind == "lse" else stream)
+
+
+def proves_its_end(path: Path) -> bool:
+    """Whether a file that is cut off cannot be read: a zip or a gzip file. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP or is_zipfile(file)
 
 
 def _kind(name: str, stream: io.BufferedReader, kind_of_csv: Callable[[bytes], str | None]) -> str:
     start = stream.peek(4096).removeprefix(b"\xef\xbb\xbf")
     # the market's rule: an LSE file has .lse and not .csv in its name
-    if (".lse" in name.lower() and ".csv" not in name.lower()) or start.lstrip().startswith(b"00000001,"):
+    if (".lse" in name.lower() and ".csv" not in name.lower()) or LSE_START.match(start):
         return "lse"
     kind = kind_of_csv(start.split(b"\n", 1)[0].rstrip(b"\r"))
     if kind is None:
@@ -82,27 +104,28 @@ def _kind(name: str, stream: io.BufferedReader, kind_of_csv: Callable[[bytes], s
     return kind
 
 
-class _Unzipped(io.RawIOBase):
-    """The member's chunks as a stream; damage comes out as the hub's own error."""
+def _buffered(chunks: Iterator[bytes]) -> io.BufferedReader:
+    return io.BufferedReader(ByteStream(chunks), _BLOCK)
 
-    def __init__(self, name: str, member: Member) -> None:
-        self._name = name
-        self._chunks = member.chunks
-        self._waiting = memoryview(b"")
 
-    def readable(self) -> bool:
-        return True
+def _unzipped(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The member's chunks; damage comes out as the hub's own error."""
+    try:
+        yield from chunks
+    except PackingError as error:
+        raise FileUnreadableError(f"{name}: {error}") from error
 
-    def readinto(self, buffer: object) -> int:
-        room = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+
+def _gunzipped(name: str, file: io.BufferedReader) -> Iterator[bytes]:
+    """The plain content of a gzip file; damage comes out as the hub's own error."""
+    allowed = min(_LARGEST, os.fstat(file.fileno()).st_size * _RATIO + 1024**2)
+    size = 0
+    with gzip.GzipFile(fileobj=file) as plain:
         try:
-            while not self._waiting:
-                self._waiting = memoryview(next(self._chunks))
-        except StopIteration:
-            return 0
-        except PackingError as error:
-            raise FileUnreadableError(f"{self._name}: {error}") from error
-        size = min(len(room), len(self._waiting))
-        room[:size] = self._waiting[:size]
-        self._waiting = self._waiting[size:]
-        return size
+            while chunk := plain.read(_BLOCK):
+                size += len(chunk)
+                if size > allowed:
+                    raise FileUnreadableError(f"{name}: expands to more than the {allowed} bytes accepted")
+                yield chunk
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise FileUnreadableError(f"{name}: the gzip file is damaged or cut short") from error

@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
 
 from adapters.lse import LseRecord
 from adapters.lse_read import read, read_batches
@@ -24,7 +23,7 @@ from smt_ws.usage import bills, intervals, market, reads
 from smt_ws.usage.activity import Activity, Finding
 from smt_ws.usage.bill_end_days import end_day_of
 from smt_ws.usage.errors import FileRefusedError, SenderUnknownError
-from smt_ws.usage.files import PlainFile, opened, sender_in_name, sha256_of
+from smt_ws.usage.files import PlainFile, opened, proves_its_end, sender_in_name, sha256_of
 from smt_ws.usage.intervals import Progress
 from smt_ws.usage.loads import AlreadyLoaded, Incoming, loading
 from smt_ws.usage.rules import Severity, severities
@@ -57,7 +56,7 @@ def load_file(
     they are refused). *before_commit* hears of a load that is about to be committed, and prevents it by raising.
     *allow_test_esiids*, the setting of sandboxes, takes ESI IDs of 1 to 64 letters and digits besides real ones.
     *end_doubt* says why the end of the file may be missing; the activity repeats it unless the file proves its own end,
-    as a zip and an encrypted file do. *turn* is held from when the file is open.
+    as a zip, a gzip file and an encrypted file do. *turn* is held from when the file is open.
 
     A refused file is an outcome of the activity, not an exception; raises what is the hub's own fault: `LoadLostError`,
     `SettingsError` for a severity that cannot be set, `adapters.openpgp.UnreadableCertificateError` for the hub's own
@@ -70,7 +69,7 @@ def load_file(
     try:
         activity = replace(activity, sha256=sha256_of(path))
         with plain_file(path, opening) as (plain, name), turn or nullcontext():
-            if plain == path and not is_zipfile(path):
+            if plain == path and not proves_its_end(path):
                 activity = replace(activity, end_doubt=end_doubt)
             activity = _load(
                 store,

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 from sqlalchemy import Connection
 
-from adapters.csv_layout import Layout, MarketCsvError, RowReject, read
+from adapters.csv_layout import Layout, MarketCsvError, RowReject, read, separator_of
 from adapters.market_csv import METERS, OCCUPANCIES, PREMISES, REPS_OF_RECORD
 from adapters.usage_csv import MONTHLY_BILLS, REGISTER_READS
 from smt_ws.parties import premises
@@ -60,7 +60,8 @@ _KINDS: Final = {
 
 def kind_of(header: bytes) -> str | None:
     """What a CSV file with this first line holds, by the one column that only it has; None: nothing the hub knows."""
-    names = {name.strip().strip('"') for name in header.decode("utf-8", "replace").split(",")}
+    text = header.decode("utf-8", "replace")
+    names = {name.strip().strip('"') for name in text.rstrip("\x1a").split(separator_of(text))}
     return next((kind for kind, known in _KINDS.items() if known.column in names), None)
 
 

@@ -44,7 +44,9 @@ def is_sealed(path: Path) -> bool:
     if path.suffix.lower() in _SUFFIXES:
         return True
     with path.open("rb") as stream:
-        return stream.read(len(_ARMOUR)).startswith((_ARMOUR, *_BINARY))
+        head = stream.read(1024)
+    # editors put a byte-order mark or blank lines before the armour
+    return head.startswith(_BINARY) or head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_ARMOUR)
 
 
 @contextmanager
@@ -60,6 +62,9 @@ def plain_file(path: Path, opening: Opening | None) -> Iterator[tuple[Path, str]
         return
     if opening is None or not opening.secret_key.exists():
         raise FileNotDecryptableError(f"{path.name}: this hub has no OpenPGP key; send the zip as it is")
+    with path.open("rb") as stream:
+        if stream.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise FileNotDecryptableError(f"{path.name}: UTF-16, as PowerShell's > writes; use gpg --output FILE")
     name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
     with scratch_folder(opening.folder) as folder:
         plain = folder / "plain"

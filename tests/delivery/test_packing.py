@@ -95,7 +95,7 @@ def test_a_moment_without_zone_or_before_1980_is_refused() -> None:
             ZipWriter(io.BytesIO(), "a.CSV", moment)
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".a", "a\\b", "C:a", "ñ.CSV", "a\nb", "x" * 256])
+@pytest.mark.parametrize("name", ["", "/ab", "../b", "..", ".a", "a\\b", "C:a", "ñ.CSV", "a\nb", "x" * 256])
 def test_a_member_name_that_is_no_plain_file_name_is_refused_both_ways(name: str) -> None:
     with pytest.raises(UnusableMemberNameError):
         pack([b"x"], name, MOMENT, io.BytesIO())

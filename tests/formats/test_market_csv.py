@@ -112,7 +112,7 @@ def test_a_header_that_is_not_text_is_an_error() -> None:
         ("1,111111111,,", "FROM_DATE", "MISSING_VALUE"),
         ("1,111111111,2026-04-01,2026-03-31", "TO_DATE", "DATE_ORDER"),
         ("1,111111111,2026-04-01", None, "ROW_LENGTH"),
-        ("1,111111111,2026-04-01,,", None, "ROW_LENGTH"),
+        ("1,111111111,2026-04-01,,x", None, "ROW_LENGTH"),
         ('1,"111111111,2026-04-01,', None, "ROW_TEXT"),
         ("1," + "1" * 20_000 + ",2026-04-01,", None, "ROW_TEXT"),
     ],
@@ -125,11 +125,16 @@ def test_u4_a_bad_row_is_named_and_loses_no_good_one(row: str, column: str | Non
     assert (first.line, last.line) == (2, 4)
 
 
-def test_a_row_that_is_not_utf8_is_named() -> None:
-    items = read_all(
-        PREMISE_HEADER.encode() + PREMISE.encode().replace(b"Dallas", b"D\xe9llas") + PREMISE.encode(), PREMISES
-    )
+def test_u4_a_row_in_an_encoding_that_cannot_be_known_is_named() -> None:
+    mac_roman = PREMISE.encode().replace(b"Dallas", b"D\x8ellas")
+    items = read_all(PREMISE_HEADER.encode() + mac_roman + PREMISE.encode(), PREMISES)
     assert (items[0].line, items[0].code, items[1].line) == (2, "ROW_TEXT", 3)
+    assert "CSV UTF-8" in items[0].reason
+
+
+def test_u6_letters_in_latin_1_are_read() -> None:
+    (item,) = read_all(PREMISE_HEADER.encode() + PREMISE.encode().replace(b"Dallas", b"D\xe9llas"), PREMISES)
+    assert item.city == "Déllas"
 
 
 @pytest.mark.parametrize(
