@@ -11,6 +11,7 @@ The time by which a certificate counts as expired is security time: real UTC, pa
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from adapters.publishing import temporary_name
 
 _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 _READ: Final = 1024 * 1024
+_GPG: Final = "gpg --rfc4880 --cipher-algo AES256 --recipient KEYID --encrypt FILE"
 _LARGEST_CERTIFICATE: Final = 256 * 1024  # real ones stay under 50 KiB; photos and thousands of signatures do not
 
 
@@ -66,6 +68,12 @@ class NoEncryptionKeyError(OpenPGPError):
     """The OpenPGP key has no part that may encrypt and is still valid; add an encryption subkey and send it again."""
 
     code = "OPENPGP_NO_ENCRYPTION_KEY"
+
+
+class CertificateTooWeakError(OpenPGPError):
+    """The OpenPGP key relies on an algorithm that is no longer secure; renew it as the message says and resend it."""
+
+    code = "OPENPGP_CERTIFICATE_TOO_WEAK"
 
 
 class EncryptionFailedError(OpenPGPError):
@@ -130,7 +138,7 @@ def check_certificate(armored: str, *, now: datetime) -> CertificateInfo:
     """Read a company's public key and make sure that the hub can deliver to it.
 
     Raises UnreadableCertificateError, SecretKeyPresentedError, CertificateRevokedError, CertificateExpiredError,
-    NoEncryptionKeyError.
+    CertificateTooWeakError, NoEncryptionKeyError.
     """
     info, _ = _usable(armored, now)
     return info
@@ -142,7 +150,10 @@ def describe_certificate(armored: str, *, now: datetime) -> CertificateInfo:
     Raises UnreadableCertificateError, SecretKeyPresentedError.
     """
     certificate = _read(armored)
-    _, expires, keys = _living_parts(certificate, now)
+    try:
+        _, expires, keys = _living_parts(certificate, now)
+    except CertificateTooWeakError:
+        return CertificateInfo(certificate.fingerprint, (), None, can_encrypt=False)
     dead = certificate.is_revoked or (certificate.expiration is not None and certificate.expiration <= now)
     return _info(certificate, expires, can_encrypt=bool(keys) and not dead)
 
@@ -189,12 +200,40 @@ def decrypt_file(source: Path, target: Path, secret_key: str) -> None:
         pysequoia.decrypt_file(input=source, output=target, decryptor=decryptor)
     except Exception as failure:
         target.unlink(missing_ok=True)
-        raise DecryptionFailedError(f"{source.name}: {_first_line(failure)}") from None
+        raise DecryptionFailedError(f"{source.name}: {advice_to_sender(_first_line(failure))}") from None
 
 
 def _first_line(failure: Exception) -> str:
     """Sequoia's sentence without the stack trace that it carries."""
     return str(failure).split("\n", 1)[0][:200]
+
+
+def _refused(name: str, failure: Exception) -> OpenPGPError:
+    """What the library's policy has against a key, in one sentence, and what its owner can do."""
+    said = str(failure).split("\n\nStack backtrace", 1)[0]
+    causes = [cause.strip() for cause in re.findall(r"^\s+(?:\d+: )?(\S.*)$", said, re.MULTILINE)]
+    cause = (causes[-1] if causes else _first_line(failure))[:200]
+    if "olicy rejected" not in said and "not considered secure" not in said:
+        return NoEncryptionKeyError(
+            f"key {name}: {_first_line(failure)}: none, or one with an old algorithm or signature; have gpg sign its "
+            f"subkeys anew (gpg --quick-set-expire {name} 2y '*') or add one (gpg --quick-add-key {name} rsa3072 encr) "
+            "and send the public key again"
+        )
+    if re.search(r"signature|SHA-?1|MD5|RipeMD", said, re.IGNORECASE) and "asymmetric" not in said:
+        todo = (
+            f"have gpg 2.2 or later sign it anew (gpg --quick-set-expire {name} 2y, then the same followed by '*' for "
+            "its subkeys) and send the public key again"
+        )
+    else:
+        todo = "make a new key (RSA of 3072 bits, or Curve25519) and send its public half"
+    return CertificateTooWeakError(f"key {name}: {cause}; {todo}")
+
+
+def advice_to_sender(reason: str) -> str:
+    """*reason*, for which the library did not decrypt a message, and what to tell gpg where that would help."""
+    if re.search(r"olicy rejected|alformed|nsupported|nknown|AEAD|Missing session key|No key to decrypt", reason):
+        return f"{reason}; send AES with MDC, encrypted to the hub's key: {_GPG}"
+    return reason
 
 
 def _read(armored: str) -> pysequoia.Cert:
@@ -223,11 +262,11 @@ def _usable(armored: str, now: datetime) -> tuple[CertificateInfo, pysequoia.Cer
     """The certificate, cut down to the keys that may be encrypted to at this moment."""
     certificate = _read(armored)
     name = certificate.fingerprint
+    living, expires, keys = _living_parts(certificate, now)
     if certificate.is_revoked:
         raise CertificateRevokedError(f"key {name} is revoked")
     if certificate.expiration is not None and certificate.expiration <= now:
         raise CertificateExpiredError(f"key {name} expired on {certificate.expiration:%Y-%m-%d}")
-    living, expires, keys = _living_parts(certificate, now)
     if not keys:
         raise NoEncryptionKeyError(f"key {name} has no valid encryption subkey")
     try:
@@ -235,7 +274,7 @@ def _usable(armored: str, now: datetime) -> tuple[CertificateInfo, pysequoia.Cer
         # the library's own policy (weak algorithms and hashes) has the last word
         pysequoia.encrypt(bytes=b"", recipients=[recipient])
     except Exception as failure:
-        raise NoEncryptionKeyError(f"key {name}: {_first_line(failure)}") from None
+        raise _refused(name, failure) from None
     return _info(certificate, expires, can_encrypt=True), recipient
 
 
@@ -248,6 +287,11 @@ def _living_parts(
     certificate: pysequoia.Cert, now: datetime
 ) -> tuple[list[pysequoia.packet.Packet], datetime | None, int]:
     """The certificate without its revoked and expired subkeys; when it ends; how many of its keys may encrypt."""
+    try:
+        # asked before all else: the library refuses to say it of a key that its policy rejects
+        _ = certificate.is_revoked, certificate.expiration
+    except RuntimeError as failure:
+        raise _refused(certificate.fingerprint, failure) from None
     primary, *subkeys = _groups(certificate)
     living = list(primary)
     ends = [] if certificate.expiration is None else [certificate.expiration]

@@ -20,7 +20,7 @@ from typing import Final
 from adapters import openpgp_child
 from adapters.armor import BEGIN, ArmorError, dearmored
 from adapters.large_pages import with_large_pages
-from adapters.openpgp import DecryptionFailedError, OpenPGPError, UnreadableCertificateError
+from adapters.openpgp import DecryptionFailedError, OpenPGPError, UnreadableCertificateError, advice_to_sender
 
 _MEMORY: Final = 1024**3  # beyond four times the message as it came; what Sequoia keeps of one is far less
 #: Seconds of processor time for any message, and bytes for which it gets a second more. Honest ones need a twentieth:
@@ -143,7 +143,7 @@ def _explain(done: subprocess.CompletedProcess[bytes], name: str, largest: int, 
         raise UnreadableCertificateError(f"secret key: {message}")
     system = _SYSTEM_ERROR.search(message)
     if system is None:
-        raise DecryptionFailedError(f"{name}: {message}")
+        raise DecryptionFailedError(f"{name}: {advice_to_sender(message)}")
     if int(system[1]) == _EFBIG:
         raise MessageTooLargeError(f"{name}: more than {largest} bytes, decrypted")
     raise OSError(int(system[1]), message)

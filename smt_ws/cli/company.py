@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from adapters import openpgp
+from adapters.file_text import text_of
 from smt_ws.cli.acting import operator
 from smt_ws.cli.company_address import allow_address
 from smt_ws.cli.company_bills import bill_end_day
@@ -189,7 +190,7 @@ def set_password(hub: Hub, duns: str, stdin: bool) -> None:
 def key(hub: Hub, duns: str, file: Path) -> None:
     """Set the OpenPGP public key in FILE (armoured), to which the company's results are encrypted."""
     try:
-        armored = file.read_text(encoding="ascii")
+        armored = text_of(file.read_bytes())
         info = companies.set_openpgp_certificate(
             hub.store, duns=duns, armored=armored, actor=operator(), clock=hub.clock
         )
