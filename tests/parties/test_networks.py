@@ -47,7 +47,7 @@ def ask(two_companies, made, register):
     register(PECAN, "pecan-tls")
     # a service provider's certificate, registered by both
     register(PECAN, "provider")
-    register(GULF, "provider")
+    register(GULF, "provider", service_provider=True)
 
     def ask(address, *, stem="pecan-tls", duns=PECAN, requester_type="REP"):
         with two_companies.read() as connection:
