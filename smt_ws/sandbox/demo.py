@@ -91,6 +91,7 @@ class Demo:
         with self._step(f"Make {self.premises} premises with 60 days of usage, and load what the TDSP sends"):
             market = self._load(sandbox)
         with self._step("Start the hub: SOAP over mutual TLS, FTPS, worker, scheduler"):
+            self._wait_for("the hub to take connections", f"its log: {sandbox.folder / 'hub.log'}")
             hub = running_hub(sandbox)
             process = hub.__enter__()
             settings = sandbox.hub().settings
@@ -165,9 +166,14 @@ class Demo:
             self.console.print(f"  {path.name}  {path.stat().st_size:,} bytes", highlight=False, soft_wrap=True)
         return [requester.open(path, into) for path in fetched]
 
+    def _wait_for(self, what: str, where: str) -> None:
+        self.console.print(
+            f"  waiting for {what} ({where})", style="dim", highlight=False, markup=False, soft_wrap=True
+        )
+
     def _wait(self, requester: Requester, correlation_id: str) -> Any:
         with self._progress() as progress:
-            task = progress.add_task("building", total=None)
+            task = progress.add_task(f"waiting for order {correlation_id}", total=None)
 
             def told(status: Any) -> None:
                 progress.update(task, completed=status.order.partsDone, total=status.order.partsTotal)
@@ -204,6 +210,7 @@ class Demo:
     def _show_mail(self, requester: Requester) -> None:
         folder = requester.settings.mail.folder
         assert folder is not None
+        self._wait_for("the e-mail that says so", f"it comes to {folder}")
         end = time.monotonic() + 10
         while not (mails := sorted(folder.glob("*.eml"))) and time.monotonic() < end:
             time.sleep(0.1)
