@@ -79,8 +79,8 @@ class Message:
     message_id: str
     date: datetime
     attachments: tuple[Attachment, ...] = ()
-    #: What kind of letter it is, for the name of a file; tells nothing of the addressee.
-    kind: str = "letter"
+    #: What kind of e-mail it is, for the name of a file; tells nothing of the addressee.
+    kind: str = "email"
 
     def as_email(self) -> EmailMessage:
         """The letter in the form of RFC 5322; the same bytes at each call. Raises UnusableMailHeaderError."""
@@ -235,8 +235,8 @@ class FolderCarrier:
         except OSError as failure:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            # a subject may name somebody: not for the log
-            raise MailNotSentError(f"the folder of letters: {failure.strerror}", permanent=False) from None
+            # the name may tell of somebody: not for the log
+            raise MailNotSentError(f"the folder of e-mails: {failure.strerror}", permanent=False) from None
 
 
 def _file_name(message: Message) -> str:

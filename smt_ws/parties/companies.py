@@ -101,7 +101,7 @@ def change_company(
 ) -> None:
     """Give the company another legal name, or another address for notices; None leaves as it is (P0, P7).
 
-    Agreements and letters made before keep the name that they told. Raises `CompanyUnknownError`,
+    Agreements and e-mails made before keep the name that they told. Raises `CompanyUnknownError`,
     `InvalidCompanyError`, `CompanyExistsError`.
     """
     values: dict[str, str] = {}
