@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 from pathlib import Path
-from typing import Any
 
 import click
 import setproctitle
@@ -14,6 +10,7 @@ import setproctitle
 from smt_ws.hub import Hub
 from smt_ws.serve import lifeline
 from smt_ws.serve.logs import start_logging
+from smt_ws.serve.stopping import stop_event
 from smt_ws.serve.supervisor import Role, Supervisor
 
 __all__ = ["ftps", "health", "intake", "portal", "schedule", "serve", "soap", "work"]
@@ -29,20 +26,6 @@ def _begin(name: str) -> None:
     setproctitle.setproctitle(f"smt-ws {name}")
     start_logging(name)
     lifeline.follow()
-
-
-def _stop_event() -> threading.Event:
-    """An event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
-    stop = threading.Event()
-
-    def told(number: int, _frame: Any) -> None:
-        if stop.is_set():
-            sys.exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, told)
-    return stop
 
 
 @click.command()
@@ -157,7 +140,7 @@ def work(hub: Hub, once: bool, small: bool) -> None:
             pass
         return
     collect_rarely()
-    worker.work(hub, stop=_stop_event(), handlers=handlers, small_only=small)
+    worker.work(hub, stop=stop_event(), handlers=handlers, small_only=small)
 
 
 @click.command()
@@ -185,7 +168,7 @@ def intake(hub: Hub, once: bool) -> None:
         while inboxes.take_in_once():
             pass
         return
-    run_intake(hub, stop=_stop_event())
+    run_intake(hub, stop=stop_event())
 
 
 @click.command()
@@ -221,4 +204,4 @@ def schedule(hub: Hub) -> None:
     from smt_ws.store.revision import require_current
 
     require_current(hub.store)
-    run_clock(hub, stop=_stop_event())
+    run_clock(hub, stop=stop_event())

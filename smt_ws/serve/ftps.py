@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from pathlib import Path
+from threading import Event
 
 import structlog
 from sqlalchemy import select
@@ -14,6 +13,7 @@ from adapters.ftps import RIGHTS, Account, Deed, FtpsSettings, FtpsSite, Kind
 from smt_ws.hub import Hub
 from smt_ws.parties.ftps_accounts import ftps_account
 from smt_ws.parties.tables import company_duns
+from smt_ws.serve.stopping import on_stop
 from smt_ws.settings.files import require_files
 from smt_ws.store import audit
 from smt_ws.store.revision import require_current
@@ -106,14 +106,16 @@ def run_ftps(hub: Hub, *, ready_file: Path | None = None) -> None:
     require_current(hub.store)
     require_files(hub.settings, "ftps")
     site = site_of(hub)
+    drained = Event()
 
-    def stop(_signal: int, _frame: object) -> None:
-        # close() waits for transfers, which a signal handler must not do.
-        threading.Thread(target=site.close, args=(DRAIN,), name="ftps-drain").start()
+    def stop() -> None:
+        site.close(DRAIN)
+        drained.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    on_stop(stop)
     log.info("taking connections", address=site.address)
     if ready_file is not None:
         ready_file.write_text(json.dumps(site.address))
     site.serve_forever()
+    # transfers go on after the loop has ended
+    drained.wait(DRAIN + 10)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from pathlib import Path
 
 import structlog
@@ -12,6 +10,7 @@ import structlog
 from smt_ws.health.exchanges import folder_of, sweep
 from smt_ws.health.server import HealthServer
 from smt_ws.hub import Hub
+from smt_ws.serve.stopping import on_stop
 
 __all__ = ["run_health"]
 
@@ -22,13 +21,7 @@ def run_health(hub: Hub, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM, also while the database is away. *ready_file* gets the bound address as JSON."""
     sweep(folder_of(hub.settings))
     with HealthServer(hub) as server:
-
-        def stop(_signal: int, _frame: object) -> None:
-            # shutdown() waits for the loop, which a signal handler has interrupted
-            threading.Thread(target=server.shutdown, name="health-stop").start()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        on_stop(server.shutdown)
         log.info("telling", address=server.server_address)
         if ready_file is not None:
             ready_file.write_text(json.dumps(server.server_address))

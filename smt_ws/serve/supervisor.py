@@ -115,5 +115,6 @@ class Supervisor:
                 log.info("stopped")
                 return 0
             time.sleep(0.05)
-        log.warning("ending what would not drain")
+        late = [child.role.name for child in running if child.process is not None and child.process.poll() is None]
+        log.warning("ending what would not drain", roles=late)
         return 1
