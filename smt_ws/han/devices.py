@@ -1,8 +1,8 @@
-"""What is known of the devices at premises, with their histories (H9)."""
+"""What is known of the devices at premises, with their histories (H9), since today's occupant moved in (A31)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from smt_ws.clock import Clock
 from smt_ws.han import errors, rules
 from smt_ws.han.rules import DeviceEvent, DeviceState, Refusal
 from smt_ws.han.send import NotReached
+from smt_ws.han.stays import device_told, of_this_stay, sees_earlier_stays, stays_began
 from smt_ws.han.tables import han_device, han_device_history
 from smt_ws.parties.device_access import Reach, reach
 from smt_ws.parties.rules import DEVICE, DEVICE_SERVICES
@@ -53,6 +54,7 @@ class DeviceFacts:
     eui64: str
     device_type: str
     state: DeviceState
+    #: Since when it stands so, or since today's occupant moved in.
     state_at: datetime
     request_id: int
     history: Sequence[HistoryEntry]
@@ -79,6 +81,8 @@ def devices_of(
 ) -> Devices:
     """Tell the devices at *esiids*, or the one *eui64* there, to whoever controls devices or sends messages; audited.
 
+    Nothing is told of the time before today's occupant moved in: no device that had gone by then, no history (A31).
+
     Raises `Eui64MalformedError`, `TooManyEsiidsError`.
     """
     if len(esiids) > MOST_ESIIDS:
@@ -91,8 +95,14 @@ def devices_of(
     conditions: list[Any] = [han_device.c.premise_id.in_(by_premise)]
     if wanted is not None:
         conditions.append(han_device.c.eui64 == wanted)
-    rows = connection.execute(select(han_device).where(*conditions)).all()
-    histories = _histories(connection, caller, list(by_premise), wanted) if with_history else {}
+    whole = sees_earlier_stays(caller.kind)
+    began = {} if whole else stays_began(connection, by_premise, now=clock.now())
+    rows = [
+        row
+        for row in connection.execute(select(han_device).where(*conditions))
+        if device_told(holds_slot=row.holds_slot, state_at=row.state_at, began=began.get(row.premise_id))
+    ]
+    histories = _histories(connection, caller, list(by_premise), wanted, began) if with_history else {}
     told = [
         DeviceFacts(
             esiid=by_premise[row.premise_id].esiid,
@@ -100,7 +110,7 @@ def devices_of(
             eui64=row.eui64,
             device_type=row.device_type,
             state=DeviceState(row.state),
-            state_at=row.state_at,
+            state_at=max(row.state_at, began.get(row.premise_id, row.state_at)),
             request_id=row.remove_request or row.add_request,
             history=histories.get((row.premise_id, row.eui64), ()),
         )
@@ -142,7 +152,11 @@ def _open_to(
 
 
 def _histories(
-    connection: Connection, caller: Caller, premise_ids: Sequence[int], eui64: str | None
+    connection: Connection,
+    caller: Caller,
+    premise_ids: Sequence[int],
+    eui64: str | None,
+    began: Mapping[int, datetime],
 ) -> dict[tuple[int, str], list[HistoryEntry]]:
     of = han_device_history.c
     conditions: list[Any] = [of.premise_id.in_(premise_ids)]
@@ -152,7 +166,8 @@ def _histories(
     for row in connection.execute(
         select(han_device_history).where(*conditions).order_by(of.premise_id, of.eui64, of.entry)
     ):
-        found.setdefault((row.premise_id, row.eui64), []).append(_entry(row, caller))
+        if of_this_stay([row.status_at, row.at], began.get(row.premise_id)):
+            found.setdefault((row.premise_id, row.eui64), []).append(_entry(row, caller))
     return found
 
 

@@ -1,7 +1,7 @@
 """The message log as a CSV file in the company's folder on the FTPS site, zipped and encrypted like every report (H6).
 
 The request names the file and how far the log reached; a worker builds it through the outbox. Built again after a
-crash it holds the same rows, and it is seen whole or not at all.
+crash it holds the same rows, less those that a move-in since then hides (A31), and it is seen whole or not at all.
 """
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ class LogFile:
                     duns_numbers=payload["duns_numbers"],
                     wanted=wanted,
                     through=payload["through"],
+                    now=self._hub.clock.now(),
                 )
                 with zipped.open("xb") as out:
                     packing.pack(_csv(rows), payload["member"], datetime.fromisoformat(payload["planned_at"]), out)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Date, Select, func, literal, select
 
+from adapters.central_day import midnight_utc
 from smt_ws.clock import CENTRAL, Clock
 from smt_ws.han.errors import LogRangeError
+from smt_ws.han.stays import moved_in, of_this_stay, sees_earlier_stays
 from smt_ws.han.tables import han_message, han_message_status, han_message_target
 from smt_ws.parties.tables import premise
 from smt_ws.store import audit
@@ -104,9 +106,12 @@ def log_page(
     clock: Clock,
     address: str | None = None,
 ) -> LogPage:
-    """A page of the log of the company's own messages; a TDSP sees those to its own meters. Raises `LogRangeError`."""
+    """A page of the log of the company's own messages; a TDSP sees those to its own meters. Raises `LogRangeError`.
+
+    Messages from before today's occupant moved in are left out, so a page may be shorter than `PAGE` (A31).
+    """
     checked_range(wanted, terms=terms)
-    question = _question(caller.company_id, caller.kind, caller.duns_numbers, wanted)
+    question = _question(caller.company_id, caller.kind, caller.duns_numbers, wanted, clock.now())
     rows = connection.execute(question.offset((page - 1) * PAGE).limit(PAGE + 1)).all()
     audit.record(
         connection,
@@ -117,7 +122,7 @@ def log_page(
         certificate_sha256=caller.tls_sha256,
         address=address,
     )
-    return LogPage([_row(row) for row in rows[:PAGE]], more=len(rows) > PAGE)
+    return LogPage([_row(row) for row in rows[:PAGE] if _told(row)], more=len(rows) > PAGE)
 
 
 def log_rows(
@@ -128,16 +133,19 @@ def log_rows(
     duns_numbers: Sequence[str],
     wanted: LogRange,
     through: int,
+    now: datetime,
 ) -> Iterator[LogRow]:
-    """All rows up to the status *through*, read a piece at a time."""
-    question = _question(company_id, kind, duns_numbers, wanted).where(han_message_status.c.id <= through)
+    """All rows up to the status *through* that may be told *now* (A31), read a piece at a time."""
+    question = _question(company_id, kind, duns_numbers, wanted, now).where(han_message_status.c.id <= through)
     question = question.execution_options(yield_per=PAGE)
     for row in connection.execute(question):
-        yield _row(row)
+        if _told(row):
+            yield _row(row)
 
 
-def _question(company_id: int, kind: str, duns_numbers: Sequence[str], wanted: LogRange) -> Select[Any]:
+def _question(company_id: int, kind: str, duns_numbers: Sequence[str], wanted: LogRange, now: datetime) -> Select[Any]:
     message, target, status = han_message.c, han_message_target.c, han_message_status.c
+    moved = literal(None, Date) if sees_earlier_stays(kind) else moved_in(target.premise_id, now=now)
     conditions = [
         message.accepted_at >= _midnight(wanted.first),
         message.accepted_at < _midnight(wanted.last + timedelta(days=1)),
@@ -167,6 +175,7 @@ def _question(company_id: int, kind: str, duns_numbers: Sequence[str], wanted: L
             status.code,
             status.description,
             status.status_at,
+            moved.label("moved_in"),
         )
         .select_from(han_message_status)
         .join(han_message, message.number == status.message_number)
@@ -178,6 +187,10 @@ def _question(company_id: int, kind: str, duns_numbers: Sequence[str], wanted: L
         .where(*conditions)
         .order_by(status.id)
     )
+
+
+def _told(row: Any) -> bool:
+    return row.moved_in is None or of_this_stay([row.accepted_at], midnight_utc(row.moved_in))
 
 
 def _midnight(day: date) -> datetime:

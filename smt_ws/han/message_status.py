@@ -1,4 +1,4 @@
-"""How a message stands: added up over its premises, and for each premise and device (H5)."""
+"""How a message stands: added up over its premises, and for each premise and device (H5, A31)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Date, func, literal, or_, select
 
+from smt_ws.clock import CENTRAL
 from smt_ws.han.errors import MessageUnknownError
 from smt_ws.han.message_rules import LARGEST_NUMBER, MessageState
+from smt_ws.han.stays import moved_in, sees_earlier_stays
 from smt_ws.han.tables import han_message, han_message_device, han_message_target
 from smt_ws.parties.tables import premise
 
@@ -62,9 +64,12 @@ class MessageStatus:
     more: bool
 
 
-def message_status(connection: Connection, caller: Caller, number: int, *, page: int = 1) -> MessageStatus:
+def message_status(
+    connection: Connection, caller: Caller, number: int, *, page: int = 1, now: datetime
+) -> MessageStatus:
     """Tell how one of the company's own messages stands, a page of its premises with it.
 
+    Premises where somebody moved in after it was accepted, up to *now*, are neither counted nor told (A31).
     Raises `MessageUnknownError`, for one that does not exist and for another company's alike.
     """
     mine = (han_message.c.number == number, han_message.c.company_id == caller.company_id)
@@ -76,6 +81,9 @@ def message_status(connection: Connection, caller: Caller, number: int, *, page:
         of.message_number == number,
         of.message_number.in_(select(han_message.c.number).where(han_message.c.part_of == number)),
     )
+    if not sees_earlier_stays(caller.kind):
+        accepted_on = literal(found.accepted_at.astimezone(CENTRAL).date(), Date)
+        parts &= func.coalesce(moved_in(of.premise_id, now=now), accepted_on) <= accepted_on
     counts = {
         MessageState(row.state): row.premises
         for row in connection.execute(select(of.state, func.count().label("premises")).where(parts).group_by(of.state))

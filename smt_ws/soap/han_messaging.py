@@ -170,7 +170,9 @@ def han_messaging(hub: Hub) -> type[ServiceBase]:
         def GetMessageStatus(ctx: Any, request: Any) -> Any:  # noqa: N802, N805
             call: Call = ctx.udc
             with hub.store.read() as connection:
-                found = message_status(connection, call.caller, int(request.requestId), page=request.page or 1)
+                found = message_status(
+                    connection, call.caller, int(request.requestId), page=request.page or 1, now=hub.clock.now()
+                )
             return started(_status(found), call.trans_id, f"at {sum(found.counts.values())} ESI IDs")
 
         @rpc(model.GetMessageLog, _returns=model.GetMessageLogResponse, _body_style="bare")

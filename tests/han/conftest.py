@@ -24,6 +24,7 @@ WRITTEN = (
     "tdsp_endpoint",
     "grants",
     "meter",
+    "occupancy",
     "rep_of_record",
     "outbox",
     "answered_request",

@@ -35,7 +35,7 @@ def cancelled(market: HanMarket, message: int, category: str = "CSM", esiids: li
 
 def status(market: HanMarket, message: int):
     with market.store.read() as connection:
-        return message_status(connection, market.rep, message)
+        return message_status(connection, market.rep, message, now=market.clock.now())
 
 
 def counts(market: HanMarket, message: int) -> dict[str, int]:
@@ -170,7 +170,7 @@ def test_an_agreement_that_ends_stops_messages_and_devices_stay_a12(strict_marke
     assert market.state() == "Device Added"
     # what was sent in its time is seen on, and may be taken back: that ends control
     with market.store.read() as connection:
-        assert message_status(connection, market.csp, before).counts
+        assert message_status(connection, market.csp, before, now=market.clock.now()).counts
     assert cancelled(market, before, "CLE", who=market.csp).premises == 1
 
 
@@ -246,7 +246,7 @@ def test_the_log_and_the_status_come_by_pages_that_add_up_h6(
             found = log_page(
                 connection, market.rep, LogRange(day, day), page=page, terms=market.terms, clock=market.clock  # type: ignore[arg-type]
             )  # fmt: skip
-            stands = message_status(connection, market.rep, text, page=page)  # type: ignore[arg-type]
+            stands = message_status(connection, market.rep, text, page=page, now=market.clock.now())  # type: ignore[arg-type]
         assert (found.more, stands.more) == (more, more)
         rows += found.rows
         homes += [one.esiid for one in stands.premises]
@@ -321,7 +321,7 @@ def test_only_own_messages_that_are_not_over_can_be_cancelled_h4(market: HanMark
     with pytest.raises(errors.MessageOverError):
         cancelled(market, text)
     with market.store.read() as connection, pytest.raises(errors.MessageUnknownError):
-        message_status(connection, market.csp, text)
+        message_status(connection, market.csp, text, now=market.clock.now())
 
 
 def test_cancel_all_cancels_ones_own_events_and_no_one_elses_h4(market: HanMarket) -> None:

@@ -65,7 +65,7 @@ class Story:
     def state(self, message: int) -> str:
         """How it stands at the device, as its sender is told."""
         with self.market.store.read() as connection:
-            found = message_status(connection, self.market.rep, message)  # type: ignore[arg-type]
+            found = message_status(connection, self.market.rep, message, now=self.market.clock.now())  # type: ignore[arg-type]
         (home,) = found.premises
         (device,) = home.devices
         return device.state.value

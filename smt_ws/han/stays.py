@@ -1,0 +1,57 @@
+"""What a company may be told of devices and messages from before a move-in: nothing (A31).
+
+What an earlier occupant did is nobody's business. Devices are told as they stand now; their history and the messages
+of before are not. A TDSP keeps its own records: it runs the meters whoever lives there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, Connection, Date, func, literal, select
+
+from adapters.central_day import midnight_utc
+from smt_ws.clock import CENTRAL
+from smt_ws.parties.rules import KINDS
+from smt_ws.parties.tables import occupancy
+from smt_ws.store.dialect import among
+
+__all__ = ["device_told", "moved_in", "of_this_stay", "sees_earlier_stays", "stays_began"]
+
+
+def sees_earlier_stays(kind: str) -> bool:
+    """Whether a company acting as *kind* is told of earlier stays too: only by its own wires."""
+    return KINDS[kind].by_wires
+
+
+def of_this_stay(moments: Collection[datetime], began: datetime | None) -> bool:
+    """Whether all *moments* lie in the stay that *began* then; None: no move-in is known, and nothing is withheld."""
+    return began is None or all(moment >= began for moment in moments)
+
+
+def device_told(*, holds_slot: bool, state_at: datetime, began: datetime | None) -> bool:
+    """Whether a device is told at all: one that had gone before the stay began is history."""
+    return holds_slot or of_this_stay([state_at], began)
+
+
+def stays_began(connection: Connection, premises: Collection[int], *, now: datetime) -> dict[int, datetime]:
+    """When the stay of today began at each of *premises* of which a move-in is known: midnight of its first day."""
+    of = occupancy.c
+    rows = connection.execute(
+        select(of.premise_id, func.max(of.move_in_day).label("day"))
+        .where(among(connection, of.premise_id, sorted(premises)), of.move_in_day <= _today(now))
+        .group_by(of.premise_id)
+    )
+    return {row.premise_id: midnight_utc(row.day) for row in rows}
+
+
+def moved_in(premise_id: ColumnElement[int], *, now: datetime) -> ColumnElement[date | None]:
+    """The day of the latest move-in up to now at the premise of a row, as a column; none: no move-in is known."""
+    of = occupancy.c
+    latest = select(func.max(of.move_in_day)).where(of.premise_id == premise_id, of.move_in_day <= _today(now))
+    return latest.scalar_subquery()
+
+
+def _today(now: datetime) -> ColumnElement[date]:
+    return literal(now.astimezone(CENTRAL).date(), Date)
