@@ -69,6 +69,10 @@ def test_curl_and_xmlsec1(walked: Walk) -> None:
     walked("curl-xmlsec1.md", "curl", "xmlsec1", "openssl", "gpg", "unzip")
 
 
+def test_php(walked: Walk) -> None:
+    walked("php.md", "php")
+
+
 def test_the_first_call(walked: Walk) -> None:
     walked("first-call.md", "curl")
 
