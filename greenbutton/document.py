@@ -120,6 +120,8 @@ def render(usage_points: Iterable[UsagePoint], *, publisher: Publisher, updated:
             raise DisorderedUsageError(f"ESI ID …{point.esiid[-7:]}: its usage is not together")
         if not seen:
             pieces.append(feed.head())
+            if not publisher.time_last:
+                pieces.append(feed.local_time())
         seen.add(token)
         for piece in feed.usage_point(point, token):
             pieces.append(piece)
@@ -130,6 +132,8 @@ def render(usage_points: Iterable[UsagePoint], *, publisher: Publisher, updated:
                 size = 0
     if not seen:
         raise NoReadingsError("no usage point has a reading or a summary")
+    if publisher.time_last:
+        pieces.append(feed.local_time())
     pieces.append(b"</feed>\n")
     yield b"".join(pieces)
 
@@ -146,7 +150,7 @@ class _Feed:
 
     def head(self) -> bytes:
         subscription = self._publisher.subscription_token
-        feed = (
+        return (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<feed xmlns="http://www.w3.org/2005/Atom">\n'
             f"<id>{self._publisher.urn(f'Subscription/{subscription}')}</id>\n"
@@ -154,7 +158,9 @@ class _Feed:
             f"<updated>{self._updated}</updated>\n"
             f'<link rel="self" href="{self._resources}/Batch/Subscription/{subscription}"'
             ' type="espi-feed/Subscription"/>\n'
-        )
+        ).encode()
+
+    def local_time(self) -> bytes:
         time = (
             '<LocalTimeParameters xmlns="http://naesb.org/espi">\n'
             f"<dstEndRule>{central.DST_END_RULE}</dstEndRule>\n"
@@ -163,7 +169,7 @@ class _Feed:
             f"<tzOffset>{central.TZ_OFFSET}</tzOffset>\n"
             "</LocalTimeParameters>"
         )
-        return feed.encode() + self._entry(
+        return self._entry(
             "LocalTimeParameters", f"{self._resources}/{_TIME_PATH}", _TIME_PATH, "US Central time", time
         )
 

@@ -30,6 +30,8 @@ class Publisher:
     `namespace_secret`  at least 16 random bytes, the same for the life of the deployment: with another secret every
                         resource has another id, and readers take known usage for new.
     `subscription`      for whom, such as a DUNS number: usage points are addressed below it. It is not shown.
+    `time_last`         local time parameters end the document instead of beginning it, for readers that go by position
+                        and expect a usage point first.
 
     Raises `UnusablePublisherError`.
     """
@@ -37,6 +39,7 @@ class Publisher:
     base_url: str
     namespace_secret: bytes = field(repr=False)
     subscription: str = ""
+    time_last: bool = False
 
     def __post_init__(self) -> None:
         if not _ADDRESS.fullmatch(self.base_url):

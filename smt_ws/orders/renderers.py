@@ -75,7 +75,7 @@ def publisher_of(settings: GreenButton, receiver: str) -> Publisher:
 
     Raises `SettingsError` and `greenbutton.errors.UnusablePublisherError` where the settings do not allow any.
     """
-    return Publisher(settings.base_url, settings.secret(), receiver)
+    return Publisher(settings.base_url, settings.secret(), receiver, receiver in settings.time_last_for)
 
 
 def _interval_csv(days: Iterable[IntervalDay], issue: Issue) -> Iterator[bytes | Deflated]:

@@ -62,7 +62,7 @@ class Mail(Section):
 
 
 class GreenButton(Section):
-    """What Green Button documents are published under (`greenbutton.publisher`). Both must stay for good."""
+    """What Green Button documents are published under (`greenbutton.publisher`). Address and secret stay for good."""
 
     base_url: str = Field(
         "https://hub.example/DataCustodian",
@@ -70,6 +70,9 @@ class GreenButton(Section):
     )
     namespace_secret: Location = Field(
         Path("certs/green-button-secret"), description="file with at least 16 random bytes, such as 64 hex digits"
+    )
+    time_last_for: tuple[str, ...] = Field(
+        (), description="DUNS of companies whose readers go by position: LocalTimeParameters end their documents"
     )
 
     def secret(self) -> bytes:

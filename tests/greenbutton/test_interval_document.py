@@ -1,5 +1,6 @@
 """The interval document (R1, R2, R12, U9): valid, complete, and saying nothing that it should not."""
 
+import dataclasses
 import hmac
 import re
 import uuid
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from adapters.interval_csv import IntervalDay
-from greenbutton import central, interval
+from greenbutton import central, dmd, interval
 from greenbutton.errors import DamagedUsageError, DisorderedUsageError, NoReadingsError, UnusablePublisherError
 from greenbutton.publisher import Publisher
 
@@ -258,6 +259,22 @@ def test_entries_come_in_the_order_that_streaming_readers_want(mixed: list[Any],
         *("UsagePoint", "MeterReading", "MeterReading", "ReadingType"),
         *["IntervalBlock"] * 3,
     ]
+
+
+def test_r2_readers_that_go_by_position_have_local_time_last(mixed: list[Any], publisher: Publisher) -> None:
+    last = dataclasses.replace(publisher, time_last=True)
+
+    def kinds(root: Any) -> list[str]:
+        return [etree.QName(content[0]).localname for content in root.iter(f"{{{NAMES['a']}}}content")]
+
+    usual, other = tree(mixed, publisher), tree(mixed, last)
+    assert kinds(other)[:4] == ["UsagePoint", "MeterReading", "ReadingType", "IntervalBlock"]
+    assert kinds(other) == [*kinds(usual)[1:], "LocalTimeParameters"]
+    entries = [etree.tostring(entry) for entry in other.findall("a:entry", NAMES)]
+    assert sorted(entries) == sorted(etree.tostring(entry) for entry in usual.findall("a:entry", NAMES))
+    assert {found.rule for found in dmd.check(document(mixed, last))} == {
+        found.rule for found in dmd.check(document(mixed, publisher))
+    }
 
 
 def test_layout_that_real_readers_need(mixed: list[Any], publisher: Publisher) -> None:

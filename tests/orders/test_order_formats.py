@@ -181,3 +181,11 @@ def test_r7_an_lse_file_is_cut_by_its_records_one_a_channel(market: Market) -> N
     build_all(market)
     # 50 records a file here
     assert [part.records for part in market.parts(number) if part.kind == "data"] == [40, 40, 20]
+
+
+def test_r2_local_time_ends_the_documents_of_companies_that_the_setting_names(market: Market) -> None:
+    usual = market.hub.settings.green_button
+    chosen = usual.model_copy(update={"time_last_for": (REP,)})
+    assert not publisher_of(usual, REP).time_last
+    assert publisher_of(chosen, REP).time_last
+    assert not publisher_of(chosen, "999999999").time_last
