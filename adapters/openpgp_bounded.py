@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -34,6 +35,7 @@ _FRAME: Final = 1_000_000
 _SYSTEM_ERROR: Final = re.compile(r"\(os error (\d+)\)")
 _EFBIG: Final = 27
 _BLOCK: Final = 64 * 1024
+_LONGEST_LEAD: Final = 1024
 
 
 class MessageTooLargeError(OpenPGPError):
@@ -113,7 +115,12 @@ def decrypt_bounded(
 def _without_armour(source: Path, folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Give the path of the binary message, and what must be open to read it: a file without a name, or *source*."""
     with source.open("rb") as stream:
-        if stream.peek(len(BEGIN))[: len(BEGIN)] != BEGIN:
+        head = stream.peek(_LONGEST_LEAD)[:_LONGEST_LEAD]
+        armour = head.removeprefix(BOM_UTF8).lstrip()
+        if armour.startswith(BEGIN):
+            # editors put a byte-order mark or blank lines before it
+            stream.read(len(head) - len(armour))
+        else:
             # binary; or text stands before the armour, which is the library's then
             yield str(source), ()
             return

@@ -52,6 +52,17 @@ def test_a_binary_message_and_one_with_text_before_its_armour_are_decrypted(tmp_
         assert (tmp_path / f"{name}.out").read_bytes() == content
 
 
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n\r\n", b"\n \t\n", b"\xef\xbb\xbf\r\n"])
+def test_u2_a_byte_order_mark_and_blank_lines_before_the_armour_are_nothing(
+    tmp_path: Path, key: tuple[Path, str], before: bytes
+) -> None:
+    content = os.urandom(10_000)
+    message = sealed(tmp_path, content, key[1])
+    message.write_bytes(before + message.read_bytes().replace(b"\n", b"\r\n") + b"\r\n\x1a")
+    decrypt_bounded(message, tmp_path / "out", key[0], largest=10_000)
+    assert (tmp_path / "out").read_bytes() == content
+
+
 def test_damaged_armour_is_the_senders_fault(tmp_path: Path, key) -> None:
     message = sealed(tmp_path, os.urandom(1000), key[1])
     whole = message.read_bytes()
