@@ -7,13 +7,15 @@ from pathlib import Path
 
 import click
 
+from smt_ws.settings.ports import SIMULATED_REQUESTER
+
 __all__ = ["simulate_requester"]
 
 
 @click.command("simulate-requester")
 @click.argument("sandbox_folder", metavar="SANDBOX", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("duns")
-@click.option("--port", default=5300, show_default=True, help="0: any that is free.")
+@click.option("--port", default=SIMULATED_REQUESTER, show_default=True, help="0: any that is free.")
 @click.option("--record", type=click.Path(dir_okay=False, path_type=Path), default=Path("callbacks.jsonl"),
               show_default=True, help="Where each event is written, as a line of JSON.")  # fmt: skip
 @click.option("--refuse", is_flag=True, help="Answer every call that it is not taken; the hub will call again.")
@@ -27,8 +29,8 @@ def simulate_requester(
 
     \b
     Example:
-      smt-ws simulate-requester demo 111111111 --port 5300
-      smt-ws company callback set 111111111 https://127.0.0.1:5300/soap/RequesterCallback
+      smt-ws simulate-requester demo 111111111 --port 5301
+      smt-ws company callback set 111111111 https://127.0.0.1:5301/soap/RequesterCallback
     """
     from smt_ws.sandbox.build import Sandbox
     from smt_ws.sandbox.listener import PATH, listen

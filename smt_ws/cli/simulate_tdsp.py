@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from smt_ws.settings import ports
+
 __all__ = ["simulate_tdsp"]
 
-_EXAMPLE = """\
+_EXAMPLE = f"""\
 # A simulated TDSP. Paths are relative to this file.
 [tdsp]
 duns = ["4444444440000"]
-port = 5300
+port = {ports.SIMULATED_TDSP}
 tls_certificate = "certs/lone-star-wires-tls.crt"
 tls_key = "certs/lone-star-wires-tls.key"
 signing_certificate = "certs/lone-star-wires-signing.crt"
@@ -23,7 +25,7 @@ meters = "market/meters.csv"         # as sent to the hub; read when the state i
 clock_shift_seconds = 0              # as in the hub's settings
 
 [hub]
-url = "https://127.0.0.1:5200/soap/TDSPCallback"
+url = "https://127.0.0.1:{ports.SOAP}/soap/TDSPCallback"
 tls_certificate = "certs/hub-tls.crt"
 signing_certificate = "certs/hub-signing.crt"
 

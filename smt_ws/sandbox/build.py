@@ -29,6 +29,7 @@ from smt_ws.sandbox.certificates import file_stem, make_sample_certificates
 from smt_ws.sandbox.market import Market, build_market
 from smt_ws.sandbox.tdsp import prepare_tdsp
 from smt_ws.serve.ftps import make_folders
+from smt_ws.settings import ports as default_ports
 from smt_ws.settings import read_settings
 from smt_ws.store import migrate
 from smt_ws.usage.activity import Activity, write_report
@@ -111,7 +112,11 @@ class Sandbox:
 
 
 def make_sandbox(
-    folder: Path, *, database: str | None = None, replace: bool = False, ports: tuple[int, int] = (5200, 5990)
+    folder: Path,
+    *,
+    database: str | None = None,
+    replace: bool = False,
+    ports: tuple[int, int] = (default_ports.SOAP, default_ports.FTPS),
 ) -> Sandbox:
     """Make certificates, settings, database and companies in *folder*.
 
@@ -137,7 +142,7 @@ def make_sandbox(
     for name, kind, duns in COMPANIES:
         register(hub, sandbox, Player(name, kind, duns, folder / "companies" / file_stem(name)))
         if kind == "TDSP":
-            port = _free_port(5300 if all(ports) else 0)
+            port = _free_port(default_ports.SIMULATED_TDSP if all(ports) else 0)
             prepare_tdsp(hub, folder, duns=duns, stem=file_stem(name), port=port, actor=ACTOR)
     hub.store.close()
     return sandbox
@@ -195,11 +200,11 @@ def _settings(database: str | None, ports: tuple[int, int]) -> str:
         "[soap]",
         f"port = {_free_port(ports[0])}",
         "[portal]",
-        f"port = {_free_port(5443 if all(ports) else 0)}",
+        f"port = {_free_port(default_ports.PORTAL if all(ports) else 0)}",
         "[ftps]",
         f"port = {_free_port(ports[1])}",
         "[health]",
-        f"port = {_free_port(5280 if all(ports) else 0)}",
+        f"port = {_free_port(default_ports.HEALTH if all(ports) else 0)}",
         "",
     ]
     return "\n".join(lines)

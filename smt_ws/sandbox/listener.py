@@ -29,6 +29,7 @@ from adapters.soap.wssecurity import Verified
 from adapters.tls import TlsFiles
 from smt_ws.errors import HubError
 from smt_ws.sandbox.build import Player, Sandbox
+from smt_ws.settings.ports import SIMULATED_REQUESTER
 from smt_ws.soap import model
 from smt_ws.soap.app import CONTRACTS
 
@@ -85,7 +86,7 @@ def application(sandbox: Sandbox, player: Player, record: Path, *, refuse: bool 
     soap11, soap12 = build_service(_service(_Record(record), refuse), contract=contract, hooks=hooks)
     return Gate(
         {PATH: Endpoint(soap11, soap12, contract.wsdl)},
-        base_url="https://localhost:5300",
+        base_url=f"https://localhost:{SIMULATED_REQUESTER}",
         xsd_dir=CONTRACTS / "xsd",
         sign=hooks.sign,
     )

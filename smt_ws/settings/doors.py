@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from adapters.upload_names import TEMPORARY_NAMES
+from smt_ws.settings import ports
 from smt_ws.settings.section import Location, Section, SettingsError
 
 __all__ = ["Ftps", "Health", "Portal", "Soap", "Tls"]
@@ -17,7 +18,7 @@ class Soap(Section):
     """The SOAP endpoint."""
 
     host: str = "127.0.0.1"
-    port: int = Field(5200, ge=0, le=65535)
+    port: int = Field(ports.SOAP, ge=0, le=65535)
     base_url: str | None = Field(None, description="the public address written into WSDLs; default https://host:port")
     also_at: tuple[str, ...] = Field(
         (), description="further addresses like base_url under which callers reach the services (a signed wsa:To)"
@@ -54,7 +55,7 @@ class Portal(Section):
     """The pages for customers: the invitations' Accept and Reject, accounts, agreements."""
 
     host: str = "127.0.0.1"
-    port: int = Field(5443, ge=0, le=65535)
+    port: int = Field(ports.PORTAL, ge=0, le=65535)
     base_url: str | None = Field(
         None, description="the public address that e-mails link to, without a path; default https://host:port"
     )
@@ -99,7 +100,7 @@ class Ftps(Section):
     """The FTPS site."""
 
     host: str = "127.0.0.1"
-    port: int = Field(5990, ge=0, le=65535)
+    port: int = Field(ports.FTPS, ge=0, le=65535)
     passive_ports: tuple[int, int] | None = None
     masquerade_address: str | None = Field(None, description="the address told to clients behind NAT")
     root: Location = Path("ftps")
@@ -119,7 +120,7 @@ class Health(Section):
     """Where the hub tells how it is, and from when on that is worth a warning."""
 
     host: str = Field("127.0.0.1", description="no client certificate is asked for: not an address of the world")
-    port: int = Field(5280, ge=0, le=65535)
+    port: int = Field(ports.HEALTH, ge=0, le=65535)
     disk_free_bytes: int = Field(
         1_000_000_000, ge=0, description="free space below which new orders are refused, before writes fail"
     )
