@@ -6,10 +6,12 @@ the proxy's header, which it believes on a unix socket only.
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_address
@@ -23,18 +25,38 @@ from adapters.tls import LiveContext, TlsFiles
 
 __all__ = ["close_after", "peer_address", "peer_certificate", "serve", "waited"]
 
-#: Seconds that a client may take for the next bytes of a handshake or a request: a stalled one gives its thread back.
+#: Seconds that a client may keep a thread waiting in all: for a handshake, and for a request with its answer.
 PATIENCE: Final = 10.0
+#: Bytes sent or taken for which a client that has kept a thread waiting gets a second back.
+BYTES_A_SECOND: Final = 4096
+#: Seconds that a connection which is to end may take to be closed by its client; gunicorn's own figure.
+_LINGER: Final = 2.0
 
 
 class _PatientSocket(socket.socket):
-    """A socket whose blocking mode gives up after PATIENCE (gunicorn's own waits for ever)."""
+    """A socket whose blocking mode gives up when PATIENCE is used up (gunicorn's own waits for ever)."""
 
     waited: float = 0.0
     broken: bool = False
+    #: Seconds that the client may still keep a thread waiting.
+    patience: float = PATIENCE
 
     def setblocking(self, flag: bool, /) -> None:
         self.settimeout(PATIENCE if flag else 0.0)
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        began = _begin(self)
+        got = super().recv(bufsize, flags)
+        _charge(self, began, len(got))
+        return got
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        rest = memoryview(data).cast("B")
+        while rest:
+            began = _begin(self)
+            sent = super().send(rest, flags)
+            _charge(self, began, sent)
+            rest = rest[sent:]
 
 
 class _PatientTlsSocket(ssl.SSLSocket):
@@ -42,9 +64,52 @@ class _PatientTlsSocket(ssl.SSLSocket):
 
     waited: float = 0.0
     broken: bool = False
+    patience: float = PATIENCE
 
     def setblocking(self, flag: bool, /) -> None:
         self.settimeout(PATIENCE if flag else 0.0)
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        began = _begin(self)
+        got = super().recv(buflen, flags)
+        _charge(self, began, len(got))
+        return got
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        # sendall calls it
+        began = _begin(self)
+        sent = super().send(data, flags)
+        _charge(self, began, sent)
+        return sent
+
+
+def _begin(sock: _PatientSocket | _PatientTlsSocket) -> float:
+    """Let the next operation of a blocking socket wait as long as its client may; return when it began."""
+    if sock.gettimeout():
+        if sock.patience <= 0:
+            raise TimeoutError("the client has kept a thread waiting for too long")
+        sock.settimeout(sock.patience)
+    return time.monotonic()
+
+
+def _charge(sock: _PatientSocket | _PatientTlsSocket, began: float, moved: int) -> None:
+    spent = time.monotonic() - began
+    sock.patience = min(PATIENCE, sock.patience - spent + moved / BYTES_A_SECOND)
+
+
+class _Connection(TConn):
+    """A connection that is closed in the event loop, where gunicorn waits for its client and lets all others wait."""
+
+    def __init__(self, cfg: Any, sock: Any, client: Any, server: Any, linger: Callable[[TConn], None]) -> None:
+        super().__init__(cfg, sock, client, server)
+        self._linger = linger
+
+    def close(self, graceful: bool = False) -> None:
+        """Close at once, or *graceful*: when the client has, or after a while."""
+        if graceful:
+            self._linger(self)
+        else:
+            super().close()
 
 
 def peer_certificate(environ: Mapping[str, Any]) -> bytes | None:
@@ -94,6 +159,10 @@ def close_after(environ: Mapping[str, Any]) -> None:
 class _Worker(ThreadWorker):
     """gunicorn's threads, with sockets that do not wait for ever."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lingering: deque[TConn] = deque()
+
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answer, and say whether the connection may be used again."""
         return super().handle_request(req, conn) and not getattr(conn.sock, "broken", False)
@@ -110,7 +179,7 @@ class _Worker(ThreadWorker):
         self.nr_conns += 1
         # wait for the first byte in the event loop: gunicorn itself gives each silent connection a thread for 5 s, so
         # that as many of them as there are threads stall everybody
-        conn = TConn(self.cfg, sock, address, listener.getsockname())
+        conn = _Connection(self.cfg, sock, address, listener.getsockname(), self._linger)
         conn.timeout = time.monotonic() + self.cfg.keepalive
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
@@ -136,7 +205,40 @@ class _Worker(ThreadWorker):
             if isinstance(conn.sock, ssl.SSLSocket) and not conn.sock.pending():
                 return _DEFER
         conn.sock.waited = waited
+        conn.sock.patience = PATIENCE
         return super().handle(conn)
+
+    def _linger(self, conn: TConn) -> None:
+        """Say that nothing more comes, and wait in the event loop until the client has closed too (RFC 9112, 9.6)."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_lingering_readable, conn))
+        except (OSError, KeyError, ValueError):
+            conn.close()
+            return
+        conn.timeout = time.monotonic() + _LINGER
+        self.nr_conns += 1
+        self._lingering.append(conn)
+
+    def _on_lingering_readable(self, conn: TConn, sock: Any) -> None:
+        with contextlib.suppress(OSError):
+            if socket.socket.recv(sock, 65536):
+                return
+        self._lingering.remove(conn)
+        self._let_go(conn)
+
+    def _let_go(self, conn: TConn) -> None:
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_pending(self) -> None:
+        """Close connections that have sent nothing, or are to end and do not, in their time."""
+        super().murder_pending()
+        while self._lingering and self._lingering[0].timeout <= time.monotonic():
+            self._let_go(self._lingering.popleft())
 
     def _cap_keepalive(self, deadline: float) -> None:
         """When stopping, let go of connections that have sent nothing as soon as of idle ones."""

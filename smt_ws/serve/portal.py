@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +16,8 @@ from smt_ws.settings.files import require_files
 from smt_ws.store.revision import require_current
 
 __all__ = ["run_portal"]
+
+_THIS_MACHINE: Final = ("127.0.0.1", "::1", "localhost")
 
 log = structlog.get_logger("smt_ws.portal")
 
@@ -31,6 +33,13 @@ def run_portal(hub: Hub, *, ready_file: Path | None = None) -> None:
     if settings.portal.proxy_socket is None:
         bind = f"{settings.portal.host}:{settings.portal.port}"
         tls = TlsFiles(certificate=settings.tls.certificate, key=settings.tls.key, client_ca=None)
+        if settings.portal.host not in _THIS_MACHINE:
+            log.warning(
+                "the portal is open to the world without a proxy",
+                host=settings.portal.host,
+                advice=f"more than {settings.portal.workers * settings.portal.threads} slow clients hold up all others;"
+                " put a proxy in front (portal.proxy_socket) that bounds connections by address",
+            )
 
     def load() -> Any:
         return create_app(Hub.of(settings))

@@ -66,7 +66,9 @@ class Portal(Section):
         None, pattern="^https://", description="your terms of use, linked to instead of the sample page /terms"
     )
     workers: int = Field(1, ge=1, le=64, description="processes")
-    threads: int = Field(8, ge=2, le=256, description="threads a process")
+    threads: int = Field(
+        64, ge=2, le=256, description="threads a process; standing alone, each slow client holds one for up to 30 s"
+    )
     proxy_socket: Path | None = Field(None, description="unix socket behind a TLS proxy, instead of host and port")
     secret: Location = Field(
         Path("certs/portal-secret"),
