@@ -140,6 +140,6 @@ class DataChannel(TLS_DTPHandler):
         try:
             upload.publish(confirmed=not self._pause)
         except OSError as failure:
-            return f"451 {failure.strerror}; upload discarded."
+            return upload.refusal or f"451 {failure.strerror}; upload discarded."
         self.cmd_channel.note_own(upload.name)
         return ""

@@ -60,12 +60,17 @@ class Upload:
         found = Room.of(self._final.parent, self._quota)
         if found.over:
             self.refusal = out_of_room(self._quota)
+            self.close()  # at once: it takes no room from the others, which are counted too
             raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
         self._room, self._uncounted = found.size, 0
 
     def publish(self, *, confirmed: bool = True) -> None:
-        """The upload is whole: give it its name, durably; marked unless its end is *confirmed*. Raises OSError."""
+        """The upload is whole: give it its name, durably; marked unless its end is *confirmed*.
+
+        Raises OSError, with ``refusal`` set where uploads side by side have filled the inbox meanwhile.
+        """
         self._file.close()
+        self._count_again()
         if not confirmed:
             mark_unconfirmed(self._final.parent.parent, self._temporary)
         publish(self._temporary, self._final, may_stay_hidden=True)

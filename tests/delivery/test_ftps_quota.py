@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ftplib
 import io
 import os
@@ -69,6 +70,30 @@ def test_uploads_side_by_side_share_the_room(box: Sandbox) -> None:
         slow.close()
         assert first.voidresp().startswith("226")
     assert contents(box) == {"slow": 700_000}
+
+
+def test_uploads_that_were_all_begun_while_there_was_room_do_not_all_stay(box: Sandbox) -> None:
+    """Each fits when it begins, and too small to be counted while it comes: the last count is at its end."""
+    folder = box.home(TDSP) / "inbox"
+    with box.login(TDSP) as first, box.login(TDSP) as second, box.login(TDSP) as third:
+        clients = {"a": first, "b": second, "c": third}
+        under_way = {name: client.transfercmd(f"STOR /inbox/{name}") for name, client in clients.items()}
+        for data in under_way.values():
+            data.sendall(bytes(400_000))
+        # what is written stays in each file's buffer in part, so that the folder alone does not tell
+        wait_for(lambda: sum(path.stat().st_size for path in folder.iterdir()) > 1_150_000)
+        answers = []
+        for name, data in under_way.items():
+            with contextlib.suppress(OSError):
+                data.unwrap()
+            data.close()
+            try:
+                answers.append(clients[name].voidresp())
+            except ftplib.error_perm as refused:
+                answers.append(str(refused))
+    assert [answer[:3] for answer in answers] == ["552", "226", "226"]
+    assert answers[0].startswith("552 The inbox may hold 1000000 bytes")
+    assert contents(box) == {"b": 400_000, "c": 400_000}
 
 
 def test_many_at_once_never_exceed_the_quota(box: Sandbox) -> None:
