@@ -236,6 +236,14 @@ def ask_for_all_of_the_bill(street: Street) -> None:
     assert street.told(esiid(0), first, last, report="monthly") == set()
 
 
+def ask_for_both_bills(street: Street) -> None:
+    first, last = date(2026, 9, 1), date(2026, 10, 15)
+    street.bill(0, first, date(2026, 9, 30))
+    street.bill(0, date(2026, 9, 16), last)
+    assert street.told(esiid(0), first, last, report="monthly") == {"BILL_SUPERSEDED"}
+    assert street.told(esiid(0), first, last, report="monthly", version="A") == set()
+
+
 WAYS: dict[Reason, Callable[[Street], None]] = {
     Reason.ESIID_MALFORMED: correct_it,
     Reason.ESIID_UNKNOWN: announce_it,
@@ -252,6 +260,7 @@ WAYS: dict[Reason, Callable[[Street], None]] = {
     Reason.NO_GENERATION_CHANNEL: ask_for_consumption,
     Reason.NOT_BILLED: ask_later_for_the_bill,
     Reason.BILL_REACHES_BEYOND: ask_for_all_of_the_bill,
+    Reason.BILL_SUPERSEDED: ask_for_both_bills,
 }
 
 
