@@ -30,7 +30,7 @@ from smt_ws.orders.errors import AccessEndedError, ClaimLostError
 from smt_ws.orders.finish import all_exceptions, settle
 from smt_ws.orders.place import DATA, EXCEPTIONS, REMARKS
 from smt_ws.orders.remarks import count_remarks, parts_remarked, remarks_csv
-from smt_ws.orders.renderers import RENDERERS, Issue, Renderer, publisher_of
+from smt_ws.orders.renderers import DAILY, RENDERERS, Issue, Renderer, publisher_of
 from smt_ws.orders.rules import PartState
 from smt_ws.orders.tables import order_part, report_order
 from smt_ws.parties.record_parties import RecordParties
@@ -188,7 +188,8 @@ def _data(hub: Hub, connection: Connection, claim: Claim, renderer: Renderer) ->
         reading_type=claim.reading_type,
         version=claim.version,
         as_of_load=claim.as_of_load,
-        after_load=None if claim.opened else claim.from_load,
+        # What an opened day is, and whether a read or a sum tells a day, takes all that is known of it.
+        after_load=None if claim.opened or claim.report == DAILY else claim.from_load,
         accepted_at=claim.accepted_at,
     )
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, exists, select, update
 
 from smt_ws.clock import CENTRAL, Clock
 from smt_ws.orders.changes import Changes, Fresh, cut_changes, place_changes
-from smt_ws.orders.renderers import INTERVAL, RENDERERS, formats_of
+from smt_ws.orders.renderers import DAILY, INTERVAL, RENDERERS, formats_of
 from smt_ws.orders.rules import MARKET_KINDS, first_day_kept
 from smt_ws.orders.tables import subscription
 from smt_ws.parties.opened import opened_since
@@ -28,7 +28,7 @@ from smt_ws.parties.tables import company, company_duns
 from smt_ws.settings import Limits
 from smt_ws.store.dialect import insert
 from smt_ws.store.engine import Store
-from smt_ws.usage.changes import INTERVALS, READS, ChangedDays, Measured, changed_days, load_before
+from smt_ws.usage.changes import DAILY_READS, INTERVALS, ChangedDays, Measured, changed_days, load_before
 from smt_ws.usage.loads import market_told_since, snapshot
 from smt_ws.usage.opened import Left, days_left, opened_days, without_opened
 from smt_ws.usage.read import CHANNELS
@@ -50,7 +50,7 @@ class DataType(NamedTuple):
 DATA_TYPES: Final[Mapping[str, DataType]] = MappingProxyType(
     {
         "INTERVAL": DataType(INTERVAL, INTERVALS, "LSE", ("CSV", "LSE")),
-        "DAILY": DataType("daily", READS, "CSV", ("CSV",)),
+        "DAILY": DataType(DAILY, DAILY_READS, "CSV", ("CSV",)),
     }
 )
 

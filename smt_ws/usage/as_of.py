@@ -20,7 +20,7 @@ from smt_ws.store.dialect import is_postgresql
 from smt_ws.usage.remarks import REMARK
 from smt_ws.usage.tables import interval_day, interval_day_history, load
 
-__all__ = ["EPOCH", "Slices", "StoredRows", "Version", "found_days"]
+__all__ = ["EPOCH", "Slices", "StoredRows", "Version", "found_days", "found_rows"]
 
 Row = TypeVar("Row")
 Version = Literal["L", "A"]
@@ -194,11 +194,25 @@ def found_days(
 
     Rows of (premise, days since 1970, channel, load number), in no order.
     """
+    for rows in found_rows(connection, table, (), slices, channels=channels, as_of=as_of):
+        if rows:
+            yield np.array(rows, np.int64)
+
+
+def found_rows(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    slices: Slices,
+    *,
+    channels: Sequence[int],
+    as_of: int,
+) -> Iterator[list[tuple[Any, ...]]]:
+    """As `found_days`, with *columns* after the four: a list for each chunk of the slices, be it empty."""
     read = _read_postgresql if is_postgresql(connection) else _read_sqlite
     for chunk in _chunks(slices):
-        rows = read(connection, table.name, ("premise_id",), chunk, sorted(channels), (-1, as_of), "L")
-        if rows:
-            yield np.array([(row[4], row[1], row[2], row[3]) for row in rows], np.int64)
+        rows = read(connection, table.name, ("premise_id", *columns), chunk, sorted(channels), (-1, as_of), "L")
+        yield [(row[4], *row[1:4], *row[5:]) for row in rows]
 
 
 def _chunks(slices: Slices) -> Iterator[Slices]:

@@ -6,7 +6,7 @@ Which rows that are is found by their load numbers, and by the days that the loa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -24,6 +24,7 @@ from sqlalchemy import (
     Subquery,
     Table,
     and_,
+    exists,
     func,
     literal,
     literal_column,
@@ -35,9 +36,10 @@ from sqlalchemy import cast as sql_cast
 
 from smt_ws.parties.tables import premise
 from smt_ws.store.dialect import is_postgresql, sent_integers
+from smt_ws.usage.register_usage import tells_usage
 from smt_ws.usage.tables import interval_day, interval_day_history, load, register_read, register_read_history
 
-__all__ = ["DAY_BITS", "INTERVALS", "READS", "ChangedDays", "Measured", "changed_days", "load_before"]
+__all__ = ["DAILY_READS", "DAY_BITS", "INTERVALS", "ChangedDays", "Measured", "changed_days", "load_before"]
 
 #: Premises whose days come together, by their keys: a few MB for a day, and never near PostgreSQL's largest value.
 _PREMISES_AT_ONCE: Final = 131_072
@@ -51,10 +53,12 @@ class Measured(NamedTuple):
 
     current: Table
     history: Table
+    #: Whether intervals are news too, on the days of which this tells no usage: their sum stands for it (R15).
+    else_summed: bool = False
 
 
 INTERVALS = Measured(interval_day, interval_day_history)
-READS = Measured(register_read, register_read_history)
+DAILY_READS = Measured(register_read, register_read_history, else_summed=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +95,8 @@ def changed_days(
     """Yield what the loads after *after* up to *as_of* brought or corrected, as of *as_of*, for those who may see it.
 
     *seen* is `smt_ws.parties.seen.days_seen`. In the order of DUNS number, TDSP and premises; what is one company's of
-    one TDSP may come in several pieces. Nothing before *from_day*; at most *most* days, whichever they are. One
+    one TDSP may come in several pieces. Of *measured* that is else summed, intervals are news where no register read
+    tells the usage of their day as of *as_of*. Nothing before *from_day*; at most *most* days, whichever they are. One
     statement, streamed: the whole is never in memory.
     """
     found = _question(
@@ -161,18 +166,45 @@ def _question(
     ).one()
     first = max((day for day in (first, from_day) if day is not None), default=None)
 
-    def brought(table: Table, *more: ColumnElement[bool]) -> Select[Any]:
+    def loaded(table: Table) -> list[ColumnElement[bool]]:
+        # The days are said of each table: partitions beyond them are not looked at.
         row = table.c
-        bounds = [row.load_number > after, row.load_number <= as_of, row.channel.in_(channels), *more]
+        bounds = [row.channel.in_(channels), row.load_number <= as_of]
         if first is not None:
             bounds.append(row.operating_day >= first)
         if last is not None:
             bounds.append(row.operating_day <= last)
-        return select(row.premise_id, row.operating_day, row.channel).where(*bounds)
+        return bounds
 
-    changed = union_all(
-        brought(measured.current), brought(measured.history, measured.history.c.replaced_by > as_of)
-    ).subquery("changed")
+    def brought(kind: Measured, *more: Callable[[Table], ColumnElement[bool]]) -> list[Select[Any]]:
+        return [
+            select(table.c.premise_id, table.c.operating_day, table.c.channel).where(
+                *loaded(table), table.c.load_number > after, *then, *(one(table) for one in more)
+            )
+            for table, then in ((kind.current, ()), (kind.history, (kind.history.c.replaced_by > as_of,)))
+        ]
+
+    def untold(day: Table) -> ColumnElement[bool]:
+        """No register read tells the usage of a day of intervals."""
+        return and_(
+            *(
+                ~exists().where(
+                    *(table.c[name] == day.c[name] for name in ("premise_id", "operating_day", "channel")),
+                    *loaded(table),
+                    *then,
+                    tells_usage(table),
+                )
+                for table, then in (
+                    (measured.current, ()),
+                    (measured.history, (measured.history.c.replaced_by > as_of,)),
+                )
+            )
+        )
+
+    news = brought(measured)
+    if measured.else_summed:
+        news += brought(INTERVALS, untold)
+    changed = union_all(*news).subquery("changed")
     day: ColumnElement[Any] = changed.c.operating_day
     if is_postgresql(connection):
         number: ColumnElement[int] = day.op("-", return_type=Integer())(literal_column("DATE '1970-01-01'"))

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, select
 
 from smt_ws.parties.tables import premise
 from smt_ws.store.dialect import among
-from smt_ws.usage.as_of import EPOCH, Slices, found_days
+from smt_ws.usage.as_of import EPOCH, Slices, found_days, found_rows
 from smt_ws.usage.changes import DAY_BITS, ChangedDays, Measured
+from smt_ws.usage.register_usage import usage_of
+from smt_ws.usage.tables import interval_day
 
 __all__ = ["Left", "days_left", "opened_days", "without_opened"]
 
@@ -47,7 +49,7 @@ def opened_days(
     """
     found, count = [], 0
     cut = _cut(opened, first_day, last_day)
-    for rows in found_days(connection, measured.current, cut, channels=channels, as_of=as_of):
+    for rows in _found(connection, measured, cut, channels=channels, as_of=as_of):
         found.append(rows)
         count += len(rows)
         if most is not None and count > most:
@@ -88,7 +90,7 @@ def days_left(
     """What of the days *opened* lies between the two days and no load after *after* brought; None: nothing."""
     days: set[tuple[int, int]] = set()
     cut = _cut(opened, first_day, last_day)
-    for rows in found_days(connection, measured.current, cut, channels=channels, as_of=as_of):
+    for rows in _found(connection, measured, cut, channels=channels, as_of=as_of):
         days.update(map(tuple, rows[rows[:, 3] <= after][:, :2].tolist()))
     if not days:
         return None
@@ -109,6 +111,25 @@ def without_opened(pieces: Iterable[ChangedDays], opened: Sequence[ChangedDays])
             yield replace(
                 piece, premise_id=piece.premise_id[kept], day=piece.day[kept], channel=piece.channel[kept], esiid=names
             )
+
+
+def _found(
+    connection: Connection, measured: Measured, slices: Slices, *, channels: Sequence[int], as_of: int
+) -> Iterator[NDArray[np.int64]]:
+    """`found_days` of what is *measured*; where that is else summed, of intervals too where no read tells a usage."""
+    if not measured.else_summed:
+        yield from found_days(connection, measured.current, slices, channels=channels, as_of=as_of)
+        return
+    wh = ("start_wh", "stop_wh", "usage_wh")
+    for reads, intervals in zip(
+        found_rows(connection, measured.current, wh, slices, channels=channels, as_of=as_of),
+        found_rows(connection, interval_day, (), slices, channels=channels, as_of=as_of),
+        strict=True,
+    ):
+        told = {row[:3] for row in reads if usage_of(*row[4:]) is not None}
+        rows = [row[:4] for row in reads] + [row for row in intervals if row[:3] not in told]
+        if rows:
+            yield np.array(rows, np.int64)
 
 
 def _keys(piece: ChangedDays) -> NDArray[np.int64]:

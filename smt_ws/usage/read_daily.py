@@ -20,6 +20,7 @@ from smt_ws.usage.as_of import EPOCH, Slices, StoredRows, Version
 from smt_ws.usage.judged import as_flagged, judged_after
 from smt_ws.usage.missing_channels import MissingChannels
 from smt_ws.usage.presence import has_value
+from smt_ws.usage.register_usage import usage_of
 from smt_ws.usage.remarks import of_days
 from smt_ws.usage.tables import interval_day, interval_day_history, register_read, register_read_history
 
@@ -85,12 +86,11 @@ class StoredReads(StoredRows[DailyRead]):
         for position, day, channel, number, start, stop, usage, status in self._found(
             "register_read", ("start_wh", "stop_wh", "usage_wh", "status"), chunk
         ):
-            if usage is None and start is not None and stop is not None:
-                usage = stop - start  # noqa: PLW2901
-            if usage is None or usage < 0:
+            used = usage_of(start, stop, usage)
+            if used is None:
                 untrue.add((position, day, channel))
             else:
-                rows.append((position, day, channel, number, start, stop, usage, status == "E"))
+                rows.append((position, day, channel, number, start, stop, used, status == "E"))
         return rows, untrue
 
     def _tell(

@@ -26,7 +26,12 @@ TODAY = date(2026, 11, 20)
 KEEP = timedelta(days=10)
 
 
-def post(market: Market, day: date = TODAY) -> posting.Posted:
+def post(market: Market, day: date = TODAY, *, of: str = "INTERVAL") -> posting.Posted:
+    """A posting of one kind of data, as if nobody had subscribed to the other."""
+    with market.store.write() as connection:
+        now = market.hub.clock.now()
+        posting.ensure_defaults(connection, now=now)
+        connection.execute(update(subscription).where(subscription.c.data_type != of).values(ended_at=now))
     return posting.post_daily(market.store, for_date=day, clock=market.hub.clock, limits=market.hub.settings.limits)
 
 
@@ -86,8 +91,8 @@ def test_every_rep_gets_a_file_a_tdsp_with_what_is_new_r8(market: Market) -> Non
     market.load_days(range(6), date(2026, 11, 18), date(2026, 11, 19), number=1)
     subscribe(market, "CSV")
     done = post(market)
-    # the other REP serves nobody, and there are no register reads
-    assert (done.orders, done.files, done.esiid_days, done.quiet, done.held_back) == (1, 2, 12, 3, 0)
+    # the other REP serves nobody
+    assert (done.orders, done.files, done.esiid_days, done.quiet, done.held_back) == (1, 2, 12, 1, 0)
     build_all(market)
     (order,) = orders(market)
     assert (order.status, order.service_type, order.folder, order.duns) == ("Complete", "SUBSCRIPTION", "daily", REP)
@@ -129,7 +134,7 @@ def test_a_posting_is_idempotent_for_its_date_r8(market: Market) -> None:
     market.load_days(range(2), date(2026, 11, 18), date(2026, 11, 18), number=2)
     assert post(market) == posting.Posted()
     assert len(orders(market)) == 1
-    assert {row.posted_load for row in subscriptions(market)} == {1}
+    assert {row.posted_load for row in subscriptions(market) if row.ended_at is None} == {1}
 
 
 def test_a_correction_while_the_posting_is_built_is_in_the_next_one(market: Market) -> None:
@@ -215,17 +220,18 @@ def test_register_reads_are_posted_as_one_daily_file_a_tdsp_r8(market: Market) -
                 for n in range(3)
             ],
         )  # fmt: skip
-    done = post(market)
-    assert (done.orders, done.files, done.esiid_days) == (2, 2, 7)
+    done = post(market, of="DAILY")
+    assert (done.orders, done.files, done.esiid_days) == (1, 1, 4)
     build_all(market)
-    (order,) = [order for order in orders(market) if order.report == "daily"]
-    assert (order.status, order.folder, order.days_delivered) == ("Complete", "daily", 3)
+    (order,) = orders(market)
+    assert (order.status, order.folder, order.days_delivered) == ("Complete", "daily", 4)
     (part,) = data_parts(market, order.number)
     assert part.file_name.startswith("DailyMeterUsage")
     rows = list(csv.DictReader(StringIO(opened(market, part)[1].decode())))
     assert [(row["ESIID"], row["READ_DATE"], row["USAGE_KWH"]) for row in rows] == [
-        (esiid(n), "11/19/2026", "24.000") for n in range(3)
+        (esiid(n), "11/19/2026", "24.000") for n in range(4)
     ]
+    assert [row["END_READING"] for row in rows] == ["25.000"] * 3 + [""]
 
 
 def test_a_first_posting_goes_back_one_day_not_to_the_beginning(market: Market) -> None:
@@ -290,7 +296,7 @@ def test_what_cannot_be_given_now_waits_behind_its_mark(market: Market, why: dic
     values = {name: market.hub.clock.now() if value else value for name, value in why.items()}
     with market.store.write() as connection:
         connection.execute(update(company).where(company.c.id == market.rep.company_id).values(**values))
-    assert (post(market).orders, post(market).held_back) == (0, 2)
+    assert (post(market).orders, post(market).held_back) == (0, 1)
     with market.store.write() as connection:
         connection.execute(update(company).values(suspended_at=None, openpgp_certificate=keys()[1]))
     assert post(market, TODAY + timedelta(days=1)).esiid_days == 1
@@ -321,7 +327,7 @@ def test_an_unfinished_load_holds_the_mark_back(market: Market) -> None:
             " VALUES (2, 'lse', '1', 'x', 'x', 'loading', '2026-11-20 14:00:00')"
         )
     assert post(market).esiid_days == 1
-    assert {row.posted_load for row in subscriptions(market)} == {1}
+    assert {row.posted_load for row in subscriptions(market) if row.ended_at is None} == {1}
     with market.store.write() as connection:
         connection.exec_driver_sql("UPDATE load SET state = 'loaded' WHERE number = 2")
     assert post(market, TODAY + timedelta(days=1)).esiid_days == 1
