@@ -24,7 +24,7 @@ LETTER: Final = "account.letter"
 #: The account of an address that has none: a letter to it goes nowhere, after the same work.
 NOBODY: Final = 0
 
-About = Literal["confirm", "reset", "exists"]
+About = Literal["confirm", "reset", "exists", "devices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ _LETTERS: Final[dict[About, _Letter]] = {
     "confirm": _Letter("account_confirm", "confirm_url", "/confirm/", CONFIRM_WITHIN),
     "reset": _Letter("account_password_reset", "reset_url", "/new-password/", RESET_WITHIN),
     "exists": _Letter("account_exists", "login_url", "/log-in"),
+    "devices": _Letter("account_devices", "devices_url", "/earlier-devices"),
 }
 
 

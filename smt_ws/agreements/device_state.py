@@ -46,6 +46,8 @@ def device_moved(connection: Connection, told: Mapping[str, Any]) -> int:
             agreement.c.kind == Kind.DEVICE.value,
             agreement.c.device_mac == told["eui64"],
             agreement.c.accepted_at.is_not(None),
+            # what becomes of a device after that is no part of the agreement (A31)
+            agreement.c.ended_at.is_(None),
         )
         .values(device_state=told["state"][:30])
     )

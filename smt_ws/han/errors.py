@@ -188,6 +188,14 @@ class NoDeviceError(HubError):
     code = "NO_DEVICE"
 
 
+class DevicesUnconfirmedError(HubError):
+    """Somebody has moved in since a device there was added, and has not kept or removed it yet (A31). A message would
+    reach that device too. The customer is asked in the portal; send again once they have answered.
+    """
+
+    code = "DEVICES_UNCONFIRMED"
+
+
 class NoEsiidAcceptedError(HubError):
     """None of the ESI IDs can be sent to, for different reasons. Send them one by one to be told each."""
 

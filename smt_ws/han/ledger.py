@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Date, bindparam, func, insert, literal, select, update
 
+from smt_ws.clock import CENTRAL
 from smt_ws.han import rules
 from smt_ws.han.rules import DeviceEvent, DeviceState
+from smt_ws.han.stays import hears_of
 from smt_ws.han.tables import han_device, han_device_history, han_request
 from smt_ws.notices.callbacks import announce
-from smt_ws.parties.tables import company, premise
+from smt_ws.parties.device_access import takes_part
+from smt_ws.parties.tables import company, occupancy, premise
 from smt_ws.store.outbox import enqueue
 
 __all__ = ["DEVICE_MOVED", "Device", "Entry", "Ledger"]
@@ -179,8 +182,8 @@ class Ledger:
             row.number: row
             for row in self._connection.execute(
                 select(
-                    han_request.c.number, han_request.c.company_id, han_request.c.duns, premise.c.esiid,
-                    company.c.callback_url,
+                    han_request.c.number, han_request.c.company_id, han_request.c.duns, han_request.c.account_id,
+                    premise.c.esiid, company.c.callback_url,
                 )
                 .join(premise, premise.c.id == han_request.c.premise_id)
                 .join(company, company.c.id == han_request.c.company_id)
@@ -202,7 +205,7 @@ class Ledger:
                 },
                 now=self._now,
             )
-            if request.callback_url is None:
+            if request.callback_url is None or not self._hears(device, entry, request):
                 continue
             fields = {
                 "dunsNumber": request.duns,
@@ -220,6 +223,20 @@ class Ledger:
                 key=f"device:{moved}",
                 now=self._now,
             )
+
+    def _hears(self, device: Device, entry: Entry, request: Any) -> bool:
+        own_request = entry.request_number is not None and request.account_id is None
+        if own_request:
+            return True
+        at, today = han_device.c, literal(self._now.astimezone(CENTRAL).date(), Date)
+        earlier = select(func.max(occupancy.c.move_in_day) > at.added_on).where(
+            occupancy.c.premise_id == device.premise_id, occupancy.c.move_in_day <= today
+        )
+        of_earlier_stay = self._connection.scalar(
+            select(earlier.scalar_subquery()).where(at.premise_id == device.premise_id, at.eui64 == device.eui64)
+        )
+        part = takes_part(self._connection, request.company_id, request.duns, device.premise_id, now=self._now)
+        return hears_of(own_request=False, of_this_stay=not of_earlier_stay, takes_part=part)
 
 
 def _device(row: Any) -> Device:

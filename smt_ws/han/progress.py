@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from smt_ws.han import message_rules
 from smt_ws.han.message_rules import Code, MessageState, Told
+from smt_ws.han.stays import of_this_stay, sees_earlier_stays, stays_began
 from smt_ws.han.tables import han_message, han_message_device, han_message_status, han_message_target
 from smt_ws.notices.callbacks import announce
 from smt_ws.parties.tables import company, premise
@@ -302,13 +303,21 @@ class Progress:
         companies = {target.company_id for target, _ in self._told}
         if not companies:
             return
-        listening = set(
-            self._connection.scalars(
-                select(company.c.id).where(company.c.id.in_(companies), company.c.callback_url.is_not(None))
+        listening = {
+            row.id: row.kind
+            for row in self._connection.execute(
+                select(company.c.id, company.c.kind).where(
+                    company.c.id.in_(companies), company.c.callback_url.is_not(None)
+                )
             )
-        )
-        for target, status in self._told:
-            if target.company_id not in listening:
+        }
+        heard = [(target, status) for target, status in self._told if target.company_id in listening]
+        # What becomes of a message after somebody else has moved in is that person's doing (A31).
+        limited = {target.premise_id for target, _ in heard if not sees_earlier_stays(listening[target.company_id])}
+        began = stays_began(self._connection, limited, now=self._now) if limited else {}
+        for target, status in heard:
+            of_own_wires = sees_earlier_stays(listening[target.company_id])
+            if not of_own_wires and not of_this_stay([target.accepted_at], began.get(target.premise_id)):
                 continue
             fields = {
                 "dunsNumber": target.duns,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
-from smt_ws.clock import Clock
+from smt_ws.clock import Clock, central_today
 from smt_ws.han import errors, rules
 from smt_ws.han.handover import ADD_DEVICE, REMOVE_DEVICE, target_of
 from smt_ws.han.ledger import Device, Entry, Ledger
@@ -104,6 +104,7 @@ def provision_device(
         "device_type": request.device_type,
         "install_code": keys.seal(code, eui64),
         "tdsp_duns": home.tdsp_duns,
+        "added_on": central_today(clock),
     }
     device = Device(
         premise_id=home.premise_id,

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, exists, or_
+from sqlalchemy import Connection, Date, bindparam, exists, or_
 
 from smt_ws.clock import Clock
 from smt_ws.han import errors, field_rules
 from smt_ws.han.field_rules import Fields, Schedule
 from smt_ws.han.rules import DeviceState, Refusal
+from smt_ws.han.stays import added_before_move_in, sees_earlier_stays
 from smt_ws.han.stored import Answered, message_row, store_answered_message, store_message
 from smt_ws.han.tables import han_device
 from smt_ws.parties.device_access import Reach, reach
@@ -42,10 +43,13 @@ __all__ = [
 
 _ADDED: Final = DeviceState.DEVICE_ADDED.value
 #: Whether a device is at a premise. One whose removal is under way is there until it is gone.
-_DEVICE_THERE: Final = exists().where(
+_THERE: Final = (
     han_device.c.premise_id == premise.c.id,
     or_(han_device.c.state == _ADDED, han_device.c.before_removal == _ADDED),
 )
+_DEVICE_THERE: Final = exists().where(*_THERE)
+#: Whether one of them was an earlier occupant's and nobody has kept it (A31). The day is that of `reach`.
+_UNCONFIRMED_THERE: Final = exists().where(*_THERE, added_before_move_in(bindparam("today", type_=Date)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,8 @@ def _premises(
     """Where a message can go, and where not.
 
     Raises `NoEsiidsError`; where it can go nowhere, the error of the one reason for that (`EsiidUnknownError`,
-    `NoServicesAgreementError`, `CustomerKeepsControlError`, `NoMeterError`, `NoDeviceError`, …), or
+    `NoServicesAgreementError`, `CustomerKeepsControlError`, `NoMeterError`, `NoDeviceError`, `DevicesUnconfirmedError`,
+    …), or
     `NoEsiidAcceptedError` where there are several.
     """
     if not esiids:
@@ -215,9 +220,10 @@ def _premises(
         rep_of_record_exempt=terms.rep_of_record_exempt,
         now=now,
         allow_test_esiids=terms.allow_test_esiids,
-        holds=_DEVICE_THERE,
+        holds=(_DEVICE_THERE, _UNCONFIRMED_THERE),
     )
-    reasons = [_why_not(home) for home in asked]
+    own_wires = sees_earlier_stays(caller.kind)
+    reasons = [_why_not(home, own_wires=own_wires) for home in asked]
     homes = [home for home, reason in zip(asked, reasons, strict=True) if reason is None]
     not_reached = [
         NotReached(home.esiid, reason) for home, reason in zip(asked, reasons, strict=True) if reason is not None
@@ -231,9 +237,13 @@ def _premises(
     return homes, not_reached
 
 
-def _why_not(home: Reach) -> str | None:
+def _why_not(home: Reach, *, own_wires: bool) -> str | None:
     if home.refusal is not None:
         return home.refusal
     if home.meter_number is None:
         return "NO_METER"
-    return None if home.holds else "NO_DEVICE"
+    there, unconfirmed = home.holds
+    if not there:
+        return "NO_DEVICE"
+    # A TDSP runs the meters whoever lives there.
+    return "DEVICES_UNCONFIRMED" if unconfirmed and not own_wires else None

@@ -2,6 +2,9 @@
 
 What an earlier occupant did is nobody's business. Devices are told as they stand now; their history and the messages
 of before are not. A TDSP keeps its own records: it runs the meters whoever lives there.
+
+A device of before is unconfirmed until today's occupant keeps or removes it. A TDSP delivers by meter, not by device:
+meanwhile no company's message goes to that meter.
 """
 
 from __future__ import annotations
@@ -9,15 +12,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, Date, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Date, exists, func, literal, or_, select
 
 from adapters.central_day import midnight_utc
 from smt_ws.clock import CENTRAL
+from smt_ws.han.tables import han_device
 from smt_ws.parties.rules import KINDS
 from smt_ws.parties.tables import occupancy
 from smt_ws.store.dialect import among
 
-__all__ = ["device_told", "moved_in", "of_this_stay", "sees_earlier_stays", "stays_began"]
+__all__ = [
+    "added_before_move_in",
+    "device_told",
+    "hears_of",
+    "is_unconfirmed",
+    "moved_in",
+    "of_this_stay",
+    "sees_earlier_stays",
+    "stays_began",
+]
 
 
 def sees_earlier_stays(kind: str) -> bool:
@@ -33,6 +46,30 @@ def of_this_stay(moments: Collection[datetime], began: datetime | None) -> bool:
 def device_told(*, holds_slot: bool, state_at: datetime, began: datetime | None) -> bool:
     """Whether a device is told at all: one that had gone before the stay began is history."""
     return holds_slot or of_this_stay([state_at], began)
+
+
+def is_unconfirmed(*, added_on: date, confirmed_on: date | None, move_in_day: date | None) -> bool:
+    """Whether a device was added before the latest move-in, and nobody who lives there since has kept it."""
+    return move_in_day is not None and max(added_on, confirmed_on or added_on) < move_in_day
+
+
+def added_before_move_in(today: ColumnElement[date]) -> ColumnElement[bool]:
+    """`is_unconfirmed` of a row of `han_device`, by what is known on *today*."""
+    of = occupancy.c
+    return exists().where(
+        of.premise_id == han_device.c.premise_id,
+        of.move_in_day <= today,
+        of.move_in_day > han_device.c.added_on,
+        or_(han_device.c.confirmed_on.is_(None), of.move_in_day > han_device.c.confirmed_on),
+    )
+
+
+def hears_of(*, own_request: bool, of_this_stay: bool, takes_part: bool) -> bool:
+    """Whether a company is told that a device moved: of what it asked for itself always, else while it takes part.
+
+    *of_this_stay*: the company added the device since the latest move-in. *takes_part*: it may control devices there.
+    """
+    return own_request or (of_this_stay and takes_part)
 
 
 def stays_began(connection: Connection, premises: Collection[int], *, now: datetime) -> dict[int, datetime]:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -60,6 +61,8 @@ han_device = Table(
     Column("tdsp_duns", String(13), nullable=False),
     Column("state_at", UtcDateTime, nullable=False, comment="since when it stands so, by the hub's clock"),
     Column("entries", Integer, nullable=False, comment="rows of its history"),
+    Column("added_on", Date, comment="operating day on which the latest add was asked for"),
+    Column("confirmed_on", Date, comment="operating day on which a later occupant kept it (A31)"),
 )
 #: A device holds a slot at one premise at a time, whoever asks at the same moment.
 Index(
@@ -79,8 +82,9 @@ han_request = Table(
     Column("premise_id", ForeignKey("premise.id"), nullable=False),
     Column("eui64", String(16), nullable=False),
     Column("action", String(6), nullable=False, comment="ADD or REMOVE"),
-    Column("company_id", ForeignKey("company.id"), nullable=False),
+    Column("company_id", ForeignKey("company.id"), nullable=False, comment="who asked; else who had added it"),
     Column("duns", String(13), nullable=False),
+    Column("account_id", BigId, comment="the customer who asked (A31); none: the company did"),
     Column("trans_id", String(64), nullable=False),
     Column("requestor_id", String(64), nullable=False),
     Column("asked_at", UtcDateTime, nullable=False),

@@ -43,7 +43,7 @@ from smt_ws.store.metadata import UtcDateTime
 if TYPE_CHECKING:
     from smt_ws.parties.identify import Caller
 
-__all__ = ["Control", "Reach", "Right", "reach", "right_of", "set_control"]
+__all__ = ["Control", "Reach", "Right", "reach", "right_of", "set_control", "takes_part"]
 
 
 class Right(StrEnum):
@@ -74,8 +74,8 @@ class Reach:
     tdsp_duns: str = ""
     meter_number: str | None = None
     right: Right | None = None
-    #: What the asker wanted to know besides (``reach(holds=…)``); True where nothing was asked.
-    holds: bool = True
+    #: What the asker wanted to know besides (``reach(holds=…)``), in the order of the questions.
+    holds: tuple[bool, ...] = ()
 
 
 def right_of(kind: str, *, serves: bool, granted: bool, own_wires: bool, exempt: bool, control: Control) -> Right | str:
@@ -106,12 +106,12 @@ def reach(
     rep_of_record_exempt: bool,
     now: datetime,
     allow_test_esiids: bool = False,
-    holds: ColumnElement[bool] | None = None,
+    holds: tuple[ColumnElement[bool], ...] = (),
 ) -> list[Reach]:
     """Whether *caller* may control devices at each of *esiids*, in their order; nothing is raised.
 
-    *scope*: `rules.DEVICE` to add, remove and see devices, `rules.DEVICE_SERVICES` to send messages. *holds* is asked
-    of each premise in the same statement: a condition on ``premise``, made once.
+    *scope*: `rules.DEVICE` to add, remove and see devices, `rules.DEVICE_SERVICES` to send messages. *holds* are asked
+    of each premise in the same statement: conditions on ``premise``, made once; they may use ``:today``.
     """
     refused = dict.fromkeys(rules.repeated_esiids(esiids), "ESIID_REPEATED")
     refused |= dict.fromkeys(rules.malformed_esiids(esiids, allow_test=allow_test_esiids), "ESIID_MALFORMED")
@@ -138,12 +138,34 @@ def reach(
             tdsp_duns=row.tdsp_duns,
             meter_number=row.meter_number,
             right=right if isinstance(right, Right) else None,
-            holds=bool(row.holds),
+            holds=tuple(map(bool, row[-len(holds) :])) if holds else (),
         )
     return [
         found.get(position) or Reach(position, esiid, refused.get(position, "ESIID_UNKNOWN"))
         for position, esiid in enumerate(esiids)
     ]
+
+
+def takes_part(connection: Connection, company_id: int, duns: str, premise_id: int, *, now: datetime) -> bool:
+    """Whether a company has to do with devices at a premise: by an agreement, its service or its wires."""
+    of, held, today = rep_of_record.c, grants.c, now.astimezone(CENTRAL).date()
+    granted = exists().where(
+        held.premise_id == premise_id,
+        held.company_id == company_id,
+        held.scope.in_([rules.DEVICE, rules.DEVICE_SERVICES]),
+        held.from_day <= today,
+        or_(held.to_day.is_(None), held.to_day >= today),
+        held.granted_at <= now,
+        or_(held.ended_at.is_(None), held.ended_at > now),
+    )
+    serves = exists().where(
+        of.premise_id == premise_id,
+        of.duns == duns,
+        of.from_day <= today,
+        or_(of.to_day.is_(None), of.to_day >= today),
+    )
+    own_wires = exists().where(premise.c.id == premise_id, premise.c.tdsp_duns == duns)
+    return bool(connection.scalar(select(or_(granted, serves, own_wires))))
 
 
 def _rows(
@@ -152,7 +174,7 @@ def _rows(
     esiids: Sequence[str],
     scope: str,
     now: datetime,
-    holds: ColumnElement[bool] | None,
+    holds: tuple[ColumnElement[bool], ...],
 ) -> Sequence[Any]:
     if not esiids:
         return []
@@ -175,7 +197,7 @@ def _rows(
 
 
 @cache
-def _question_of_one(by_service: bool, by_grant: bool, holds: ColumnElement[bool] | None) -> Select[Any]:
+def _question_of_one(by_service: bool, by_grant: bool, holds: tuple[ColumnElement[bool], ...]) -> Select[Any]:
     named = premise.c.esiid == bindparam("esiid", type_=String)
     return _question(premise, literal_column("0", Integer).label("position"), by_service, by_grant, holds).where(named)
 
@@ -185,7 +207,7 @@ def _question(
     position: ColumnElement[int],
     by_service: bool,
     by_grant: bool,
-    holds: ColumnElement[bool] | None,
+    holds: tuple[ColumnElement[bool], ...],
 ) -> Select[Any]:
     of, held = rep_of_record.c, grants.c
     today, now = bindparam("today", type_=Date), bindparam("now", type_=UtcDateTime)
@@ -229,7 +251,7 @@ def _question(
         device_control.c.by_rep,
         device_control.c.by_third_party,
         device_control.c.by_tdsp,
-        (literal(value=True) if holds is None else holds).label("holds"),
+        *(one.label(f"holds_{place}") for place, one in enumerate(holds)),
     ).select_from(tables.outerjoin(device_control, device_control.c.premise_id == premise.c.id))
 
 

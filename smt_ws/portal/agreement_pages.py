@@ -23,6 +23,7 @@ from smt_ws.agreements.errors import (
 from smt_ws.agreements.of_account import AgreementRow
 from smt_ws.agreements.rules import INVITING, KINDS, LASTS_AT_MOST, Act, Kind, Status, is_number, months_later
 from smt_ws.clock import central_today
+from smt_ws.portal.device_pages import devices_waiting
 from smt_ws.portal.page import acceptance_refused, hub, message_page, written
 
 __all__ = ["pages"]
@@ -52,7 +53,8 @@ def list_them() -> Answer:
         return _to_log_in("/agreements")
     rows = _rows()
     waiting = [row for row in rows if row.status in INVITING and Act.ACCEPT in row.acts]
-    return render_template("agreements.html", waiting=waiting, others=[row for row in rows if row not in waiting])
+    others = [row for row in rows if row not in waiting]
+    return render_template("agreements.html", waiting=waiting, others=others, devices_waiting=devices_waiting())
 
 
 @pages.get("/agreements/<number>")

@@ -20,7 +20,7 @@ from smt_ws.errors import HubError
 from smt_ws.hub import Hub
 from smt_ws.notices.wording import day_in_words, moment_in_words
 from smt_ws.parties.account_rules import shown_code
-from smt_ws.portal import account_pages, agreement_pages, invitation_pages, open_pages, visitor
+from smt_ws.portal import account_pages, agreement_pages, device_pages, invitation_pages, open_pages, visitor
 from smt_ws.portal.page import hub, message_page
 from smt_ws.portal.words import LANGUAGES, words_of
 
@@ -77,7 +77,7 @@ def create_app(served: Hub) -> Flask:
     app.before_request(visitor.look_who_comes)
     CSRFProtect(app)
     app.after_request(_finish)
-    for part in (open_pages, invitation_pages, account_pages, agreement_pages):
+    for part in (open_pages, invitation_pages, account_pages, agreement_pages, device_pages):
         app.register_blueprint(part.pages)
     app.register_error_handler(CSRFError, _form_too_old)
     app.register_error_handler(HTTPException, _http_error)

@@ -20,7 +20,7 @@ __all__ = ["begin_session", "end_session", "look_who_comes", "next_page", "remem
 _LOG_IN: Final = "__Host-log-in"
 _LANGUAGE: Final = "language"
 #: Where a customer may be sent after logging in: nothing that another site could have made up.
-_NEXT: Final = re.compile(r"/(?:[ard]/[A-Za-z0-9_-]{20,64}|agreements(?:/[0-9]{12})?|profile)")
+_NEXT: Final = re.compile(r"/(?:[ard]/[A-Za-z0-9_-]{20,64}|agreements(?:/[0-9]{12})?|earlier-devices|profile)")
 
 
 def look_who_comes() -> None:

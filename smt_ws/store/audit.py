@@ -77,6 +77,7 @@ class Event(StrEnum):
     DEVICE_ADD_ASKED = "device:add:asked"
     DEVICE_REMOVAL_ASKED = "device:remove:asked"
     DEVICE_REMOVAL_DECIDED = "device:remove:decided"
+    DEVICE_KEPT = "device:keep:done"
     DEVICES_SHOWN = "device:information:shown"
     DEVICE_CONTROL_SET = "device:control:set"
     INSTALL_CODES_DESTROYED = "device:install-code:destroyed"

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, select
 
-from smt_ws.clock import FixedClock
+from smt_ws.clock import FixedClock, central_today
 from smt_ws.han import handover, provision, rules, send, statuses
 from smt_ws.han.provision import Asked, DeviceRequest
 from smt_ws.han.secrets import InstallCodeKeys, new_key
@@ -179,7 +179,7 @@ class HanMarket:
                     {"premise_id": self.premises[number], "eui64": mac(number), "device_type": "IHD",
                      "state": rules.DeviceState.DEVICE_ADDED.value, "holds_slot": True, "add_request": number,
                      "company_id": self.rep.company_id, "meter_number": meter_of(number), "tdsp_duns": ONCOR,
-                     "state_at": self.clock.now(), "entries": 0}
+                     "state_at": self.clock.now(), "entries": 0, "added_on": central_today(self.clock)}
                     for number in numbers
                 ],
             )  # fmt: skip

@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from adapters.central_day import midnight_utc
 from smt_ws.han import removal
 from smt_ws.han.devices import devices_of
+from smt_ws.han.earlier_devices import earlier_devices, keep_devices
 from smt_ws.han.message_log import LogRange, LogRow, log_page, log_rows
 from smt_ws.han.message_status import message_status
 from smt_ws.han.stays import device_told, of_this_stay, sees_earlier_stays
@@ -129,6 +130,9 @@ def test_messages_of_before_are_in_no_log_and_no_status_a31(market: HanMarket) -
     today = days_later(market, 3)
     move_in(market, today - timedelta(days=1))
     move_in(market, today + timedelta(days=1), number=2)
+    with market.store.write() as connection:
+        earlier_ones = earlier_devices(connection, market.premises.values(), clock=market.clock)
+        keep_devices(connection, 7, earlier_ones, clock=market.clock, address="192.0.2.7")
     later = market.text([1, 2]).request_id
     market.hand_over()
     assert {row.esiid for row in log(market, market.rep) if row.request_id == earlier} == {esiid(2)}

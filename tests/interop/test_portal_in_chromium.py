@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from wss_runtimes import missing
 
 import smt_ws.portal
@@ -26,6 +26,7 @@ from smt_ws.agreements.rules import Kind, Purpose
 from smt_ws.clock import FixedClock
 from smt_ws.hub import Hub
 from smt_ws.parties.account_tables import account
+from smt_ws.parties.tables import occupancy
 from smt_ws.portal.app import create_app
 from smt_ws.settings import Settings
 from smt_ws.store.engine import Store
@@ -33,7 +34,7 @@ from smt_ws.store.engine import Store
 #: The market and the browser of the tests beside use cases and pages.
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("agreements", "portal")]
 from agreement_market import Town, open_town  # noqa: E402 - it is found there
-from portal_town import PASSWORD, Browser  # noqa: E402
+from portal_town import LEFT_ON, PASSWORD, Browser, put_device  # noqa: E402
 
 pytestmark = [pytest.mark.interop, pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)]
 
@@ -181,4 +182,12 @@ def _on_the_way(town: Town, browser: Browser, language: str) -> Iterator[tuple[s
     yield "an agreement to answer", shown(f"/agreements/{number}")
     yield "an agreement in force", shown(f"/agreements/{number}/accept", pressed=True)
     yield "a change that cannot be", shown(f"/agreements/{number}/change", pressed=True, end_day="2020-01-01")
+    left = [town.premises[first + 1], town.premises[first + 2]]
+    put_device(town.store, left[0], add_request=10 * first + 1, eui64=f"000D6F000000000{first}")
+    put_device(town.store, left[0], add_request=10 * first + 2, eui64=f"000D6F000000001{first}")
+    with town.store.write() as connection:
+        connection.execute(insert(occupancy), [{"premise_id": left[0], "move_in_day": LEFT_ON, "load_number": 0}])
+    yield "devices of an earlier occupant", shown("/earlier-devices")
+    yield "one of them kept", shown("/earlier-devices/keep", pressed=True, device=str(10 * first + 1))
+    yield "my agreements, with a device to answer", shown("/agreements")
     yield "profile", shown("/profile")

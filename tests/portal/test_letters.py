@@ -37,6 +37,7 @@ ACCOUNT = {
         "expires_at": NOW.isoformat(),
     },
     "account_exists": {"name": "Chika", "login_url": "https://hub.example/log-in"},
+    "account_devices": {"name": "Chika", "devices_url": "https://hub.example/earlier-devices"},
 }
 INVITATIONS = ["agreement_invitation", "agreement_invitation_resent", "removal_invitation"]
 
