@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import delete, func, select
 
 from adapters import openpgp, packing, publishing
+from adapters.scratch_folder import scratch_folder
 from smt_ws.agreements.enrollment import COLUMNS, Enrollment, enrollments_of
 from smt_ws.agreements.tables import enrollment_file
 from smt_ws.clock import real_now
@@ -111,17 +112,17 @@ def _publish(hub: Hub, day: date, holder: Holder, rows: Sequence[Enrollment], do
     member = f"Enrollment-{day}.CSV"
     final = _place(hub.settings.ftps.root, holder.duns, day)
     final.parent.mkdir(parents=True, exist_ok=True)
-    hub.settings.work_folder.mkdir(parents=True, exist_ok=True)
     encrypted = publishing.temporary_name(final)
-    zipped = publishing.temporary_name(hub.settings.work_folder / f"{member}.{holder.duns}.zip")
     try:
-        with zipped.open("xb") as stream:
-            packing.pack(_csv(rows), member, hub.clock.now(), stream)
-        try:
-            openpgp.encrypt_file(zipped, encrypted, holder.openpgp_certificate, now=real_now())
-        except openpgp.OpenPGPError as error:
-            log.warning("enrollment_held_back", duns=holder.duns, day=day.isoformat(), error=type(error).__name__)
-            return False
+        with scratch_folder(hub.settings.work_folder) as scratch:
+            zipped = scratch / f"{member}.zip"
+            with zipped.open("xb") as stream:
+                packing.pack(_csv(rows), member, hub.clock.now(), stream)
+            try:
+                openpgp.encrypt_file(zipped, encrypted, holder.openpgp_certificate, now=real_now())
+            except openpgp.OpenPGPError as error:
+                log.warning("enrollment_held_back", duns=holder.duns, day=day.isoformat(), error=type(error).__name__)
+                return False
         publishing.make_durable(encrypted)
         with hub.store.write() as connection:
             ours = connection.execute(
@@ -142,7 +143,6 @@ def _publish(hub: Hub, day: date, holder: Holder, rows: Sequence[Enrollment], do
             )
             publishing.publish(encrypted, final)
     finally:
-        zipped.unlink(missing_ok=True)
         encrypted.unlink(missing_ok=True)
     done.files += 1
     done.rows += len(rows)

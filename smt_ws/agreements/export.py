@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from adapters import openpgp, packing, publishing
+from adapters.scratch_folder import scratch_folder
 from smt_ws.agreements.errors import OpenPgpCertificateMissingError
 from smt_ws.agreements.search import Search, conditions
 from smt_ws.agreements.tables import agreement, agreement_premise
@@ -49,24 +50,24 @@ def export_agreements(hub: Hub, *, duns: str, search: Search, actor: str) -> tup
     name = f"{member}.{duns}.asc"
     final = hub.settings.ftps.root / duns / "adhoc" / name
     final.parent.mkdir(parents=True, exist_ok=True)
-    hub.settings.work_folder.mkdir(parents=True, exist_ok=True)
     encrypted = publishing.temporary_name(final)
-    zipped = publishing.temporary_name(hub.settings.work_folder / f"{member}.zip")
     try:
-        with hub.store.read() as connection:
-            row = connection.execute(
-                select(company.c.id, company.c.openpgp_certificate)
-                .join(company_duns, company_duns.c.company_id == company.c.id)
-                .where(company_duns.c.duns == duns)
-            ).one_or_none()
-            if row is None:
-                raise CompanyUnknownError(presented=duns)
-            if row.openpgp_certificate is None:
-                raise OpenPgpCertificateMissingError
-            lines = _Counted(agreements_csv(connection, row.id, search))
-            with zipped.open("xb") as out:
-                packing.pack(lines, member, now, out)
-        openpgp.encrypt_file(zipped, encrypted, row.openpgp_certificate, now=real_now())
+        with scratch_folder(hub.settings.work_folder) as scratch:
+            zipped = scratch / f"{member}.zip"
+            with hub.store.read() as connection:
+                row = connection.execute(
+                    select(company.c.id, company.c.openpgp_certificate)
+                    .join(company_duns, company_duns.c.company_id == company.c.id)
+                    .where(company_duns.c.duns == duns)
+                ).one_or_none()
+                if row is None:
+                    raise CompanyUnknownError(presented=duns)
+                if row.openpgp_certificate is None:
+                    raise OpenPgpCertificateMissingError
+                lines = _Counted(agreements_csv(connection, row.id, search))
+                with zipped.open("xb") as out:
+                    packing.pack(lines, member, now, out)
+            openpgp.encrypt_file(zipped, encrypted, row.openpgp_certificate, now=real_now())
         publishing.make_durable(encrypted)
         with hub.store.write() as connection:
             audit.record(
@@ -79,7 +80,6 @@ def export_agreements(hub: Hub, *, duns: str, search: Search, actor: str) -> tup
             )
             publishing.publish(encrypted, final)
     finally:
-        zipped.unlink(missing_ok=True)
         encrypted.unlink(missing_ok=True)
     return name, lines.rows
 

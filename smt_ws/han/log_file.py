@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, func, select
 
 from adapters import openpgp, packing, publishing
+from adapters.scratch_folder import scratch_folder
 from smt_ws.clock import Clock, real_now
 from smt_ws.han.errors import OpenPgpCertificateMissingError
 from smt_ws.han.message_log import COLUMNS, LogRange, LogRow, checked_range, log_rows
@@ -105,34 +106,33 @@ class LogFile:
         settings = self._hub.settings
         final = settings.ftps.root / payload["duns"] / "adhoc" / payload["name"]
         final.parent.mkdir(parents=True, exist_ok=True)
-        settings.work_folder.mkdir(parents=True, exist_ok=True)
         encrypted = publishing.temporary_name(final)
-        zipped = publishing.temporary_name(settings.work_folder / f"{payload['member']}.zip")
         number = payload["request_id"]
         wanted = LogRange(
             date.fromisoformat(payload["first"]), date.fromisoformat(payload["last"]), number, payload["esiid"]
         )
         try:
-            with self._hub.store.read() as connection:
-                rows = log_rows(
-                    connection,
-                    company_id=payload["company_id"],
-                    kind=payload["kind"],
-                    duns_numbers=payload["duns_numbers"],
-                    wanted=wanted,
-                    through=payload["through"],
-                    now=self._hub.clock.now(),
-                )
-                with zipped.open("xb") as out:
-                    packing.pack(_csv(rows), payload["member"], datetime.fromisoformat(payload["planned_at"]), out)
-                certificate = connection.execute(
-                    select(company.c.openpgp_certificate).where(company.c.id == payload["company_id"])
-                ).scalar_one()
-            openpgp.encrypt_file(zipped, encrypted, certificate, now=real_now())
+            with scratch_folder(settings.work_folder) as scratch:
+                zipped = scratch / f"{payload['member']}.zip"
+                with self._hub.store.read() as connection:
+                    rows = log_rows(
+                        connection,
+                        company_id=payload["company_id"],
+                        kind=payload["kind"],
+                        duns_numbers=payload["duns_numbers"],
+                        wanted=wanted,
+                        through=payload["through"],
+                        now=self._hub.clock.now(),
+                    )
+                    with zipped.open("xb") as out:
+                        packing.pack(_csv(rows), payload["member"], datetime.fromisoformat(payload["planned_at"]), out)
+                    certificate = connection.execute(
+                        select(company.c.openpgp_certificate).where(company.c.id == payload["company_id"])
+                    ).scalar_one()
+                openpgp.encrypt_file(zipped, encrypted, certificate, now=real_now())
             publishing.make_durable(encrypted)
             publishing.publish(encrypted, final)
         finally:
-            zipped.unlink(missing_ok=True)
             encrypted.unlink(missing_ok=True)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select, update
 
 from adapters import openpgp, packing, publishing
 from adapters.deflate_code import Deflated
+from adapters.scratch_folder import scratch_folder
 from smt_ws.clock import real_now
 from smt_ws.hub import Hub
 from smt_ws.orders import plan, rules
@@ -66,32 +67,32 @@ def build_part(
     """
     final = delivery_folder(hub.settings.ftps.root, claim.duns, claim.folder) / claim.file_name
     final.parent.mkdir(parents=True, exist_ok=True)
-    hub.settings.work_folder.mkdir(parents=True, exist_ok=True)
     encrypted = publishing.temporary_name(final)
-    zipped = publishing.temporary_name(hub.settings.work_folder / f"{claim.order_number}-{claim.part}.zip")
     try:
-        with hub.store.read() as connection:
-            content = _content(hub, connection, claim, renderers)
-            if content is None:
-                return _record(hub, claim, PartState.EMPTY, {})
-            with zipped.open("xb") as out:
-                packed = packing.pack(
-                    _while_ours(content.chunks, claim, lost), member_of(claim, claim.duns), claim.planned_at, out
-                )
-            found: dict[str, Any] = {
-                "records": content.records,
-                "missing": plan.pack_exceptions(content.missing) if content.missing else None,
-                "remarks": content.remarks,
-                "days_delivered": content.days_delivered,
-            }
-            if content.days_found is not None:
-                found["first_day"], found["last_day"] = content.days_found
-            if content.nothing:
-                return _record(hub, claim, PartState.EMPTY, found, ended=content.ended)
-            certificate = connection.execute(
-                select(company.c.openpgp_certificate).where(company.c.id == claim.company_id)
-            ).scalar_one()
-        delivered = openpgp.encrypt_file(zipped, encrypted, certificate, now=real_now())
+        with scratch_folder(hub.settings.work_folder) as scratch:
+            zipped = scratch / f"{claim.order_number}-{claim.part}.zip"
+            with hub.store.read() as connection:
+                content = _content(hub, connection, claim, renderers)
+                if content is None:
+                    return _record(hub, claim, PartState.EMPTY, {})
+                with zipped.open("xb") as out:
+                    packed = packing.pack(
+                        _while_ours(content.chunks, claim, lost), member_of(claim, claim.duns), claim.planned_at, out
+                    )
+                found: dict[str, Any] = {
+                    "records": content.records,
+                    "missing": plan.pack_exceptions(content.missing) if content.missing else None,
+                    "remarks": content.remarks,
+                    "days_delivered": content.days_delivered,
+                }
+                if content.days_found is not None:
+                    found["first_day"], found["last_day"] = content.days_found
+                if content.nothing:
+                    return _record(hub, claim, PartState.EMPTY, found, ended=content.ended)
+                certificate = connection.execute(
+                    select(company.c.openpgp_certificate).where(company.c.id == claim.company_id)
+                ).scalar_one()
+            delivered = openpgp.encrypt_file(zipped, encrypted, certificate, now=real_now())
         # Durable before the transaction: no lock is held while the disk works.
         publishing.make_durable(encrypted)
         values = found | {
@@ -101,10 +102,14 @@ def build_part(
             "sha256": delivered.sha256,
         }
         return _record(
-            hub, claim, PartState.PUBLISHED, values, lambda: publishing.publish(encrypted, final), ended=content.ended
+            hub,
+            claim,
+            PartState.PUBLISHED,
+            values,
+            lambda: publishing.publish(encrypted, final),
+            ended=content.ended,
         )
     finally:
-        zipped.unlink(missing_ok=True)
         encrypted.unlink(missing_ok=True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from threading import Event, Thread
 
@@ -16,6 +17,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters import publishing
+from adapters.scratch_folder import sweep_scratch
 from smt_ws.hub import Hub
 from smt_ws.orders.build import Renderers, build_part, delivery_folder
 from smt_ws.orders.claim import Claim, claim_part, failed, heartbeat, release, renew
@@ -50,6 +52,9 @@ def work(
     reached is waited for. Killed at any moment the worker does no harm: the lease runs out and another one builds the
     part again.
     """
+    # Plain content that killed workers left: the next part would take it away too, but may be long in coming.
+    with suppress(FileNotFoundError):
+        sweep_scratch(hub.settings.work_folder)
     name = worker or f"{socket.gethostname()}:{os.getpid()}"
     outbox = hub.settings.outbox
     effects = Thread(

@@ -163,9 +163,27 @@ def test_a_worker_killed_at_any_step_loses_and_doubles_nothing(market: Market, s
     shown = {"between rename and commit": 1, "after commit": 1}.get(step, 0)
     assert len(market.visible()) == shown
     assert killed_in.state == ("published" if step == "after commit" else "building")
+    plain = list(market.hub.settings.work_folder.glob("*/*.zip"))
+    assert len(plain) == (1 if step in {"while rendering", "after zip", "after encryption"} else 0)
     work_off(market)
+    assert list(market.hub.settings.work_folder.iterdir()) == [], "what the killed worker had in plain is gone"
     accounted_for(market, number)
     assert market.parts(number)[0].fence == (1 if step == "after commit" else 2)
+
+
+@pytest.mark.slow
+def test_what_a_killed_worker_had_in_plain_goes_when_another_starts_whether_it_has_work_or_not(market: Market) -> None:
+    market.add_premises(range(1))
+    market.load_days(range(1), date(2026, 11, 1), date(2026, 11, 9), number=1)
+    number = market.order([esiid(0)]).order_number
+    with start(market, "after zip") as worker:
+        assert worker.wait(180) == -signal.SIGKILL
+    assert list(market.hub.settings.work_folder.glob("*/*.zip"))
+    at_once = threading.Event()
+    at_once.set()
+    work(market.hub, stop=at_once, handlers=handlers_of(market.hub))
+    assert list(market.hub.settings.work_folder.iterdir()) == []
+    assert market.parts(number)[0].state == "building", "that was no part's doing"
 
 
 @pytest.mark.slow
