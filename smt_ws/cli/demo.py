@@ -32,7 +32,7 @@ _DATABASE = click.option("--database", help="SQLAlchemy URL; default: SQLite in 
 def demo(folder: Path, premises: int, seed: int, database: str | None, keep: bool) -> None:
     """Show the whole journey on this machine, over the real wire.
 
-    Makes a sandbox (sample certificates, two REPs, a third party, a TDSP, homes with 60 days of usage), starts the
+    Makes a sandbox (sample certificates, two REPs, a third party, two TDSPs, homes with 60 days of usage), starts the
     hub, places a signed order over mutual TLS with zeep, fetches the files over FTPS, decrypts them and shows them.
 
     \b

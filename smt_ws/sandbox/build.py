@@ -26,6 +26,7 @@ from smt_ws.parties import companies, ftps_accounts
 from smt_ws.parties.certificates import read_certificates
 from smt_ws.parties.profile import Profile, set_profile
 from smt_ws.sandbox.certificates import file_stem, make_sample_certificates
+from smt_ws.sandbox.homes_to_look_at import write_guide
 from smt_ws.sandbox.market import Market, build_market
 from smt_ws.sandbox.tdsp import prepare_tdsp
 from smt_ws.serve.ftps import make_folders
@@ -33,16 +34,30 @@ from smt_ws.settings import ports as default_ports
 from smt_ws.settings import read_settings
 from smt_ws.store import migrate
 from smt_ws.usage.activity import Activity, write_report
+from smt_ws.usage.bill_end_days import set_end_day
+from smt_ws.usage.bill_periods import EndDay
 from smt_ws.usage.load import load_file
 
-__all__ = ["COMPANIES", "AlreadyThereError", "Player", "Sandbox", "load_market", "make_sandbox", "register"]
+__all__ = [
+    "COMPANIES",
+    "SHARING_TDSP",
+    "AlreadyThereError",
+    "Player",
+    "Sandbox",
+    "load_market",
+    "make_sandbox",
+    "register",
+]
 
 ACTOR: Final = "operator:sandbox"
 #: The sandbox lives on this day: a few days after the last usage, with the end of daylight saving inside its window.
 NOW: Final = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 FIRST_DAY: Final = date(2026, 9, 20)
 DAYS: Final = 60
+#: The days of the other market, with the begin of daylight saving among them.
+SPRING, SPRING_DAYS, SPRING_HOMES = date(2026, 3, 1), 20, 10
 _MARKER: Final = "smt-ws.toml"
+SHARING_TDSP: Final = "5555555550000"
 
 
 class AlreadyThereError(HubError):
@@ -76,12 +91,13 @@ class Player:
         return (self.folder / "openpgp-secret.asc").read_text()
 
 
-#: Two REPs, a third party and a TDSP.
+#: Two REPs, a third party and two TDSPs; the bills of the second share their boundary days.
 COMPANIES: Final = (
     ("Pecan Energy", "REP", "111111111"),
     ("Bluebonnet Power", "REP", "222222222"),
     ("Lantern Analytics", "CSP", "333333333"),
     ("Lone Star Wires", "TDSP", "4444444440000"),
+    ("Brazos River Wires", "TDSP", "5555555550000"),
 )
 
 
@@ -141,7 +157,9 @@ def make_sandbox(
     migrate.upgrade(hub.store)
     for name, kind, duns in COMPANIES:
         register(hub, sandbox, Player(name, kind, duns, folder / "companies" / file_stem(name)))
-        if kind == "TDSP":
+        if duns == SHARING_TDSP:
+            set_end_day(hub.store, duns=duns, end_day=EndDay.SHARED, actor=ACTOR, clock=hub.clock)
+        elif kind == "TDSP":
             port = _free_port(default_ports.SIMULATED_TDSP if all(ports) else 0)
             prepare_tdsp(hub, folder, duns=duns, stem=file_stem(name), port=port, actor=ACTOR)
     hub.store.close()
@@ -155,9 +173,10 @@ def load_market(
     seed: int = 7,
     loaded: Callable[[Activity, int, int], None] = lambda _activity, _done, _of: None,
 ) -> Market:
-    """Make a market's files under ``market/`` as the TDSP would send them, and load them all.
+    """Make the markets' files under ``market/`` as the TDSPs would send them, load them all, and return the first.
 
-    *loaded* hears of each file: its activity, how many are done, of how many.
+    The second is a small one on the other TDSP's wires, around the begin of daylight saving. `HOMES.md` in the sandbox
+    tells what is to be seen where. *loaded* hears of each file: its activity, how many are done, of how many.
     """
     reps = [duns for _name, kind, duns in COMPANIES if kind == "REP"]
     tdsp = next(duns for _name, kind, duns in COMPANIES if kind == "TDSP")
@@ -170,18 +189,33 @@ def load_market(
         first_day=FIRST_DAY,
         days=DAYS,
     )
+    spring = build_market(
+        sandbox.folder / "market" / "spring",
+        tdsp_duns=SHARING_TDSP,
+        rep_duns=(reps[0], reps[1]),
+        seed=seed + 1,
+        premises=SPRING_HOMES,
+        first_day=SPRING,
+        days=SPRING_DAYS,
+        bills_end=EndDay.SHARED,
+    )
+    files = [(one, path, delivered) for one in (spring, market) for path, delivered in _files(one)]
     hub = sandbox.hub()
-    reports = hub.settings.ftps.root / tdsp / "reports"
+    for done, (one, path, delivered) in enumerate(files, 1):
+        # Loaded when the TDSP delivered it, so that revision times are those of a market.
+        activity = load_file(hub.store, path, clock=FixedClock(delivered), tdsp_duns=one.tdsp_duns, actor=ACTOR)
+        write_report(activity, hub.settings.ftps.root / one.tdsp_duns / "reports")
+        loaded(activity, done, len(files))
+    hub.store.close()
+    write_guide(sandbox.folder / "HOMES.md", market, spring)
+    return market
+
+
+def _files(market: Market) -> list[tuple[Path, datetime]]:
     begin = datetime.combine(market.first_day, time(), UTC)
     files = [(path, begin) for path in (market.premises, market.meters, market.rep_of_record)]
     files += [(file.path, file.delivered) for file in market.lse_files]
-    for done, (path, delivered) in enumerate(files, 1):
-        # Loaded when the TDSP delivered it, so that revision times are those of a market.
-        activity = load_file(hub.store, path, clock=FixedClock(delivered), tdsp_duns=tdsp, actor=ACTOR)
-        write_report(activity, reports)
-        loaded(activity, done, len(files))
-    hub.store.close()
-    return market
+    return [*files, (market.bills, files[-1][1])]
 
 
 def _settings(database: str | None, ports: tuple[int, int]) -> str:

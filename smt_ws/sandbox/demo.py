@@ -84,7 +84,7 @@ class Demo:
 
     def run(self) -> None:
         """Everything, from an empty folder to the first lines of a decrypted file."""
-        with self._step("Make certificates, settings, database and four companies"):
+        with self._step("Make certificates, settings, database and five companies"):
             sandbox = make_sandbox(self.folder, database=self.database, replace=True)
             for name, kind, duns in COMPANIES:
                 self.console.print(f"  {kind:<4}  {duns:<13}  {name}", highlight=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from adapters.central_day import CENTRAL, intervals_in
 from adapters.lse import GENERATION, LOAD, LseRecord, file_name
 from adapters.lse_write import write
+from smt_ws.sandbox.bills import bills_of
 from smt_ws.sandbox.households import Calendar, solar_surplus, temperatures, watt_hours
+from smt_ws.usage.bill_periods import EndDay
 
 __all__ = ["LseFile", "Market", "Special", "build_market"]
 
@@ -82,6 +84,8 @@ class Market:
     premises: Path
     meters: Path
     rep_of_record: Path
+    #: Twelve months of bills, the last one ending in the last month.
+    bills: Path
     #: In the order in which they are delivered.
     lse_files: tuple[LseFile, ...]
     special: Special
@@ -101,10 +105,12 @@ def build_market(
     premises: int = 200,
     first_day: date = date(2026, 9, 20),
     days: int = 60,
+    bills_end: EndDay = EndDay.INCLUSIVE,
 ) -> Market:
     """Write the files of a market of *premises* homes over *days* operating days into *folder*.
 
-    All premises are on the wires of *tdsp_duns*; the first REP serves about three fifths of them. Needs at least 10
+    All premises are on the wires of *tdsp_duns*, which means *bills_end* by the end dates of its bills; the first REP
+    serves about three fifths of them. Needs at least 10
     premises and 20 days, so that the special homes have room. Raises ValueError below that.
     """
     if premises < 10 or days < 20:
@@ -126,6 +132,16 @@ def build_market(
     )
     _write_csv(folder / "rep_of_record.csv", "ESIID,REP_DUNS,FROM_DATE,TO_DATE", town.services(calendar))
     originals, revisions, estimated = town.measure(calendar, rng)
+    homes = [n for n, esiid in enumerate(town.esiids) if esiid != town.special.new_home[0]]
+    _write_csv(
+        folder / "bills.csv",
+        "ESIID,START_DATE,END_DATE,ACTUAL_KWH,ACTION",
+        (
+            (town.esiids[home], start, end, Decimal(wh).scaleb(-3), "ORIGINAL")
+            for home in homes
+            for start, end, wh in bills_of(town.used_wh[home], calendar.days, read_on=1 + home % 28, end_day=bills_end)
+        ),
+    )
     files = _write_lse(folder, tdsp_duns, originals, revisions)
     return Market(
         folder=folder,
@@ -137,6 +153,7 @@ def build_market(
         premises=folder / "premises.csv",
         meters=folder / "meters.csv",
         rep_of_record=folder / "rep_of_record.csv",
+        bills=folder / "bills.csv",
         lse_files=files,
         special=town.special,
         records=sum(file.records for file in files),
@@ -156,6 +173,8 @@ class _Town:
     #: Which of the two REPs serves each home at first.
     served_by: tuple[int, ...]
     special: Special
+    #: Wh of each home, day by day; known when it has been measured.
+    used_wh: list[list[int]] = field(default_factory=list)
 
     @classmethod
     def settle(
@@ -233,6 +252,10 @@ class _Town:
         used = watt_hours(calendar, temperatures(calendar, rng), len(self.esiids), rng)
         solar = self.esiids.index(self.special.solar)
         used[solar], surplus = solar_surplus(calendar, used[solar], 6.5, rng)
+        self.used_wh = [
+            [int(used[home][calendar.slice_of(n)].sum()) for n in range(len(calendar.days))]
+            for home in range(len(self.esiids))
+        ]
         series = [(home, LOAD, used[home]) for home in range(len(self.esiids))] + [(solar, GENERATION, surplus)]
         originals: list[LseRecord] = []
         revisions: list[LseRecord] = []

@@ -11,7 +11,7 @@ from smt_ws.sandbox.requester import Requester
 
 __all__ = ["BLUEBONNET", "LANTERN", "PECAN", "TDSP", "RunningHub"]
 
-PECAN, BLUEBONNET, LANTERN, TDSP = (duns for _name, _kind, duns in COMPANIES)
+PECAN, BLUEBONNET, LANTERN, TDSP, _OTHER_TDSP = (duns for _name, _kind, duns in COMPANIES)
 
 
 class RunningHub:

@@ -21,7 +21,7 @@ from adapters.soap.faults import SOAP11, SOAP12
 from smt_ws.sandbox.build import COMPANIES, Sandbox
 from smt_ws.settings import Settings
 
-PECAN, BLUEBONNET, LANTERN, TDSP = (duns for _name, _kind, duns in COMPANIES)
+PECAN, BLUEBONNET, LANTERN, TDSP, _OTHER_TDSP = (duns for _name, _kind, duns in COMPANIES)
 KINDS = {duns: kind for _name, kind, duns in COMPANIES}
 COMMON = "{urn:smt-ws:common:1}"
 
