@@ -70,7 +70,7 @@ Witness = Callable[[Deed], None]
 class FailedLogins:
     """Counts failed logins for each client certificate, and refuses further ones for a while.
 
-    By certificate, not by user name or address: whoever holds a certificate can lock out only the holder of that
+    By certificate, not by user name or address: a certificate's holder can lock out only the holder of that
     certificate. Without a certificate of the site's authorities nobody comes as far as a password.
     """
 

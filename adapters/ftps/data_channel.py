@@ -10,7 +10,7 @@ what was not sent yet; its data connections use TLS 1.2, which has none here.) T
 - the closing alert, or exactly the bytes announced: whole;
 - an end without alert and without announcement: if the control connection is still there, and nothing was aborted,
   after a pause, it is taken for whole but *unconfirmed*: somebody in the middle can cut it so. By a setting it is
-  marked for whoever loads it (`unconfirmed_uploads`), or discarded. A client that was killed loses both connections.
+  marked for the intake (`unconfirmed_uploads`), or discarded. A client that was killed loses both connections.
 """
 
 import logging
@@ -25,7 +25,7 @@ from adapters.ftps.upload import Upload
 
 _log = logging.getLogger(__name__)
 
-#: What becomes of an upload whose end the client did not confirm: marked for whoever loads it, or discarded.
+#: What becomes of an upload whose end the client did not confirm: marked for the intake, or discarded.
 Unconfirmed = Literal["report", "refuse"]
 
 

@@ -163,7 +163,7 @@ class AgreementStateError(HubError):
 
 
 class ResendLimitError(HubError):
-    """The invitation has been sent again as often as is allowed. Wait for the customer, or make a new agreement."""
+    """The invitation has been sent again as often as is allowed. Wait for the customer, or cancel it and ask anew."""
 
     code = "RESEND_LIMIT"
     element = "agreementNumber"

@@ -28,6 +28,7 @@ from smt_ws.sandbox.demo_agreement import show_agreement
 from smt_ws.sandbox.demo_han import show_home_area_network
 from smt_ws.sandbox.market import Market
 from smt_ws.sandbox.requester import Requester
+from smt_ws.sandbox.saying import say_waiting
 from smt_ws.usage.activity import Activity
 from smt_ws.usage.loads import Tally
 
@@ -167,9 +168,7 @@ class Demo:
         return [requester.open(path, into) for path in fetched]
 
     def _wait_for(self, what: str, where: str) -> None:
-        self.console.print(
-            f"  waiting for {what} ({where})", style="dim", highlight=False, markup=False, soft_wrap=True
-        )
+        say_waiting(self.console, f"{what} ({where})")
 
     def _wait(self, requester: Requester, correlation_id: str) -> Any:
         with self._progress() as progress:

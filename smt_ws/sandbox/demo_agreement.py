@@ -15,6 +15,7 @@ from smt_ws.sandbox.build import COMPANIES, Sandbox
 from smt_ws.sandbox.customer import Customer
 from smt_ws.sandbox.market import Market
 from smt_ws.sandbox.requester import Requester
+from smt_ws.sandbox.saying import say_waiting
 
 __all__ = ["show_agreement"]
 
@@ -33,28 +34,24 @@ def show_agreement(
         number = _ask(third_party, market)
         console.print(f"  agreement [bold]{number}[/] is Pending: nothing is released", highlight=False)
     with step("The customer opens the link in the letter and accepts, over HTTPS, without an account"):
-        _waiting(console, f"the invitation to {_EMAIL} ({third_party.settings.mail.folder})")
+        say_waiting(console, f"the invitation to {_EMAIL} ({third_party.settings.mail.folder})")
         letter = customer.wait_for(number)
         console.print(f"  letter: {letter['Subject']}", highlight=False)
         address = customer.link(letter, "a")
         console.print(f"  page:   {customer.open(address)}", highlight=False)
         console.print(f"  page:   {customer.press(address)}", highlight=False)
     with step("The report arrives in the third party's folder, and both are told"):
-        _waiting(console, "agreement and order to be complete (AgreementDetails, GetStatus)")
+        say_waiting(console, "agreement and order to be complete (AgreementDetails, GetStatus)")
         order_number = _complete(third_party, number)
         status = third_party.wait(order_number, lambda _status: None)
         into = third_party.player.folder / "received"
         report = next(file.name for file in status.file if file.name.startswith("IntervalMeterUsage"))
         (fetched,) = third_party.fetch([report], into)
-        _waiting(console, f"the e-mail that tells {_EMAIL} so")
+        say_waiting(console, f"the e-mail that tells {_EMAIL} so")
         told = customer.wait_for(f"{number}: the report has been sent")
         console.print(f"  order {order_number}: {status.order.esiidDaysDelivered} days; {report}", highlight=False)
         console.print(f"  letter: {told['Subject']}", highlight=False)
     return third_party.open(fetched, into)
-
-
-def _waiting(console: Console, what: str) -> None:
-    console.print(f"  waiting for {what}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def _ask(third_party: Requester, market: Market) -> str:

@@ -18,6 +18,7 @@ from smt_ws.clock import central_today
 from smt_ws.sandbox.homes import Homes
 from smt_ws.sandbox.market import Market
 from smt_ws.sandbox.requester import Requester
+from smt_ws.sandbox.saying import say_waiting
 from smt_ws.sandbox.tdsp import running_tdsp
 
 __all__ = ["show_home_area_network"]
@@ -33,7 +34,7 @@ def show_home_area_network(
     """Both journeys, told on *console*; each is a *step* of the demonstration."""
     homes = Homes(requester, "demo")
     with step("Start a simulated TDSP, with its meters"):
-        _waiting(console, "it to take calls")
+        say_waiting(console, "it to take calls")
         tdsp = running_tdsp(requester.sandbox.folder)
         tdsp.__enter__()
     try:
@@ -43,10 +44,6 @@ def show_home_area_network(
             _send_text(console, homes, esiid, requester)
     finally:
         tdsp.__exit__(None, None, None)
-
-
-def _waiting(console: Console, what: str) -> None:
-    console.print(f"  waiting for {what}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 @dataclass
@@ -66,7 +63,7 @@ def _add_device(console: Console, homes: Homes, market: Market) -> str:
     esiid, serial = homes.meter(market.esiids)
     request = homes.add(esiid, serial, _MAC, _INSTALL_CODE)
     console.print(f"  request [bold]{request}[/]: {_MAC} at {esiid}, meter {serial}", highlight=False)
-    _waiting(console, "the device to join: the TDSP posts each status to TDSPCallback")
+    say_waiting(console, "the device to join: the TDSP posts each status to TDSPCallback")
     told = _Told(console)
 
     def joined(device: Any) -> bool:
@@ -81,7 +78,7 @@ def _send_text(console: Console, homes: Homes, esiid: str, requester: Requester)
     request = homes.text([esiid], _TEXT, priority="HIGH", confirmationRequired=True, durationMinutes=60)
     console.print(f"  request [bold]{request}[/]: {_TEXT}", highlight=False)
     today = f"{central_today(requester.sandbox.hub().clock):%m/%d/%Y}"
-    _waiting(console, "somebody at home to confirm it (GetMessageLog)")
+    say_waiting(console, "somebody at home to confirm it (GetMessageLog)")
     told = _Told(console)
 
     def confirmed(rows: Sequence[Any]) -> bool:

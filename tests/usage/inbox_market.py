@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from small_market import ONCOR, OTHER
+from sqlalchemy import func, select
 
 from adapters.openpgp import encrypt_file, make_key
 from adapters.packing import pack
@@ -16,6 +17,8 @@ from smt_ws.hub import Hub
 from smt_ws.parties import companies
 from smt_ws.settings import Settings
 from smt_ws.store.engine import Store
+from smt_ws.usage.inbox import Inboxes
+from smt_ws.usage.tables import interval_day
 
 MOMENT = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
@@ -103,3 +106,14 @@ def nothing_is_left(hub: Hub, duns: str = ONCOR) -> bool:
         and [p.name for p in (home(hub, duns) / ".intake").iterdir()] == ["lock"]
         and (not hub.settings.work_folder.exists() or list(hub.settings.work_folder.iterdir()) == [])
     )
+
+
+def take_all(hub: Hub) -> None:
+    inboxes = Inboxes(hub)
+    while inboxes.take_in_once():
+        pass
+
+
+def days_in(store: Store) -> int:
+    with store.read() as connection:
+        return connection.scalar(select(func.count()).select_from(interval_day)) or 0

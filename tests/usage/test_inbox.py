@@ -12,10 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inbox_market import archived, drop, home, hub_key, hub_over, nothing_is_left, reports, sealed, zipped
+from inbox_market import (
+    archived,
+    days_in,
+    drop,
+    home,
+    hub_key,
+    hub_over,
+    nothing_is_left,
+    reports,
+    sealed,
+    take_all,
+    zipped,
+)
 from openpgp_messages import MARKER, compressed, encrypted
 from small_market import ONCOR, OTHER, add_premises, day_of
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from adapters import openpgp_bounded
@@ -38,17 +50,6 @@ LseFile = Callable[..., Path]
 def hub(store: Store, clock: FixedClock, tmp_path: Path) -> Hub:
     add_premises(store, 6)
     return hub_over(store, tmp_path, clock)
-
-
-def take_all(hub: Hub) -> None:
-    inboxes = Inboxes(hub)
-    while inboxes.take_in_once():
-        pass
-
-
-def days_in(store: Store) -> int:
-    with store.read() as connection:
-        return connection.scalar(select(func.count()).select_from(interval_day)) or 0
 
 
 def only_report(hub: Hub, duns: str = ONCOR) -> list[dict[str, str]]:

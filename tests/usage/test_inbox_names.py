@@ -9,9 +9,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from inbox_market import drop, home, hub_over, nothing_is_left, reports, sealed, zipped
+from inbox_market import days_in, drop, home, hub_over, nothing_is_left, reports, sealed, take_all, zipped
 from small_market import ONCOR, OTHER, add_premises, day_of
-from sqlalchemy import func, select
 
 from adapters.unconfirmed_uploads import is_marked, mark_unconfirmed, sweep_marks
 from smt_ws.clock import FixedClock, real_now
@@ -19,7 +18,6 @@ from smt_ws.hub import Hub
 from smt_ws.parties import companies
 from smt_ws.store.engine import Store
 from smt_ws.usage.inbox import Inboxes
-from smt_ws.usage.tables import interval_day
 
 DAY = date(2026, 11, 10)
 LseFile = Callable[..., Path]
@@ -30,17 +28,6 @@ TEMPORARY = ("a.lse.filepart", "a.lse.1a2b3c4d.partial", ".in.a.lse", "a.lse.TMP
 def hub(store: Store, clock: FixedClock, tmp_path: Path) -> Hub:
     add_premises(store, 6)
     return hub_over(store, tmp_path, clock)
-
-
-def take_all(hub: Hub) -> None:
-    inboxes = Inboxes(hub)
-    while inboxes.take_in_once():
-        pass
-
-
-def days_in(store: Store) -> int:
-    with store.read() as connection:
-        return connection.scalar(select(func.count()).select_from(interval_day)) or 0
 
 
 def first_row(hub: Hub) -> dict[str, str]:
