@@ -58,4 +58,4 @@ benchmarks: $(TOOLS)
 	for one in accept ping interval_csv packing order_formats green_button load posting agreements; do $(BIN)/python benchmarks/$$one.py || exit 1; done
 
 clean:
-	rm -rf $(VENV) sandbox build dist *.egg-info
+	rm -rf $(VENV) .venv-3.* sandbox build dist *.egg-info
