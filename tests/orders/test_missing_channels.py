@@ -10,6 +10,7 @@ import pytest
 from order_market import REP, TDSP, Market, esiid
 from sqlalchemy import select
 from test_order_build import build_all
+from test_posting import post
 from test_remarks import remarks_of, written
 from test_subscriptions import changes
 
@@ -18,7 +19,6 @@ from smt_ws.orders.finish import all_exceptions
 from smt_ws.orders.inline import answer_inline
 from smt_ws.orders.missing_usage import missing_usage
 from smt_ws.orders.place import UsageRequest
-from smt_ws.orders.posting import post_daily
 from smt_ws.orders.tables import report_order
 from smt_ws.usage.completeness import survey
 from smt_ws.usage.trace import trace
@@ -172,9 +172,7 @@ def test_missing_usage_completeness_and_trace_say_the_same(market: Market) -> No
 
 def test_postings_leave_out_days_without_a_value_and_tell_missing_channels(market: Market) -> None:
     fill(market)
-    assert post_daily(
-        market.store, for_date=date(2026, 11, 20), clock=market.hub.clock, limits=market.hub.settings.limits
-    ).orders
+    assert post(market).orders
     build_all(market)
     with market.store.read() as connection:
         (number,) = connection.scalars(select(report_order.c.number).where(report_order.c.duns == REP))

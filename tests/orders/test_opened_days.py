@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from order_market import OTHER_REP, REP, TDSP, Market, Who, esiid, open_market
 from sqlalchemy import insert, select, update
 from test_order_build import build_all
+from test_posting import post as post_intervals
 
 from adapters.market_csv import RepOfRecordRow
 from smt_ws.clock import FixedClock
@@ -398,11 +399,9 @@ def test_a_posting_that_only_leaves_days_to_an_order_is_an_order_with_a_manifest
     market = busy
     market.add_premises(range(1))
     market.load_days(range(1), date(2026, 9, 1), date(2026, 9, 1), number=number_of(market))
-    post_daily(market.store, for_date=date(2026, 11, 20), clock=market.hub.clock, limits=market.hub.settings.limits)
+    post_intervals(market, date(2026, 11, 20))
     switch(market, 0, OTHER_REP, date(2026, 8, 1))
-    posted = post_daily(
-        market.store, for_date=date(2026, 11, 21), clock=market.hub.clock, limits=market.hub.settings.limits
-    )
+    posted = post_intervals(market, date(2026, 11, 21))
     assert (posted.orders, posted.files) == (1, 0)
     build_all(market)
     with market.store.read() as connection:

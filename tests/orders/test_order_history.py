@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 from order_market import Market, esiid
 from sqlalchemy import select, update
+from test_posting import post
 
 from smt_ws.orders import posting, status
 from smt_ws.orders.cancel import cancel_order
@@ -73,9 +74,7 @@ def lived(market: Market) -> dict[str, int]:
         posting.ensure_defaults(connection, now=market.hub.clock.now())
         connection.execute(update(subscription).values(format="CSV"))
     market.load_days(range(2), date(2026, 11, 29), date(2026, 11, 29), number=2)
-    posting.post_daily(
-        market.store, for_date=date(2026, 11, 30), clock=market.hub.clock, limits=market.hub.settings.limits
-    )
+    post(market, date(2026, 11, 30))
     build_all(market)
     numbers["waiting"] = market.order([esiid(0)]).order_number
     return numbers

@@ -16,10 +16,10 @@ from order_market import Market, esiid
 from sqlalchemy import update
 from test_order_build import build_all
 from test_order_daily_monthly import add_bill, add_load
+from test_posting import post
 from test_subscriptions import changes
 
 from smt_ws.orders import plan
-from smt_ws.orders.posting import post_daily
 from smt_ws.orders.remarks import HEADER, count_remarks
 from smt_ws.usage.remarks import CODES, REMARKS, of_days
 from smt_ws.usage.rules import FLAG_BITS, flags_of, rules_in
@@ -215,7 +215,7 @@ def test_r8_a_posting_has_the_remarks_on_what_it_brings(market: Market) -> None:
     market.load_days(range(1), FIRST, LAST, number=1)
     flag(market, 0, FIRST, LAST, "SPIKE")
     today = market.hub.clock.now().date()
-    assert post_daily(market.store, for_date=today, clock=market.hub.clock, limits=market.hub.settings.limits).orders
+    assert post(market, today).orders
     assert build_all(market) == ["data", "exceptions", "remarks", "manifest"]
     with market.store.read() as connection:
         number = connection.exec_driver_sql("SELECT number FROM report_order").scalar_one()

@@ -11,6 +11,7 @@ from threading import Barrier
 import pytest
 from order_market import OTHER_REP, REP, Market, Who, esiid
 from sqlalchemy import insert, select
+from test_posting import post
 
 from smt_ws.orders import build, claim, errors, posting
 from smt_ws.orders.missing_usage import MissingUsage, missing_usage, note_shown
@@ -119,12 +120,7 @@ def test_changing_the_format_loses_nothing_between(market: Market) -> None:
     end(market, one.subscription_id)
     new = subscribe(market)
     assert new.load_mark == 0
-    assert (
-        posting.post_daily(
-            market.store, for_date=TODAY, clock=market.hub.clock, limits=market.hub.settings.limits
-        ).esiid_days
-        == 2
-    )
+    assert post(market, TODAY).esiid_days == 2
 
 
 def test_an_ended_subscription_stays_ended_and_gets_nothing(market: Market) -> None:
