@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
-from smt_ws.clock import Clock
+from smt_ws.clock import CENTRAL, Clock
 from smt_ws.han import errors, rules
 from smt_ws.han.rules import DeviceEvent, DeviceState, Refusal
 from smt_ws.han.send import NotReached
-from smt_ws.han.stays import device_told, of_this_stay, sees_earlier_stays, stays_began
+from smt_ws.han.stays import device_told, is_unconfirmed, of_this_stay, sees_earlier_stays, stays_began
 from smt_ws.han.tables import han_device, han_device_history
 from smt_ws.parties.device_access import Reach, reach
 from smt_ws.parties.rules import DEVICE, DEVICE_SERVICES
@@ -56,6 +56,9 @@ class DeviceFacts:
     state: DeviceState
     #: Since when it stands so, or since today's occupant moved in.
     state_at: datetime
+    #: It was added before today's occupant moved in, who has neither kept it nor had it removed: no company's message
+    #: goes to its meter.
+    unconfirmed: bool
     request_id: int
     history: Sequence[HistoryEntry]
 
@@ -95,8 +98,8 @@ def devices_of(
     conditions: list[Any] = [han_device.c.premise_id.in_(by_premise)]
     if wanted is not None:
         conditions.append(han_device.c.eui64 == wanted)
-    whole = sees_earlier_stays(caller.kind)
-    began = {} if whole else stays_began(connection, by_premise, now=clock.now())
+    stays = stays_began(connection, by_premise, now=clock.now())
+    began = {} if sees_earlier_stays(caller.kind) else stays
     rows = [
         row
         for row in connection.execute(select(han_device).where(*conditions))
@@ -111,6 +114,7 @@ def devices_of(
             device_type=row.device_type,
             state=DeviceState(row.state),
             state_at=max(row.state_at, began.get(row.premise_id, row.state_at)),
+            unconfirmed=_unconfirmed(row, stays.get(row.premise_id)),
             request_id=row.remove_request or row.add_request,
             history=histories.get((row.premise_id, row.eui64), ()),
         )
@@ -127,6 +131,13 @@ def devices_of(
         address=address,
     )
     return Devices(told, not_reached)
+
+
+def _unconfirmed(row: Any, began: datetime | None) -> bool:
+    moved_in: date | None = None if began is None else began.astimezone(CENTRAL).date()
+    return bool(row.holds_slot) and is_unconfirmed(
+        added_on=row.added_on, confirmed_on=row.confirmed_on, move_in_day=moved_in
+    )
 
 
 def _open_to(

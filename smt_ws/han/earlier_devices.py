@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from sqlalchemy import Connection, Date, insert, literal, select, update
@@ -56,15 +57,25 @@ def earlier_devices(connection: Connection, premises: Collection[int], *, clock:
 
 
 def keep_devices(
-    connection: Connection, account_id: int, devices: Collection[EarlierDevice], *, clock: Clock, address: str
+    connection: Connection,
+    account_id: int,
+    devices: Collection[EarlierDevice],
+    *,
+    there_on: Mapping[int, date],
+    clock: Clock,
+    address: str,
 ) -> None:
-    """Note that the customer of *account_id*, whose homes they are in, keeps *devices*: messages may go there again."""
+    """Note that the customer of *account_id*, whose homes they are in, keeps *devices*: messages may go there again.
+
+    *there_on* gives by premise the day on which the customer was there for certain (`AccountMeter.added_on`): a move-in
+    after it that is told later leaves the devices to whoever moved in.
+    """
     of = han_device.c
     for one in devices:
         connection.execute(
             update(han_device)
             .where(of.premise_id == one.premise_id, of.eui64 == one.eui64, of.add_request == one.add_request)
-            .values(confirmed_on=central_today(clock))
+            .values(confirmed_on=there_on[one.premise_id])
         )
         _audited(connection, audit.Event.DEVICE_KEPT, account_id, one, clock, address)
 

@@ -49,7 +49,11 @@ def device_told(*, holds_slot: bool, state_at: datetime, began: datetime | None)
 
 
 def is_unconfirmed(*, added_on: date, confirmed_on: date | None, move_in_day: date | None) -> bool:
-    """Whether a device was added before the latest move-in, and nobody who lives there since has kept it."""
+    """Whether a device was added before the latest move-in, and nobody who lives there since has kept it.
+
+    *confirmed_on* is a day on which whoever kept it was there, not that of the answer: one who had moved out by then,
+    as the hub is told later, has answered for nobody else.
+    """
     return move_in_day is not None and max(added_on, confirmed_on or added_on) < move_in_day
 
 

@@ -62,7 +62,7 @@ han_device = Table(
     Column("state_at", UtcDateTime, nullable=False, comment="since when it stands so, by the hub's clock"),
     Column("entries", Integer, nullable=False, comment="rows of its history"),
     Column("added_on", Date, comment="operating day on which the latest add was asked for"),
-    Column("confirmed_on", Date, comment="operating day on which a later occupant kept it (A31)"),
+    Column("confirmed_on", Date, comment="an operating day on which the later occupant who kept it was there (A31)"),
 )
 #: A device holds a slot at one premise at a time, whoever asks at the same moment.
 Index(

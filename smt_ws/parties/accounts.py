@@ -71,6 +71,8 @@ class AccountMeter:
     #: The first operating day of the present customer's stay; None: its TDSP has told of no move.
     from_day: date | None
     service_address: str
+    #: The operating day on which the customer added it; whoever moves in later is somebody else (R5).
+    added_on: date
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ def account_meters(connection: Connection, account_id: int, *, today: date) -> l
             premise.c.service_address,
             premise.c.city,
             account_meter.c.meter_number.label("registered"),
+            account_meter.c.added_on,
             meter.c.meter_number.label("hangs"),
             stay.label("move_in_day"),
         )
@@ -137,6 +140,7 @@ def account_meters(connection: Connection, account_id: int, *, today: date) -> l
                 meter_number=row.hangs or row.registered,
                 from_day=row.move_in_day,
                 service_address=", ".join(part for part in (row.service_address, row.city) if part),
+                added_on=row.added_on,
             )
             for row in rows
         }.values()

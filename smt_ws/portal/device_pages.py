@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, g, redirect, render_template, request, session, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
@@ -55,14 +57,19 @@ def do(act: str) -> Response:
     named, esiid = written("device"), written("esiid")
     with hub().store.write() as connection:
         # What is not there any more has been answered: the page says how it stands.
+        found = _found(connection, g.account.id)
         chosen = [
             one
-            for home, devices in _found(connection, g.account.id)
+            for home, devices in found
             for one in devices
             if (str(one.add_request) == named or (act == "keep" and home.esiid == esiid))
         ]
-        answer = keep_devices if act == "keep" else remove_devices
-        answer(connection, g.account.id, chosen, clock=hub().clock, address=g.address)
+        how: dict[str, Any] = {"clock": hub().clock, "address": g.address}
+        if act == "keep":
+            there_on = {home.premise_id: home.added_on for home, _devices in found}
+            keep_devices(connection, g.account.id, chosen, there_on=there_on, **how)
+        else:
+            remove_devices(connection, g.account.id, chosen, **how)
     return redirect(url_for("device.list_them", done=act if chosen else None), 303)
 
 

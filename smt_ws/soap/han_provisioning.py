@@ -143,6 +143,7 @@ def _device(one: DeviceFacts) -> Any:
         status=one.state.name,
         statusText=one.state.value,
         since=one.state_at,
+        unconfirmed=one.unconfirmed,
         requestId=str(one.request_id),
         history=[
             model.HanDeviceEvent(

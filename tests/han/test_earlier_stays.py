@@ -132,7 +132,8 @@ def test_messages_of_before_are_in_no_log_and_no_status_a31(market: HanMarket) -
     move_in(market, today + timedelta(days=1), number=2)
     with market.store.write() as connection:
         earlier_ones = earlier_devices(connection, market.premises.values(), clock=market.clock)
-        keep_devices(connection, 7, earlier_ones, clock=market.clock, address="192.0.2.7")
+        there = dict.fromkeys(market.premises.values(), today)
+        keep_devices(connection, 7, earlier_ones, there_on=there, clock=market.clock, address="192.0.2.7")
     later = market.text([1, 2]).request_id
     market.hand_over()
     assert {row.esiid for row in log(market, market.rep) if row.request_id == earlier} == {esiid(2)}

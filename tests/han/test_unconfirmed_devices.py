@@ -93,9 +93,17 @@ def moved_in_today(market: HanMarket) -> date:
     return today
 
 
-def keep(market: HanMarket, devices: list[EarlierDevice]) -> None:
+def keep(market: HanMarket, devices: list[EarlierDevice], *, there_on: date | None = None) -> None:
+    day = there_on or central_today(market.clock)
+    there = dict.fromkeys(market.premises.values(), day)
     with market.store.write() as connection:
-        keep_devices(connection, ACCOUNT, devices, clock=market.clock, address=ADDRESS)
+        keep_devices(connection, ACCOUNT, devices, there_on=there, clock=market.clock, address=ADDRESS)
+
+
+def marked(market: HanMarket, who: Who) -> dict[str, bool]:
+    with market.store.write() as connection:
+        told = devices_of(connection, who, [esiid(1)], terms=market.terms, clock=market.clock)  # type: ignore[arg-type]
+    return {one.eui64: one.unconfirmed for one in told.devices}
 
 
 def remove(market: HanMarket, devices: list[EarlierDevice]) -> None:
@@ -179,6 +187,51 @@ def test_a_move_in_told_late_and_one_to_come_a31(market: HanMarket) -> None:
     move_in(market, today - timedelta(days=3))
     with pytest.raises(errors.DevicesUnconfirmedError):
         market.text()
+
+
+def test_who_had_moved_out_by_then_has_kept_for_nobody_else_a31(market: HanMarket) -> None:
+    """The move-in is told after the earlier customer's answer, and is of before it."""
+    market.device_added()
+    first = moved_in_today(market)
+    market.clock.advance(timedelta(days=10))
+    moved = central_today(market.clock)
+    market.clock.advance(timedelta(days=3))
+    keep(market, found(market), there_on=first)
+    assert market.text().not_reached == []
+    move_in(market, moved)
+    assert [one.eui64 for one in found(market)] == [mac(1)]
+    with pytest.raises(errors.DevicesUnconfirmedError):
+        market.text()
+    # the next customer registered after the move; a corrected day of it changes nothing
+    keep(market, found(market), there_on=moved + timedelta(days=2))
+    move_in(market, moved + timedelta(days=1))
+    assert market.text().not_reached == []
+
+
+def test_get_devices_tells_which_devices_wait_a31(market: HanMarket) -> None:
+    """As they stand now, to the TDSP too; one that has gone waits for nobody."""
+    gone = market.ask(1, 4)
+    for device in (1, 2):
+        market.device_added(device=device)
+    market.hand_over()
+    assert market.post(gone, "REJECTED", device=4) == "ACCEPTED"
+    assert set(marked(market, market.rep).values()) == {False}
+    moved_in_today(market)
+    market.device_added(device=3)
+    assert marked(market, market.rep) == {mac(1): True, mac(2): True, mac(3): False}
+    assert marked(market, market.tdsp) == {mac(1): True, mac(2): True, mac(3): False, mac(4): False}
+    keep(market, [one for one in found(market) if one.eui64 == mac(1)])
+    remove(market, found(market))
+    assert marked(market, market.rep) == {mac(1): False, mac(2): True, mac(3): False}, "until it is gone"
+
+
+def test_a_home_without_devices_or_without_a_known_move_in_waits_for_nobody_a31(market: HanMarket) -> None:
+    moved_in_today(market)
+    with pytest.raises(errors.NoDeviceError):
+        market.text()
+    market.device_added(2, 2)
+    assert market.text([2]).not_reached == []
+    assert found(market) == []
 
 
 def listening(market: HanMarket, *people: Who) -> None:

@@ -68,6 +68,7 @@ class HanDevice(ComplexModel):
     status = one(Code)
     statusText = one(Unicode)
     since = one(DateTime)
+    unconfirmed = one(Boolean)
     requestId = one(RequestId)
     history = many(HanDeviceEvent)
 
