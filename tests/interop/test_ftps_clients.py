@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "delivery"))  # the site on loopback is shared with the tests there
 from ftps_sandbox import OTHER, PASSWORD, REQUESTER, TDSP, Sandbox, running
+from waiting import PATIENCE, until
 
 from adapters.openpgp import encrypt_file
 from adapters.packing import pack
@@ -32,7 +33,7 @@ def program(name: str) -> str:
     return found
 
 
-def run(*args: str | Path, seconds: float = 60, **options) -> subprocess.CompletedProcess[str]:
+def run(*args: str | Path, seconds: float = PATIENCE, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(arg) for arg in args], capture_output=True, text=True, timeout=seconds, **options)
 
 
@@ -93,7 +94,7 @@ def lftp_line(box: Sandbox, user: str, commands: str) -> list[str]:
     return [program("lftp"), "--norc", "-c", script]
 
 
-def lftp(box: Sandbox, user: str, commands: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+def lftp(box: Sandbox, user: str, commands: str, seconds: float = PATIENCE) -> subprocess.CompletedProcess[str]:
     return run(*lftp_line(box, user, commands), seconds=seconds)
 
 
@@ -111,14 +112,14 @@ def test_lftp_stores_large_files_in_the_inbox(sandbox: Sandbox, tmp_path: Path) 
     """lftp 4.9 drops TLS's closing alert while its socket is full; it has announced the size before (ALLO)."""
     (tmp_path / "u").write_bytes(CSV * 20)
     for round_ in range(2):
-        done = lftp(sandbox, TDSP, f"put -O /inbox {tmp_path}/u -o lftp{round_}.lse", seconds=20)
+        done = lftp(sandbox, TDSP, f"put -O /inbox {tmp_path}/u -o lftp{round_}.lse", seconds=180)
         assert done.returncode == 0, done.stderr
         assert (sandbox.home(TDSP) / "inbox" / f"lftp{round_}.lse").read_bytes() == CSV * 20
 
 
 def test_lftp_stores_large_files_without_announcing_their_size(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "u").write_bytes(CSV * 20)
-    done = lftp(sandbox, TDSP, f"set ftp:use-allo false; put -O /inbox {tmp_path}/u -o quiet.lse", seconds=30)
+    done = lftp(sandbox, TDSP, f"set ftp:use-allo false; put -O /inbox {tmp_path}/u -o quiet.lse", seconds=180)
     assert done.returncode == 0, done.stderr
     assert (sandbox.home(TDSP) / "inbox" / "quiet.lse").read_bytes() == CSV * 20
 
@@ -138,10 +139,7 @@ def test_the_part_of_a_killed_lftp_never_appears(
     def parts() -> list[int]:
         return [path.stat().st_size for path in inbox.glob(f".k{number}.lse*")]
 
-    until = time.monotonic() + 180
-    while not any(size > 0 for size in parts()):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: any(size > 0 for size in parts()), "a part has come")
     victim.send_signal(number)
     if number != signal.SIGKILL:
         time.sleep(0.3)

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from order_market import Market, esiid
 from sqlalchemy import select, update
-from waiting import until
+from waiting import PATIENCE, until
 
 from smt_ws.orders import cancel, claim, plan
 from smt_ws.orders.errors import OrderHeldError
@@ -109,10 +109,11 @@ STEPS = [
 
 
 def start(
-    market: Market, step: str = "", machine: str = "", at_step: signal.Signals = signal.SIGKILL
+    market: Market, step: str = "", machine: str = "", at_step: signal.Signals = signal.SIGKILL, **lease: float
 ) -> subprocess.Popen[bytes]:
     """A process group of its own; workers on two machines share the store and the FTPS folder, and nothing else."""
     settings = market.hub.settings.model_dump(mode="json")
+    settings["work"] |= lease
     settings["work_folder"] += machine
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, json.dumps(settings), step, str(int(at_step))],
@@ -121,7 +122,7 @@ def start(
     )
 
 
-def work_off(market: Market, seconds: float = 60) -> None:
+def work_off(market: Market, seconds: float = PATIENCE) -> None:
     """Work in this process until nothing is left, waiting for leases of the dead to run out."""
     deadline = time.monotonic() + seconds
     handlers = handlers_of(market.hub)
@@ -293,7 +294,8 @@ def test_two_workers_share_an_order_and_drain_when_told(market: Market) -> None:
     market.add_premises(range(40))
     market.load_days(range(40), date(2026, 11, 1), date(2026, 11, 10), number=1)
     number = market.order([esiid(n) for n in range(40)]).order_number
-    workers = [start(market, machine=machine) for machine in ("-one", "-two")]
+    # nobody dies here: a lease that even a starved worker renews in time
+    workers = [start(market, machine=machine, lease_seconds=PATIENCE) for machine in ("-one", "-two")]
     until(lambda: market.row(number).status == "Complete", "the order is complete")
     folder = market.hub.settings.mail.folder or Path()
     until(lambda: list(folder.glob("*.eml")), "its e-mail is written")

@@ -264,13 +264,13 @@ def test_two_threads_never_hear_of_each_others_errors(hub):  # noqa: F811
 def test_the_worker_does_not_keep_the_trees_of_large_messages(hub):  # noqa: F811
     """Without emptying the contexts a worker stands at 220-250 MB after requests of 50,000 ESI IDs."""
     message = hub.sign(usage([f"1089{number:013}" for number in range(50_000)]))
-    peaks = []
-    for _ in range(16):
+    peaks: list[int] = []
+    # each thread keeps some free memory of its own from its first one on, and nobody says when it has that
+    while len(peaks) < 12 or max(peaks[-10:]) - min(peaks[-10:]) > 15 * 1024 * 1024:
+        assert len(peaks) < 60, f"each message takes more: {[peak >> 20 for peak in peaks]} MB"
         hub.post(message)
         peaks.append(_resident(hub))
     assert peaks[-1] < 200 * 1024 * 1024
-    # by then each thread of the worker has had one, and keeps some free memory of its own
-    assert peaks[-1] - peaks[9] < 30 * 1024 * 1024
 
 
 def _resident(hub) -> int:  # noqa: F811
