@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 from pyftpdlib.filesystems import AbstractedFS
 
 from adapters.ftps.accounts import RIGHTS, Right
-from adapters.ftps.quota import Quota, Room
+from adapters.ftps.quota import Quota, alone
 from adapters.ftps.upload import Upload
 from adapters.publishing import make_durable
 from adapters.upload_names import looks_temporary, may_be_named
@@ -81,10 +81,6 @@ class Folders(AbstractedFS):
             Path(path).name, self._settings.temporary_names
         )
 
-    def refusal_of_upload(self, path: str, announced: int | None) -> str | None:
-        """Why the folder cannot take an upload of so many bytes (None: unknown), as an FTP reply; None: it can."""
-        return Room.of(Path(path).parent, self._quota).refusal(announced, Path(path).exists)
-
     def listdir(self, path: str) -> list[str]:
         """The names a client may see: folders at the root, regular files in a folder."""
         parts = self._parts(path)
@@ -118,8 +114,9 @@ class Folders(AbstractedFS):
 
     def rename(self, src: str, dst: str) -> None:
         """Rename a file within its folder, durably. Raises OSError."""
-        Path(src).rename(dst)
-        make_durable(Path(dst).parent)
+        with alone(Path(dst).parent):
+            Path(src).rename(dst)
+            make_durable(Path(dst).parent)
 
     def chdir(self, path: str) -> None:
         """Change the session's folder; the process's own, which all sessions share, stays."""

@@ -20,6 +20,7 @@ from pyftpdlib.handlers import TLS_FTPHandler
 from adapters.ftps.accounts import Account, Action, Deed, Directory, FailedLogins, Witness
 from adapters.ftps.data_channel import DataChannel
 from adapters.ftps.folders import Folders
+from adapters.ftps.quota import InboxFullError
 from adapters.ftps.tls import ServerTls, fingerprint
 from adapters.upload_names import NAME_RULE
 
@@ -236,12 +237,11 @@ class Session(TLS_FTPHandler):
             self._restart_position = 0
             self.respond("501 REST is not accepted for uploads; send the whole file again.")
             return None
-        refusal = self.fs.refusal_of_upload(file, self._announced)
-        if refusal:
-            self._announced = None
-            self.respond_w_warning(refusal)
+        try:
+            stored: str | None = super().ftp_STOR(file, mode)
+        except InboxFullError as full:
+            self.respond_w_warning(str(full))
             return None
-        stored: str | None = super().ftp_STOR(file, mode)
         if self._closed and getattr(self, "_in_dtp_queue", None) is not None:
             self._in_dtp_queue[0].close()
         return stored

@@ -3,10 +3,10 @@
 import errno
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
-from adapters.ftps.quota import Quota, Room, out_of_room
-from adapters.publishing import publish, temporary_name
+from adapters.ftps.quota import InboxFullError, Quota, Room, alone, out_of_room
+from adapters.publishing import make_durable, publish, temporary_name
 from adapters.unconfirmed_uploads import mark_unconfirmed
 
 __all__ = ["Upload"]
@@ -18,7 +18,8 @@ _COUNT_AGAIN: Final = 16 * 1024**2
 class Upload:
     """A file being received: hidden until ``publish``, gone when closed before that.
 
-    ``announced``: how many bytes the client said that it will have; None: it did not say.
+    ``announced``: how many bytes the client said that it will have; None: it did not say. Raises InboxFullError where
+    the inbox has no room for it now, OSError.
     """
 
     def __init__(self, final: Path, largest: int, announced: int | None, *, quota: Quota) -> None:
@@ -32,8 +33,12 @@ class Upload:
         self._largest, self._left = largest, largest
         self._quota = quota
         self._uncounted = 0
-        self._room = Room.of(final.parent, quota).size
-        self._file = self._temporary.open("xb")
+        with alone(final.parent):
+            room = Room.of(final.parent, quota)
+            if refusal := room.refusal(announced, final.exists):
+                raise InboxFullError(refusal)
+            self._file = self._temporary.open("xb")
+        self._room = room.size
 
     @property
     def closed(self) -> bool:
@@ -59,10 +64,13 @@ class Upload:
     def _count_again(self) -> None:
         found = Room.of(self._final.parent, self._quota)
         if found.over:
-            self.refusal = out_of_room(self._quota)
-            self.close()  # at once: it takes no room from the others, which are counted too
-            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+            self._refuse(out_of_room(self._quota))
         self._room, self._uncounted = found.size, 0
+
+    def _refuse(self, reply: str) -> NoReturn:
+        self.refusal = reply
+        self.close()  # at once: it takes no room from the others, which are counted too
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
     def publish(self, *, confirmed: bool = True) -> None:
         """The upload is whole: give it its name, durably; marked unless its end is *confirmed*.
@@ -70,10 +78,14 @@ class Upload:
         Raises OSError, with ``refusal`` set where uploads side by side have filled the inbox meanwhile.
         """
         self._file.close()
-        self._count_again()
-        if not confirmed:
-            mark_unconfirmed(self._final.parent.parent, self._temporary)
-        publish(self._temporary, self._final, may_stay_hidden=True)
+        make_durable(self._temporary)  # before the lock: it can take a while
+        with alone(self._final.parent):
+            room = Room.of(self._final.parent, self._quota)
+            if reply := room.refusal_at_end(replaces=self._final.exists()):
+                self._refuse(reply)
+            if not confirmed:
+                mark_unconfirmed(self._final.parent.parent, self._temporary)
+            publish(self._temporary, self._final, may_stay_hidden=True)
         self.published = True
 
     def close(self) -> None:

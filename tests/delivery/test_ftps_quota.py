@@ -7,11 +7,16 @@ import ftplib
 import io
 import os
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from ftps_sandbox import TDSP, Sandbox, running
 from test_ftps_site import send_on, wait_for
+
+from adapters.ftps import upload
+from adapters.ftps.quota import InboxFullError, Quota
+from adapters.ftps.upload import Upload
 
 FILES, BYTES = 3, 1_000_000
 
@@ -115,3 +120,153 @@ def test_many_at_once_never_exceed_the_quota(box: Sandbox) -> None:
     assert len(answers) == 6
     assert sum(contents(box).values()) <= BYTES
     assert not any(name.startswith(".") for name in os.listdir(box.home(TDSP) / "inbox"))
+
+
+def scanning(monkeypatch: pytest.MonkeyPatch, folder: Path, meanwhile: Callable[[], None]) -> None:
+    """Let *meanwhile* happen once, after the next listing of *folder* and before its files are looked at."""
+    real = os.scandir
+    left = [meanwhile]
+
+    @contextlib.contextmanager
+    def scandir(path: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with real(path) as entries:
+            found = list(entries)
+        if Path(path) == folder and left:
+            left.pop()()
+        yield found
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+
+def test_an_upload_that_gets_its_name_while_another_counts_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listing shows the hidden name, which is gone when its size is asked for: the file counted nowhere."""
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    quota = Quota(10, 1000)
+    first, second = (Upload(inbox / name, 10_000, None, quota=quota) for name in ("first", "second"))
+    first.write(bytes(600))
+    first_has_counted, may_rename, threads = threading.Event(), threading.Event(), []
+    real_publish = upload.publish
+
+    def publish_when_told(temporary: Path, final: Path, **how: bool) -> None:
+        if final.name == "first":
+            first_has_counted.set()
+            assert may_rename.wait(180)
+        real_publish(temporary, final, **how)
+
+    def end_first() -> None:
+        first.publish()
+
+    monkeypatch.setattr(upload, "publish", publish_when_told)
+    threads = [threading.Thread(target=end_first)]
+    threads[0].start()
+    assert first_has_counted.wait(180)
+    second.write(bytes(600))
+
+    def rename_now() -> None:
+        may_rename.set()
+        threads[0].join(180)
+
+    def end_second() -> None:
+        with contextlib.suppress(OSError):
+            second.publish()
+
+    # without the lock the second counts now, and the first is renamed in the middle of it
+    scanning(monkeypatch, inbox, rename_now)
+    threads.append(threading.Thread(target=end_second))
+    threads[1].start()
+    wait_for(lambda: may_rename.is_set() or waits_for_lock(tmp_path / ".inbox.lock"))
+    may_rename.set()
+    for thread in threads:
+        thread.join(180)
+    assert second.refusal.startswith("552 The inbox may hold 1000 bytes")
+    assert {path.name: path.stat().st_size for path in inbox.iterdir()} == {"first": 600}
+
+
+def waits_for_lock(path: Path) -> bool:
+    """Whether somebody waits for the lock on *path*, as the kernel tells."""
+    number = path.stat().st_ino
+    with Path("/proc/locks").open() as locks:
+        return any("->" in line and f":{number} " in line for line in locks)
+
+
+def test_uploads_begun_in_the_same_instant_never_are_more_than_the_files_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    quota = Quota(1, 1000)
+    answers: list[str] = []
+
+    def begin(name: str) -> None:
+        try:
+            begun = Upload(inbox / name, 10_000, None, quota=quota)
+        except InboxFullError as full:
+            answers.append(str(full)[:3])
+        else:
+            answers.append("begun")
+            uploads.append(begun)
+
+    uploads: list[Upload] = []
+    other = threading.Thread(target=begin, args=("second",))
+
+    def another_begins() -> None:
+        other.start()
+        wait_for(lambda: bool(answers) or waits_for_lock(tmp_path / ".inbox.lock"))
+
+    scanning(monkeypatch, inbox, another_begins)
+    begin("first")
+    other.join(180)
+    for begun in uploads:
+        begun.close()
+    assert sorted(answers) == ["552", "begun"]
+
+
+def test_an_upload_that_was_to_replace_a_file_is_no_way_round_the_number_of_files(box: Sandbox) -> None:
+    with box.login(TDSP) as client, box.login(TDSP) as other:
+        for number in range(FILES):
+            client.storbinary(f"STOR /inbox/{number}", io.BytesIO(b"x"))
+        replacing = other.transfercmd("STOR /inbox/0")
+        client.rename("/inbox/0", "/inbox/moved")
+        replacing.sendall(b"again")
+        replacing.unwrap()
+        replacing.close()
+        with pytest.raises(ftplib.error_perm, match="552 The inbox holds 3 files, its limit"):
+            other.voidresp()
+    assert sorted(contents(box)) == ["1", "2", "moved"]
+
+
+def test_many_at_once_are_never_more_files_than_the_quota(box: Sandbox) -> None:
+    """Every session counts at the same instant."""
+    ready = threading.Barrier(8)
+
+    def upload(number: int) -> None:
+        with box.login(TDSP) as client:
+            ready.wait(180)
+            try:
+                answers.append(send_on(client, f"STOR /inbox/{number}", b"x"))
+            except ftplib.error_perm as refused:
+                answers.append(str(refused))
+
+    answers: list[str] = []
+    threads = [threading.Thread(target=upload, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(180)
+    assert sorted(answer[:3] for answer in answers) == ["226"] * FILES + ["552"] * 5
+    assert len(contents(box)) == FILES
+
+
+@pytest.mark.parametrize("command", ["APPE /inbox/kept", "STOU"])
+def test_no_other_command_adds_to_an_inbox(box: Sandbox, command: str) -> None:
+    with box.login(TDSP) as client:
+        client.storbinary("STOR /inbox/kept", io.BytesIO(b"x"))
+        with pytest.raises(ftplib.error_perm, match=r"^50"):
+            client.transfercmd(command)
+        client.sendcmd("REST 1")
+        with pytest.raises(ftplib.error_perm, match="501 REST is not accepted for uploads"):
+            client.sendcmd("STOR /inbox/kept")
+    assert contents(box) == {"kept": 1}
