@@ -69,9 +69,10 @@ class Brought:
         if not len(days) or not rules:
             return
         latest = max(days.max(), np.datetime64(_latest(connection, tdsp_duns) or date.min, "D"))
-        if days.min() + min(figures.usage_days) > latest:
+        steps = np.array(figures.usage_days, "timedelta64[D]")
+        if days.min() + steps.min() > latest:
             return
-        after = np.concatenate([days + step for step in figures.usage_days])
+        after = np.concatenate([days + step for step in steps])
         keys = np.tile(premise_ids, len(figures.usage_days))[after <= latest]
         both = np.unique(np.stack([keys, after[after <= latest].astype(np.int64)]), axis=1)
         for start in range(0, both.shape[1], _AT_ONCE):

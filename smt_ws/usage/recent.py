@@ -26,6 +26,8 @@ __all__ = [
 
 #: Stands for a day that the store does not have, or not whole.
 NOT_MEASURED: Final = -1
+#: NumPy no longer takes a bare number for so many days.
+_DAY: Final = np.timedelta64(1, "D")
 
 # OFFSET 0 keeps the inner query a look-up a row, whatever the planner believes about sizes; the outer bounds let it
 # leave out whole partitions.
@@ -122,14 +124,16 @@ def _sums_before(
             "days": array_text(on),
             "back": list(back),
             "channel": channel,
-            "first": (on.min() - max(back)).item(),
-            "last": (on.max() - min(back)).item(),
+            "first": (on.min() - max(back) * _DAY).item(),
+            "last": (on.max() - min(back) * _DAY).item(),
         }  # fmt: skip
     else:
         asked = [
             f'[{position},{step},{premise_id},"{day}"]'
             for step in back
-            for position, (premise_id, day) in enumerate(zip(_list(premise_ids), (on - step).tolist(), strict=True))
+            for position, (premise_id, day) in enumerate(
+                zip(_list(premise_ids), (on - step * _DAY).tolist(), strict=True)
+            )
         ]
         query, parameters = _SQLITE, {"asked": f"[{','.join(asked)}]", "channel": channel}
     query = query.format(unless_whole=_FALSE if whole else _TRUE)
@@ -144,12 +148,12 @@ def _of_neighbours(
 ) -> NDArray[np.int64]:
     """`whole_days_before` one day of the premises *keys*, sorted, most of whose neighbours are among them."""
     sums = np.full((len(keys), len(back)), NOT_MEASURED, np.int64)
-    days = {(day - step).astype(int).item(): n for n, step in enumerate(back)}
+    days = {(day - step * _DAY).astype(int).item(): n for n, step in enumerate(back)}
     parameters = {
         "lowest": int(keys[0]),
         "highest": int(keys[-1]),
         "channel": channel,
-        "days": [(day - step).item() for step in back],
+        "days": [(day - step * _DAY).item() for step in back],
     }
     wanted = ("premise_id", "day", "size")
     query = _NEIGHBOURS.format(unless_whole=_FALSE if whole else _TRUE)
