@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import Connection, insert, select
 
 from smt_ws.agreements.answer import REMOVAL_DECIDED
 from smt_ws.agreements.email_limits import count_emails
 from smt_ws.agreements.errors import EmailLimitError
+from smt_ws.agreements.granting import moved_in_since
 from smt_ws.agreements.initiate import next_number
 from smt_ws.agreements.letters import tell
 from smt_ws.agreements.rules import Act, Actor, Kind, Status, invitation_ends
@@ -74,31 +76,18 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
     """Invite the customer to a removal, once a request, and return the agreement's number.
 
     *asked*: ``request_id``, ``company_id``, ``esiid``, ``eui64``. Customer and contact are those of the company's
-    newest device agreement for this ESI ID. Where it has none nobody knows whom to ask, and where the day's e-mails are
-    used up nobody is asked (A26): the request is told no and why, and the answer is None.
+    newest device agreement with who lives there now (A31). Where it has none nobody knows whom to ask, and where the
+    day's e-mails are used up nobody is asked (A26): the request is told no and why, and the answer is None.
     """
     request = str(asked["request_id"])
     there = connection.scalar(select(agreement.c.number).where(agreement.c.removal_request == request))
     if there is not None:
         return str(there)
-    added = connection.execute(
-        select(agreement, agreement_premise.c.premise_id, agreement_premise.c.meter_number)
-        .join(agreement_premise, agreement_premise.c.number == agreement.c.number)
-        .join(premise, premise.c.id == agreement_premise.c.premise_id)
-        .where(
-            premise.c.esiid == asked["esiid"],
-            agreement.c.company_id == asked["company_id"],
-            agreement.c.kind == Kind.DEVICE.value,
-            agreement.c.accepted_at.is_not(None),
-            or_(agreement.c.device_mac == asked["eui64"], agreement.c.device_mac.is_(None)),
-        )
-        .order_by(agreement.c.accepted_at.desc())
-        .limit(1)
-    ).one_or_none()
+    now, today = clock.now(), central_today(clock)
+    added = _whom_to_ask(connection, asked, today)
     if added is None:
         _nobody_asked(connection, request, "no agreement says whom to ask", clock)
         return None
-    now, today = clock.now(), central_today(clock)
     try:
         with connection.begin_nested():
             # First the number, as where a company asks: two that wait for each other would never end.
@@ -141,6 +130,29 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
     row = connection.execute(select(agreement).where(agreement.c.number == number)).one()
     tell(connection, [row], None, Act.INITIATE, Actor.INITIATOR, now=now)
     return number
+
+
+def _whom_to_ask(connection: Connection, asked: Mapping[str, Any], today: date) -> Any:
+    """The company's device agreement that names the customer: about this device rather than another."""
+    rows = connection.execute(
+        select(agreement, agreement_premise.c.premise_id, agreement_premise.c.meter_number)
+        .join(agreement_premise, agreement_premise.c.number == agreement.c.number)
+        .join(premise, premise.c.id == agreement_premise.c.premise_id)
+        .where(
+            premise.c.esiid == asked["esiid"],
+            agreement_premise.c.dropped_at.is_(None),
+            agreement.c.company_id == asked["company_id"],
+            agreement.c.kind == Kind.DEVICE.value,
+            agreement.c.accepted_at.is_not(None),
+        )
+        .order_by(agreement.c.accepted_at.desc())
+    ).all()
+    there = [
+        row
+        for row in rows
+        if row.premise_id not in moved_in_since(connection, row, agreed_on=row.accepted_on, today=today)
+    ]
+    return next((row for row in there if row.device_mac in {asked["eui64"], None}), there[0] if there else None)
 
 
 def _nobody_asked(connection: Connection, request: str, why: str, clock: Clock) -> None:

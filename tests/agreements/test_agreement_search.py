@@ -18,6 +18,7 @@ from smt_ws.agreements.removal import ask_removal
 from smt_ws.agreements.reports import order_moved
 from smt_ws.agreements.rules import Act, Kind, Purpose, Status
 from smt_ws.agreements.search import Search, agreement_details, agreement_meters, search_agreements
+from smt_ws.clock import central_today
 from smt_ws.parties.authorized import authorized_esiids
 from smt_ws.store.tables import audit_log, outbox
 
@@ -133,7 +134,11 @@ def test_a_removal_needs_the_customers_acceptance_and_the_request_hears_of_it(to
     lantern = town.callers[LANTERN].company_id
     with town.store.write() as connection:
         assert (
-            device_moved(connection, {"company_id": lantern, "esiid": esiid(0), "eui64": mac, "state": "Device Added"})
+            device_moved(
+                connection,
+                {"company_id": lantern, "esiid": esiid(0), "eui64": mac, "state": "Device Added"},
+                today=central_today(town.clock),
+            )
             == 1
         )
     assert town.row(number).device_state == "Device Added"

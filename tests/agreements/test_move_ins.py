@@ -8,14 +8,18 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from agreement_market import ANA, LANTERN, TDSP, Town, esiid
+from agreement_market import ANA, LANTERN, TDSP, Town, esiid, meter_number
 from sqlalchemy import select, update
 
+from smt_ws.accounts.meters import release_moved_out
 from smt_ws.agreements import errors, of_account
 from smt_ws.agreements.change import Change
-from smt_ws.agreements.form import Customer
+from smt_ws.agreements.device_state import device_moved
+from smt_ws.agreements.form import Customer, ListedMeter
 from smt_ws.agreements.lifecycle import pass_night
+from smt_ws.agreements.removal import ask_removal
 from smt_ws.agreements.rules import Kind, Purpose
+from smt_ws.clock import central_today
 from smt_ws.parties.access import authorise
 from smt_ws.parties.account_tables import account_meter
 from smt_ws.parties.tables import grants
@@ -213,3 +217,65 @@ def test_the_same_file_again_and_homes_without_agreements_change_nothing(town: T
     with town.store.read() as connection:
         assert connection.execute(select(grants)).all() == before
     assert town.open_grants(number)
+
+
+MAC, OTHER_MAC = "000D6F0000A1B2C3", "000D6F0000D4E5F6"
+
+
+def device_agreement(town: Town, account_id: int, email: str, mac: str) -> str:
+    meters = (ListedMeter(esiid(0), meter_number(0), (mac,)),)
+    customer = Customer(registered=True, email=email)
+    return accepted(town, kind=Kind.DEVICE, meters=meters, customer=customer, account_id=account_id)
+
+
+def removal_asked(town: Town, request: int) -> str | None:
+    asked = {"company_id": town.callers[LANTERN].company_id, "esiid": esiid(0), "eui64": MAC, "request_id": request}
+    with town.store.write() as connection:
+        return ask_removal(connection, asked, policy=town.policy, clock=town.clock)
+
+
+@pytest.mark.parametrize("by_night", [False, True])
+def test_a_removal_is_asked_of_who_lives_there_and_never_of_who_has_left(
+    town: Town, rosa: int, told: Moves, by_night: bool
+):
+    """A31, A21: also where only the earlier customer's agreement names the device."""
+    device_agreement(town, rosa, "rosa@customer.example", MAC)
+    first = removal_asked(town, 1)
+    assert first is not None
+    assert town.row(first).email == "rosa@customer.example"
+    town.later(days=3)
+    told((0, central_today(town.clock)))
+    if by_night:
+        town.later(days=1)
+        night(town)
+    assert removal_asked(town, 2) is None, "nobody is known to live there"
+    with town.store.write() as connection:
+        release_moved_out(connection, [town.premises[0]], today=central_today(town.clock))
+    luis = town.register("luis@customer.example", 0, code="K7QF3MXP9TRX")
+    device_agreement(town, luis, "luis@customer.example", OTHER_MAC)
+    asked = removal_asked(town, 3)
+    assert asked is not None
+    assert town.row(asked).email == "luis@customer.example"
+    town.posted.clear()
+    town.post()
+    to = {one["to"] for one in town.posted if one["message"] == "removal_invitation" and asked in str(one["facts"])}
+    assert to == {"luis@customer.example"}
+
+
+def test_an_agreement_follows_its_device_until_somebody_else_moves_in(town: Town, rosa: int, told: Moves):
+    """A31: also between the move-in and the night that ends the agreement."""
+    number = device_agreement(town, rosa, "rosa@customer.example", MAC)
+    about = {"company_id": town.callers[LANTERN].company_id, "esiid": esiid(0), "eui64": MAC}
+
+    def moved(state: str) -> int:
+        with town.store.write() as connection:
+            return device_moved(connection, about | {"state": state}, today=central_today(town.clock))
+
+    assert moved("Device Added") == 1
+    town.later(days=3)
+    told((0, central_today(town.clock) + timedelta(days=1)))
+    assert moved("Remove Failed") == 1, "it is hers until the day"
+    town.later(days=1)
+    assert moved("Device Removed") == 0
+    assert town.row(number).device_state == "Remove Failed"
+    assert town.row(number).status == "Active", "the night has not been"
