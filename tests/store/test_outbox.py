@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from smt_ws.clock import real_now
+from smt_ws.store import breaker
 from smt_ws.store.breaker import Policy
 from smt_ws.store.outbox import claim, deliver_due, enqueue, forget_done, retry, waiting
 from smt_ws.store.tables import outbox
@@ -48,6 +49,13 @@ def test_a_rolled_back_decision_has_no_effect(store, clock):
     assert open_effects(store) == []
 
 
+@pytest.fixture
+def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failure nothing is due again by itself: as it is, a pause may be a moment, whatever its chance."""
+    monkeypatch.setattr(breaker, "pause", lambda *_: timedelta(hours=1))
+
+
+@pytest.mark.usefixtures("long_pauses")
 def test_a_failure_is_tried_again_later_and_its_reason_kept(store, clock):
     def down(_payload):
         raise ConnectionError("mail server down")

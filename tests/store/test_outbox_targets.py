@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from smt_ws.clock import real_now
+from smt_ws.store import breaker
 from smt_ws.store.breaker import Policy, is_half_open, pause, target_pause
 from smt_ws.store.couriers import run_couriers
 from smt_ws.store.outbox import Batch, Refused, carry_out, claim, deliver_due, enqueue, retry_dead, waiting
@@ -136,6 +137,13 @@ def test_what_a_well_target_refuses_counts_for_the_effect_alone(store, clock):
     assert targets(store)[0].failures == 0
 
 
+@pytest.fixture
+def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failure nothing is due again by itself: as it is, a pause may be a moment, whatever its chance."""
+    monkeypatch.setattr(breaker, "pause", lambda *_: timedelta(hours=1))
+
+
+@pytest.mark.usefixtures("long_pauses")
 def test_a_batch_takes_what_is_due_of_one_target_and_what_failed_goes_alone(store, clock):
     policy, calls = Policy(), []
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from lxml import etree
 from running_gate import COMMON, ESIID, start_hub, stop_hub, usage
+from waiting import PATIENCE
 
 from adapters.soap.faults import SOAP11, SOAP12
 
@@ -17,6 +18,8 @@ from adapters.soap.faults import SOAP11, SOAP12
 QUEUE_SECONDS = 1.0
 CALLERS = 24
 SECONDS = 4.0
+#: As many refusals there are at least, however long they take to come.
+REFUSALS = 40
 
 
 @dataclass
@@ -25,8 +28,8 @@ class Told:
     status: int
     headers: dict[str, str]
     content: bytes
-    seconds: float
-    #: When it was answered, since the beginning.
+    #: When it was sent and when it was answered, since the beginning.
+    sent: float
     at: float
 
 
@@ -49,13 +52,15 @@ def told_under_load(hub) -> list[Told]:
         connection.connect()  # the load is requests, not handshakes
         connected.wait(180)
         connected.wait(180)
-        while (sent := time.monotonic()) < began + SECONDS:
+        while (sent := time.monotonic()) < began + SECONDS or (
+            sum(one.status == 503 for one in list(answers)) < REFUSALS and sent < began + PATIENCE
+        ):
             connection.request("POST", "/soap/MeterUsage", messages[number], {"Content-Type": "text/xml"})
             response = connection.getresponse()
             content = response.read()
             now = time.monotonic()
             headers = {k.lower(): v for k, v in response.getheaders()}
-            answers.append(Told(f"slow-{number}", response.status, headers, content, now - sent, now - began))
+            answers.append(Told(f"slow-{number}", response.status, headers, content, sent - began, now - began))
             if response.status == 503:
                 time.sleep(0.3)  # a pause of the caller's, shorter than it was asked for
         connection.close()
@@ -71,35 +76,33 @@ def told_under_load(hub) -> list[Told]:
     return answers
 
 
-@pytest.fixture(scope="module")
-def alone(overloaded) -> float:
-    """Seconds that a request takes with nobody beside it: 0.2, and more on a machine that others use."""
-    hub, _answers = overloaded
-    taken = []
-    for number in range(5):
-        message = hub.sign(usage([ESIID], trans_id=f"slow-alone-{number}"))
-        taken.append(hub.post(message).seconds)
-    return statistics.median(taken)
-
-
-def test_what_is_taken_is_answered_in_good_time_and_the_rest_is_told_at_once(overloaded, alone):
+def test_what_is_taken_is_answered_in_good_time_and_the_rest_is_told_at_once(overloaded):
+    """Time is counted in requests that the gate served meanwhile: how long one takes says how busy the machine is."""
     _hub, answers = overloaded
     assert {one.status for one in answers} == {200, 503}
-    taken = [one.seconds for one in answers if one.status == 200]
-    refused = [one.seconds for one in answers if one.status == 503]
-    # Four threads are kept busy all the time, so the load is real: 20 a second, less what is lost on the way.
-    assert len(taken) > 0.4 * SECONDS * 4 / alone
-    # Without the bound each would wait for the 23 others: 24 callers / 20 a second = 1.2 s, for as long as it goes on.
-    settled = [one.seconds for one in answers if one.status == 200 and one.at > QUEUE_SECONDS + 1.0]
-    assert statistics.median(settled) < 4 * alone
-    assert max(taken) < QUEUE_SECONDS + 10 * alone
-    assert max(refused) < QUEUE_SECONDS + 10 * alone
+    taken = [one for one in answers if one.status == 200]
+    refused = [one for one in answers if one.status == 503]
+
+    def served_meanwhile(one: Told) -> int:
+        return sum(one.sent < other.at < one.at for other in taken)
+
+    def in_hand(one: Told) -> int:
+        return sum(other.sent < one.at < other.at for other in taken)
+
+    # The load is real, and nobody is sent away while one of the four threads is free.
+    assert statistics.median(in_hand(one) for one in refused) >= 4
+    # Without the bound each would wait for the 23 others, for as long as it goes on.
+    settled = [one for one in taken if one.at > QUEUE_SECONDS + 1.0]
+    assert statistics.median(served_meanwhile(one) for one in settled) < 16
+    assert max(served_meanwhile(one) for one in taken) < 2 * CALLERS
+    assert statistics.median(served_meanwhile(one) for one in refused) <= 4
 
 
 def test_every_request_that_was_taken_was_run_and_no_other(overloaded):
     hub, answers = overloaded
-    ran = [one for one in (hub.folder / "ran").read_text().split() if not one.startswith("slow-alone")]
-    assert sorted(ran) == sorted(one.trans_id for one in answers if one.status == 200)
+    assert sorted((hub.folder / "ran").read_text().split()) == sorted(
+        one.trans_id for one in answers if one.status == 200
+    )
 
 
 def test_a_refusal_is_a_signed_fault_with_a_pause(overloaded):
@@ -119,7 +122,8 @@ def test_refusals_of_one_second_share_their_signature(overloaded):
     _hub, answers = overloaded
     busy = [one for one in answers if one.status == 503]
     distinct = {etree.fromstring(one.content).findtext(f".//{COMMON}reference") for one in busy}
-    assert len(distinct) <= SECONDS + 2 < len(busy)
+    assert len(distinct) <= max(one.at for one in busy) + 2
+    assert len(distinct) < len(busy) / 2
 
 
 def test_the_gate_is_at_once_as_it_was(overloaded):

@@ -64,6 +64,12 @@ def test_tls_1_2_and_1_3_are_spoken(hub, version):  # noqa: F811
 def test_silent_connections_hold_nobody_up(hub):  # noqa: F811
     """gunicorn alone: 8 silent connections on 4 threads stall everybody for 9.7 s."""
     alone = max(hub.post(hub.sign(cancel())).seconds for _ in range(3))
+    # held up, it would be every time; once in time is enough on a machine that others use
+    assert any(_beside_silent_ones(hub) < 2 + 5 * alone for _ in range(5))
+
+
+def _beside_silent_ones(hub) -> float:  # noqa: F811
+    """The seconds of a call while 40 new connections say nothing."""
     with contextlib.ExitStack() as stack:
         for number in range(40):
             plain = stack.enter_context(socket.create_connection(("localhost", hub.port), timeout=180))
@@ -71,7 +77,7 @@ def test_silent_connections_hold_nobody_up(hub):  # noqa: F811
                 stack.enter_context(hub.context(hub.rep).wrap_socket(plain, server_hostname="localhost"))
         answer = hub.post(hub.sign(cancel()))
         assert answer.status == 200
-        assert answer.seconds < 2 + 5 * alone
+        return answer.seconds
 
 
 def test_a_kept_alive_connection_answers_many_calls(hub):  # noqa: F811

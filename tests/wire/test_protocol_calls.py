@@ -118,14 +118,15 @@ def test_a_refusal_that_is_about_the_moment_says_when_to_come_back(hub, soap):  
 
 
 def test_the_record_says_where_the_time_went(hub):  # noqa: F811
-    hub.post(hub.sign(usage([ESIID])))
+    answer = hub.post(hub.sign(usage([ESIID])))
     record = (hub.folder / "records").read_text().splitlines()[-1]
     stages = ["read", "parse", "verify", "authenticate", "validate", "run", "write", "sign"]
     told = eval(record.partition("stages=")[2].rstrip(")"))
     assert list(told) == stages
-    assert all(0 <= seconds < 5 for seconds in told.values())
+    assert all(seconds >= 0 for seconds in told.values())
     seconds = float(record.partition(" seconds=")[2].partition(",")[0])
     assert sum(told.values()) <= seconds * 1.05
+    assert seconds <= answer.seconds
 
 
 def test_an_unregistered_certificate_learns_code_and_reference_only(hub):  # noqa: F811
