@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from ftps_sandbox import TDSP, Sandbox, running
-from test_ftps_site import send_on, wait_for
+from test_ftps_site import send_on
+from waiting import until
 
 from adapters.ftps import upload
 from adapters.ftps.quota import InboxFullError, Quota
@@ -68,7 +69,7 @@ def test_uploads_side_by_side_share_the_room(box: Sandbox) -> None:
         slow = first.transfercmd("STOR /inbox/slow")
         slow.sendall(bytes(700_000))
         folder = box.home(TDSP) / "inbox"
-        wait_for(lambda: sum(path.stat().st_size for path in folder.glob(".slow*")) > 600_000)
+        until(lambda: sum(path.stat().st_size for path in folder.glob(".slow*")) > 600_000, "most of it is there")
         with pytest.raises(ftplib.error_perm, match="552"):
             send_on(second, "STOR /inbox/other", bytes(500_000))
         slow.unwrap()
@@ -86,7 +87,7 @@ def test_uploads_that_were_all_begun_while_there_was_room_do_not_all_stay(box: S
         for data in under_way.values():
             data.sendall(bytes(400_000))
         # what is written stays in each file's buffer in part, so that the folder alone does not tell
-        wait_for(lambda: sum(path.stat().st_size for path in folder.iterdir()) > 1_150_000)
+        until(lambda: sum(path.stat().st_size for path in folder.iterdir()) > 1_150_000, "nearly all is there")
         answers = []
         for name, data in under_way.items():
             with contextlib.suppress(OSError):
@@ -101,6 +102,14 @@ def test_uploads_that_were_all_begun_while_there_was_room_do_not_all_stay(box: S
     assert contents(box) == {"b": 400_000, "c": 400_000}
 
 
+def side_by_side(upload: Callable[[int], None], sessions: int) -> None:
+    threads = [threading.Thread(target=upload, args=(number,)) for number in range(sessions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(180)
+
+
 def test_many_at_once_never_exceed_the_quota(box: Sandbox) -> None:
     def upload(number: int) -> None:
         with box.login(TDSP) as client:
@@ -110,12 +119,7 @@ def test_many_at_once_never_exceed_the_quota(box: Sandbox) -> None:
                 answers.append(str(refused))
 
     answers: list[str] = []
-
-    threads = [threading.Thread(target=upload, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(180)
+    side_by_side(upload, 6)
     assert {answer[:3] for answer in answers} <= {"226", "552"}
     assert len(answers) == 6
     assert sum(contents(box).values()) <= BYTES
@@ -177,7 +181,7 @@ def test_an_upload_that_gets_its_name_while_another_counts_is_counted(
     scanning(monkeypatch, inbox, rename_now)
     threads.append(threading.Thread(target=end_second))
     threads[1].start()
-    wait_for(lambda: may_rename.is_set() or waits_for_lock(tmp_path / ".inbox.lock"))
+    until(lambda: may_rename.is_set() or waits_for_lock(tmp_path / ".inbox.lock"), "the rename waits, or is let")
     may_rename.set()
     for thread in threads:
         thread.join(180)
@@ -214,7 +218,7 @@ def test_uploads_begun_in_the_same_instant_never_are_more_than_the_files_left(
 
     def another_begins() -> None:
         other.start()
-        wait_for(lambda: bool(answers) or waits_for_lock(tmp_path / ".inbox.lock"))
+        until(lambda: bool(answers) or waits_for_lock(tmp_path / ".inbox.lock"), "the upload waits, or is answered")
 
     scanning(monkeypatch, inbox, another_begins)
     begin("first")
@@ -251,11 +255,7 @@ def test_many_at_once_are_never_more_files_than_the_quota(box: Sandbox) -> None:
                 answers.append(str(refused))
 
     answers: list[str] = []
-    threads = [threading.Thread(target=upload, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(180)
+    side_by_side(upload, 8)
     assert sorted(answer[:3] for answer in answers) == ["226"] * FILES + ["552"] * 5
     assert len(contents(box)) == FILES
 
