@@ -163,7 +163,9 @@ class AgreementStateError(HubError):
 
 
 class ResendLimitError(HubError):
-    """The invitation has been sent again as often as is allowed. Wait for the customer, or cancel it and ask anew."""
+    """The invitation has been sent again as often as is allowed. Wait for the customer, or cancel it and ask
+    anew, within the limits of new agreements.
+    """
 
     code = "RESEND_LIMIT"
     element = "agreementNumber"

@@ -99,6 +99,12 @@ class Street:
 
     def told(self, name: str, first: date = DAY, last: date | None = None, *, by: str = PECAN, **more: str) -> set[str]:
         """The codes of the days that are not in the answer; none: all of them are."""
+        return self.answered(name, first, last, by=by, **more)[0]
+
+    def answered(
+        self, name: str, first: date, last: date | None, *, by: str = PECAN, **more: str
+    ) -> tuple[set[str], list[str]]:
+        """The codes of what is not in the answer, and the lines of what is, without the header."""
         request = UsageRequest(
             trans_id="t-1",
             requestor_id="svc",
@@ -111,7 +117,7 @@ class Street:
         )
         answer = answer_inline(self.town.hub, self.town.callers[by], request)
         assert {one.reason for one in answer.exceptions} == {REASONS[Reason(one.code)] for one in answer.exceptions}
-        return {one.code for one in answer.exceptions}
+        return {one.code for one in answer.exceptions}, answer.content.decode().splitlines()[1:]
 
     def agree(self, home: int, *, by: str = PECAN) -> None:
         """An ongoing agreement with three months of past usage: what the company orders itself is opened (A24)."""
@@ -241,7 +247,9 @@ def ask_for_both_bills(street: Street) -> None:
     street.bill(0, first, date(2026, 9, 30))
     street.bill(0, date(2026, 9, 16), last)
     assert street.told(esiid(0), first, last, report="monthly") == {"BILL_SUPERSEDED"}
-    assert street.told(esiid(0), first, last, report="monthly", version="A") == set()
+    codes, bills = street.answered(esiid(0), first, last, report="monthly", version="A")
+    assert codes == set()
+    assert [bill.split(",")[1:3] for bill in bills] == [["09/01/2026", "09/30/2026"], ["09/16/2026", "10/15/2026"]]
 
 
 WAYS: dict[Reason, Callable[[Street], None]] = {
