@@ -14,16 +14,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select
 
 from smt_ws.agreements.answer import REMOVAL_DECIDED
+from smt_ws.agreements.device_agreements import device_agreements
 from smt_ws.agreements.email_limits import count_emails
 from smt_ws.agreements.errors import EmailLimitError
-from smt_ws.agreements.granting import moved_in_since
 from smt_ws.agreements.initiate import next_number
 from smt_ws.agreements.letters import tell
 from smt_ws.agreements.rules import Act, Actor, Kind, Status, invitation_ends
 from smt_ws.agreements.tables import agreement, agreement_history, agreement_premise
 from smt_ws.clock import Clock, central_today
 from smt_ws.hub import Hub
-from smt_ws.parties.tables import premise
 from smt_ws.settings import Agreements
 from smt_ws.store import audit
 from smt_ws.store.outbox import enqueue
@@ -76,8 +75,8 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
     """Invite the customer to a removal, once a request, and return the agreement's number.
 
     *asked*: ``request_id``, ``company_id``, ``esiid``, ``eui64``. Customer and contact are those of the company's
-    newest device agreement with who lives there now (A31). Where it has none nobody knows whom to ask, and where the
-    day's e-mails are used up nobody is asked (A26): the request is told no and why, and the answer is None.
+    newest device agreement with the customer who lives there now (A31). Where it has none, or the day's e-mails are
+    used up (A26), nobody is asked: the request is refused with the reason, and the answer is None.
     """
     request = str(asked["request_id"])
     there = connection.scalar(select(agreement.c.number).where(agreement.c.removal_request == request))
@@ -134,24 +133,7 @@ def ask_removal(connection: Connection, asked: Mapping[str, Any], *, policy: Agr
 
 def _whom_to_ask(connection: Connection, asked: Mapping[str, Any], today: date) -> Any:
     """The company's device agreement that names the customer: about this device rather than another."""
-    rows = connection.execute(
-        select(agreement, agreement_premise.c.premise_id, agreement_premise.c.meter_number)
-        .join(agreement_premise, agreement_premise.c.number == agreement.c.number)
-        .join(premise, premise.c.id == agreement_premise.c.premise_id)
-        .where(
-            premise.c.esiid == asked["esiid"],
-            agreement_premise.c.dropped_at.is_(None),
-            agreement.c.company_id == asked["company_id"],
-            agreement.c.kind == Kind.DEVICE.value,
-            agreement.c.accepted_at.is_not(None),
-        )
-        .order_by(agreement.c.accepted_at.desc())
-    ).all()
-    there = [
-        row
-        for row in rows
-        if row.premise_id not in moved_in_since(connection, row, agreed_on=row.accepted_on, today=today)
-    ]
+    there = device_agreements(connection, esiid=asked["esiid"], company_id=asked["company_id"], today=today)
     return next((row for row in there if row.device_mac in {asked["eui64"], None}), there[0] if there else None)
 
 

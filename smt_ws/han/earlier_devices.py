@@ -1,4 +1,4 @@
-"""Devices of an earlier occupant: who lives there now keeps each or has it removed (A31)."""
+"""Devices of an earlier occupant: the customer who lives there now keeps each, or has it removed (A31)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smt_ws.clock import Clock, central_today
 from smt_ws.han import rules
 from smt_ws.han.ledger import Ledger
 from smt_ws.han.provision import begin_removal
-from smt_ws.han.rules import DeviceEvent, DeviceState
+from smt_ws.han.rules import DeviceEvent
 from smt_ws.han.stays import added_before_move_in
 from smt_ws.han.tables import han_device, han_request
 from smt_ws.store import audit
@@ -34,14 +34,13 @@ class EarlierDevice:
     premise_id: int
     eui64: str
     device_type: str
-    state: DeviceState
 
 
 def earlier_devices(connection: Connection, premises: Collection[int], *, clock: Clock) -> list[EarlierDevice]:
     """The unconfirmed devices at *premises*, in the order in which they were added; none whose removal is under way."""
     of = han_device.c
     rows = connection.execute(
-        select(of.add_request, of.premise_id, of.eui64, of.device_type, of.state)
+        select(of.add_request, of.premise_id, of.eui64, of.device_type)
         .where(
             of.premise_id.in_(premises),
             of.holds_slot,
@@ -50,10 +49,7 @@ def earlier_devices(connection: Connection, premises: Collection[int], *, clock:
         )
         .order_by(of.add_request)
     )
-    return [
-        EarlierDevice(row.add_request, row.premise_id, row.eui64, row.device_type, DeviceState(row.state))
-        for row in rows
-    ]
+    return [EarlierDevice(row.add_request, row.premise_id, row.eui64, row.device_type) for row in rows]
 
 
 def keep_devices(
@@ -67,8 +63,8 @@ def keep_devices(
 ) -> None:
     """Note that the customer of *account_id*, whose homes they are in, keeps *devices*: messages may go there again.
 
-    *there_on* gives by premise the day on which the customer was there for certain (`AccountMeter.added_on`): a move-in
-    after it that is told later leaves the devices to whoever moved in.
+    *there_on* gives, by premise, a day on which the customer certainly lived there (`AccountMeter.added_on`). If a
+    move-in after that day is reported later, the devices are unconfirmed again.
     """
     of = han_device.c
     for one in devices:

@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Date, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from smt_ws.clock import CENTRAL
 from smt_ws.han import rules
 from smt_ws.han.rules import DeviceEvent, DeviceState
-from smt_ws.han.stays import hears_of
+from smt_ws.han.stays import hears_of, is_unconfirmed, moved_in
 from smt_ws.han.tables import han_device, han_device_history, han_request
 from smt_ws.notices.callbacks import announce
 from smt_ws.parties.device_access import takes_part
-from smt_ws.parties.tables import company, occupancy, premise
+from smt_ws.parties.tables import company, premise
 from smt_ws.store.outbox import enqueue
 
 __all__ = ["DEVICE_MOVED", "Device", "Entry", "Ledger"]
@@ -228,15 +227,15 @@ class Ledger:
         own_request = entry.request_number is not None and request.account_id is None
         if own_request:
             return True
-        at, today = han_device.c, literal(self._now.astimezone(CENTRAL).date(), Date)
-        earlier = select(func.max(occupancy.c.move_in_day) > at.added_on).where(
-            occupancy.c.premise_id == device.premise_id, occupancy.c.move_in_day <= today
-        )
-        of_earlier_stay = self._connection.scalar(
-            select(earlier.scalar_subquery()).where(at.premise_id == device.premise_id, at.eui64 == device.eui64)
-        )
+        of = han_device.c
+        added = self._connection.execute(
+            select(of.added_on, moved_in(of.premise_id, now=self._now).label("move_in_day")).where(
+                of.premise_id == device.premise_id, of.eui64 == device.eui64
+            )
+        ).one()
+        of_this_stay = not is_unconfirmed(added_on=added.added_on, confirmed_on=None, move_in_day=added.move_in_day)
         part = takes_part(self._connection, request.company_id, request.duns, device.premise_id, now=self._now)
-        return hears_of(own_request=False, of_this_stay=not of_earlier_stay, takes_part=part)
+        return hears_of(own_request=False, of_this_stay=of_this_stay, takes_part=part)
 
 
 def _device(row: Any) -> Device:

@@ -207,8 +207,7 @@ def _premises(
 
     Raises `NoEsiidsError`; where it can go nowhere, the error of the one reason for that (`EsiidUnknownError`,
     `NoServicesAgreementError`, `CustomerKeepsControlError`, `NoMeterError`, `NoDeviceError`, `DevicesUnconfirmedError`,
-    …), or
-    `NoEsiidAcceptedError` where there are several.
+    …), or `NoEsiidAcceptedError` where there are several.
     """
     if not esiids:
         raise errors.NoEsiidsError
@@ -245,5 +244,5 @@ def _why_not(home: Reach, *, own_wires: bool) -> str | None:
     there, unconfirmed = home.holds
     if not there:
         return "NO_DEVICE"
-    # A TDSP runs the meters whoever lives there.
+    # A TDSP operates its meters regardless of who lives there.
     return "DEVICES_UNCONFIRMED" if unconfirmed and not own_wires else None

@@ -51,8 +51,8 @@ def device_told(*, holds_slot: bool, state_at: datetime, began: datetime | None)
 def is_unconfirmed(*, added_on: date, confirmed_on: date | None, move_in_day: date | None) -> bool:
     """Whether a device was added before the latest move-in, and nobody who lives there since has kept it.
 
-    *confirmed_on* is a day on which whoever kept it was there, not that of the answer: one who had moved out by then,
-    as the hub is told later, has answered for nobody else.
+    *confirmed_on* is a day on which the customer who kept it certainly lived there, not the day of the answer: if the
+    TDSP reports later that they had already moved out, their answer does not count for the next customer.
     """
     return move_in_day is not None and max(added_on, confirmed_on or added_on) < move_in_day
 
@@ -69,7 +69,7 @@ def added_before_move_in(today: ColumnElement[date]) -> ColumnElement[bool]:
 
 
 def hears_of(*, own_request: bool, of_this_stay: bool, takes_part: bool) -> bool:
-    """Whether a company is told that a device moved: of what it asked for itself always, else while it takes part.
+    """Whether a company is told that a device's state changed: always for its own requests, else while it takes part.
 
     *of_this_stay*: the company added the device since the latest move-in. *takes_part*: it may control devices there.
     """

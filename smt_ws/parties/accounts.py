@@ -71,7 +71,7 @@ class AccountMeter:
     #: The first operating day of the present customer's stay; None: its TDSP has told of no move.
     from_day: date | None
     service_address: str
-    #: The operating day on which the customer added it; whoever moves in later is somebody else (R5).
+    #: The operating day on which the customer added it; a later move-in is another customer's (R5).
     added_on: date
 
 

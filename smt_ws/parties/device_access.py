@@ -148,24 +148,40 @@ def reach(
 
 def takes_part(connection: Connection, company_id: int, duns: str, premise_id: int, *, now: datetime) -> bool:
     """Whether a company has to do with devices at a premise: by an agreement, its service or its wires."""
-    of, held, today = rep_of_record.c, grants.c, now.astimezone(CENTRAL).date()
-    granted = exists().where(
+    today = literal(now.astimezone(CENTRAL).date(), Date)
+    granted = _granted(
+        literal(premise_id, BigInteger),
+        today,
+        literal(now, UtcDateTime),
+        grants.c.company_id == company_id,
+        grants.c.scope.in_([rules.DEVICE, rules.DEVICE_SERVICES]),
+    )
+    serves = _served(literal(premise_id, BigInteger), today, rep_of_record.c.duns == duns)
+    own_wires = exists().where(premise.c.id == premise_id, premise.c.tdsp_duns == duns)
+    return bool(connection.scalar(select(or_(granted, serves, own_wires))))
+
+
+def _served(premise_id: ColumnElement[int], today: ColumnElement[Any], by: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a REP, *by* a condition on ``rep_of_record``, serves the premise on the day."""
+    of = rep_of_record.c
+    return exists().where(
+        of.premise_id == premise_id, by, of.from_day <= today, or_(of.to_day.is_(None), of.to_day >= today)
+    )
+
+
+def _granted(
+    premise_id: ColumnElement[int], today: ColumnElement[Any], now: ColumnElement[Any], *of_whom: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Whether a grant, of conditions *of_whom* on ``grants``, is in force at the premise now."""
+    held = grants.c
+    return exists().where(
         held.premise_id == premise_id,
-        held.company_id == company_id,
-        held.scope.in_([rules.DEVICE, rules.DEVICE_SERVICES]),
+        *of_whom,
         held.from_day <= today,
         or_(held.to_day.is_(None), held.to_day >= today),
         held.granted_at <= now,
         or_(held.ended_at.is_(None), held.ended_at > now),
     )
-    serves = exists().where(
-        of.premise_id == premise_id,
-        of.duns == duns,
-        of.from_day <= today,
-        or_(of.to_day.is_(None), of.to_day >= today),
-    )
-    own_wires = exists().where(premise.c.id == premise_id, premise.c.tdsp_duns == duns)
-    return bool(connection.scalar(select(or_(granted, serves, own_wires))))
 
 
 def _rows(
@@ -209,23 +225,15 @@ def _question(
     by_grant: bool,
     holds: tuple[ColumnElement[bool], ...],
 ) -> Select[Any]:
-    of, held = rep_of_record.c, grants.c
     today, now = bindparam("today", type_=Date), bindparam("now", type_=UtcDateTime)
     duns_numbers = bindparam("duns_numbers", type_=String, expanding=True)
-    serves = exists().where(
-        of.premise_id == premise.c.id,
-        of.duns.in_(duns_numbers),
-        of.from_day <= today,
-        or_(of.to_day.is_(None), of.to_day >= today),
-    )
-    granted = exists().where(
-        held.premise_id == premise.c.id,
-        held.company_id == bindparam("company_id", type_=BigInteger),
-        held.scope == bindparam("scope", type_=String),
-        held.from_day <= today,
-        or_(held.to_day.is_(None), held.to_day >= today),
-        held.granted_at <= now,
-        or_(held.ended_at.is_(None), held.ended_at > now),
+    serves = _served(premise.c.id, today, rep_of_record.c.duns.in_(duns_numbers))
+    granted = _granted(
+        premise.c.id,
+        today,
+        now,
+        grants.c.company_id == bindparam("company_id", type_=BigInteger),
+        grants.c.scope == bindparam("scope", type_=String),
     )
     hangs = (
         select(meter.c.meter_number)

@@ -23,7 +23,7 @@ from smt_ws.parties.account_rules import KINDS
 from smt_ws.parties.accounts import account_meters, renew_authorization_code
 from smt_ws.portal.device_pages import ask_about_devices, devices_waiting
 from smt_ws.portal.page import hub, message_page, written
-from smt_ws.portal.visitor import begin_session, end_session, next_page, session_token
+from smt_ws.portal.visitor import begin_session, end_session, next_page, session_token, to_log_in
 
 __all__ = ["pages"]
 
@@ -170,7 +170,7 @@ def new_password(token: str) -> Answer:
 def profile() -> Answer:
     """Who is registered, for which meters, and the Account Authorization Code (A3)."""
     if g.account is None:
-        return _to_log_in("/profile")
+        return to_log_in("/profile")
     done = next((name for name in ("renewed", "added") if name in request.args), None)
     return _profile_page(done=done)
 
@@ -179,7 +179,7 @@ def profile() -> Answer:
 def add_another_meter() -> Answer:
     """Add a meter, and let agreements over all meters know."""
     if g.account is None:
-        return _to_log_in("/profile")
+        return to_log_in("/profile")
     form = {name: written(name).strip() for name in ("esiid", "meter_number")}
     count_attempt(hub().store, "meter_account", f"account:{g.account.id}")
     try:
@@ -198,7 +198,7 @@ def add_another_meter() -> Answer:
 def renew_code() -> Answer:
     """Give the account another code; the old one names nobody any more."""
     if g.account is None:
-        return _to_log_in("/profile")
+        return to_log_in("/profile")
     with hub().store.write() as connection:
         renew_authorization_code(connection, g.account.id, clock=hub().clock, address=g.address)
     return redirect(url_for("account.profile", renewed=1), 303)
@@ -222,11 +222,6 @@ def _profile_page(
         devices_waiting=devices_waiting(),
         done=done,
     )
-
-
-def _to_log_in(after: str) -> Response:
-    session["next"] = after
-    return redirect(url_for("account.log_in"), 303)
 
 
 def _prefilled() -> dict[str, str]:

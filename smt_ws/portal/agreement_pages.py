@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
 
-from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -25,6 +25,7 @@ from smt_ws.agreements.rules import INVITING, KINDS, LASTS_AT_MOST, Act, Kind, S
 from smt_ws.clock import central_today
 from smt_ws.portal.device_pages import devices_waiting
 from smt_ws.portal.page import acceptance_refused, hub, message_page, written
+from smt_ws.portal.visitor import to_log_in
 
 __all__ = ["pages"]
 
@@ -50,7 +51,7 @@ _ACTS: Final[dict[str, Callable[..., Any]]] = {
 def list_them() -> Answer:
     """All agreements of the customer: those that wait for an answer first, then newest first (P2.4, P3.2)."""
     if g.account is None:
-        return _to_log_in("/agreements")
+        return to_log_in("/agreements")
     rows = _rows()
     waiting = [row for row in rows if row.status in INVITING and Act.ACCEPT in row.acts]
     others = [row for row in rows if row not in waiting]
@@ -61,7 +62,7 @@ def list_them() -> Answer:
 def show(number: str) -> Answer:
     """One agreement, with the acts that are open."""
     if g.account is None:
-        return _to_log_in(f"/agreements/{number}")
+        return to_log_in(f"/agreements/{number}")
     return _page(number)
 
 
@@ -69,7 +70,7 @@ def show(number: str) -> Answer:
 def do(number: str, act: str) -> Answer:
     """Carry one act out."""
     if g.account is None:
-        return _to_log_in(f"/agreements/{number}")
+        return to_log_in(f"/agreements/{number}")
     if not is_number(number):
         return _unknown()
     try:
@@ -92,7 +93,7 @@ def do(number: str, act: str) -> Answer:
 def change(number: str) -> Answer:
     """Change the end, the services or the ESI IDs (P3.3)."""
     if g.account is None:
-        return _to_log_in(f"/agreements/{number}")
+        return to_log_in(f"/agreements/{number}")
     row = _find(number)
     if row is None:
         return _unknown()
@@ -162,8 +163,3 @@ def _page(number: str, *, problem: str | None = None, status: int = 200) -> Answ
 
 def _unknown() -> Answer:
     return message_page("agreement_unknown", ("action.my_agreements", url_for("agreement.list_them"))), 404
-
-
-def _to_log_in(after: str) -> Response:
-    session["next"] = after
-    return redirect(url_for("account.log_in"), 303)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -14,6 +14,7 @@ from smt_ws.han.earlier_devices import EarlierDevice, earlier_devices, keep_devi
 from smt_ws.han.rules import masked_eui64
 from smt_ws.parties.accounts import AccountMeter, account_meters
 from smt_ws.portal.page import hub, written
+from smt_ws.portal.visitor import to_log_in
 
 __all__ = ["ask_about_devices", "devices_waiting", "pages"]
 
@@ -36,8 +37,7 @@ def devices_waiting() -> bool:
 def list_them() -> str | Response:
     """The devices, home by home."""
     if g.account is None:
-        session["next"] = url_for("device.list_them")
-        return redirect(url_for("account.log_in"), 303)
+        return to_log_in(url_for("device.list_them"))
     with hub().store.read() as connection:
         found = _found(connection, g.account.id)
     done = request.args.get("done")
@@ -52,8 +52,7 @@ def list_them() -> str | Response:
 def do(act: str) -> Response:
     """Keep or remove the device that the form names, or keep all of a home."""
     if g.account is None:
-        session["next"] = url_for("device.list_them")
-        return redirect(url_for("account.log_in"), 303)
+        return to_log_in(url_for("device.list_them"))
     named, esiid = written("device"), written("esiid")
     with hub().store.write() as connection:
         # What is not there any more has been answered: the page says how it stands.

@@ -6,7 +6,8 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from flask import Response, abort, g, request, session
+from flask import Response, abort, g, redirect, request, session, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from adapters.soap.server import peer_address
 from smt_ws.accounts.log_in import account_of_session
@@ -15,7 +16,15 @@ from smt_ws.parties.accounts import Account
 from smt_ws.portal.page import hub
 from smt_ws.portal.words import LANGUAGES, chosen_language
 
-__all__ = ["begin_session", "end_session", "look_who_comes", "next_page", "remember_language", "session_token"]
+__all__ = [
+    "begin_session",
+    "end_session",
+    "look_who_comes",
+    "next_page",
+    "remember_language",
+    "session_token",
+    "to_log_in",
+]
 
 _LOG_IN: Final = "__Host-log-in"
 _LANGUAGE: Final = "language"
@@ -68,6 +77,12 @@ def end_session(answer: Response) -> None:
     """Take the log-in from the browser."""
     session.clear()
     answer.delete_cookie(_LOG_IN, secure=True, httponly=True, samesite="Lax")
+
+
+def to_log_in(after: str) -> BaseResponse:
+    """Where somebody who is not logged in goes first; *after*: our own page that they wanted."""
+    session["next"] = after
+    return redirect(url_for("account.log_in"), 303)
 
 
 def next_page(wanted: str | None) -> str | None:

@@ -110,8 +110,8 @@ def build_market(
     """Write the files of a market of *premises* homes over *days* operating days into *folder*.
 
     All premises are on the wires of *tdsp_duns*, which means *bills_end* by the end dates of its bills; the first REP
-    serves about three fifths of them. Needs at least 10
-    premises and 20 days, so that the special homes have room. Raises ValueError below that.
+    serves about three fifths of them. Needs at least 10 premises and 20 days, so that the special homes have room.
+    Raises ValueError below that.
     """
     if premises < 10 or days < 20:
         raise ValueError("a market needs at least 10 premises and 20 days")

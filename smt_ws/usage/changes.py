@@ -176,12 +176,16 @@ def _question(
             bounds.append(row.operating_day <= last)
         return bounds
 
+    def versions(kind: Measured) -> list[tuple[Table, list[ColumnElement[bool]]]]:
+        # A version that a later load replaced was the one to be read as of the load.
+        return [(kind.current, []), (kind.history, [kind.history.c.replaced_by > as_of])]
+
     def brought(kind: Measured, *more: Callable[[Table], ColumnElement[bool]]) -> list[Select[Any]]:
         return [
             select(table.c.premise_id, table.c.operating_day, table.c.channel).where(
                 *loaded(table), table.c.load_number > after, *then, *(one(table) for one in more)
             )
-            for table, then in ((kind.current, ()), (kind.history, (kind.history.c.replaced_by > as_of,)))
+            for table, then in versions(kind)
         ]
 
     def untold(day: Table) -> ColumnElement[bool]:
@@ -194,10 +198,7 @@ def _question(
                     *then,
                     tells_usage(table),
                 )
-                for table, then in (
-                    (measured.current, ()),
-                    (measured.history, (measured.history.c.replaced_by > as_of,)),
-                )
+                for table, then in versions(measured)
             )
         )
 

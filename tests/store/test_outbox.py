@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import update
 
 from smt_ws.clock import real_now
-from smt_ws.store import breaker
 from smt_ws.store.breaker import Policy
 from smt_ws.store.outbox import claim, deliver_due, enqueue, forget_done, retry, waiting
 from smt_ws.store.tables import outbox
@@ -47,12 +46,6 @@ def test_a_rolled_back_decision_has_no_effect(store, clock):
     with pytest.raises(RuntimeError):
         decide_and_fail()
     assert open_effects(store) == []
-
-
-@pytest.fixture
-def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a failure nothing is due again by itself: as it is, a pause may be a moment, whatever its chance."""
-    monkeypatch.setattr(breaker, "pause", lambda *_: timedelta(hours=1))
 
 
 @pytest.mark.usefixtures("long_pauses")

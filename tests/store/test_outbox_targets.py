@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import select, update
 
 from smt_ws.clock import real_now
-from smt_ws.store import breaker
 from smt_ws.store.breaker import Policy, is_half_open, pause, target_pause
 from smt_ws.store.couriers import run_couriers
 from smt_ws.store.outbox import Batch, Refused, carry_out, claim, deliver_due, enqueue, retry_dead, waiting
@@ -135,12 +134,6 @@ def test_what_a_well_target_refuses_counts_for_the_effect_alone(store, clock):
         (dead,) = waiting(connection)
     assert (dead.key, dead.dead, dead.attempts, dead.last_error) == ("bad", True, 3, "Refused: no such device")
     assert targets(store)[0].failures == 0
-
-
-@pytest.fixture
-def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a failure nothing is due again by itself: as it is, a pause may be a moment, whatever its chance."""
-    monkeypatch.setattr(breaker, "pause", lambda *_: timedelta(hours=1))
 
 
 @pytest.mark.usefixtures("long_pauses")
