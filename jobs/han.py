@@ -1,9 +1,11 @@
-"""Daily jobs of the home area network: waiting ends, old secrets and files go."""
+"""Daily jobs of the home area network: customers are asked, waiting ends, old secrets and files go."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 
+from smt_ws.accounts.meters import ask_about_devices
+from smt_ws.han.earlier_devices import homes_with_earlier_devices
 from smt_ws.han.lifecycle import (
     destroy_install_codes,
     end_waiting_devices,
@@ -15,7 +17,15 @@ from smt_ws.han.log_file import remove_old_files
 from smt_ws.han.terms import Terms
 from smt_ws.hub import Hub
 
-__all__ = ["end_messages", "end_waiting", "tidy"]
+__all__ = ["ask_customers", "end_messages", "end_waiting", "tidy"]
+
+
+def ask_customers(hub: Hub, _for_date: date) -> str:
+    """Ask customers who registered before the TDSP told their move-in about devices of before it (A31)."""
+    with hub.store.write() as connection:
+        homes = homes_with_earlier_devices(connection, clock=hub.clock)
+        asked = ask_about_devices(connection, homes, clock=hub.clock)
+    return f"{asked} customers asked about an earlier occupant's devices"
 
 
 def end_waiting(hub: Hub, _for_date: date) -> str:

@@ -64,5 +64,6 @@ TABLE = (
     # in office hours: somebody is there to act on it
     TimedJob("certificates", time(8, 0), warn_of_endings),
     # after the TDSPs' morning files: nearly all are in by nine
+    TimedJob("earlier-devices", time(9, 15), han.ask_customers),
     TimedJob("post-daily", time(9, 30), daily.post_new_data),
 )

@@ -8,15 +8,16 @@ from datetime import date
 from sqlalchemy import Connection, update
 
 from smt_ws.accounts.errors import InvalidFormError, MeterNotFoundError
+from smt_ws.accounts.letters import send_letter
 from smt_ws.clock import Clock, central_today
 from smt_ws.parties import account_rules as rules
 from smt_ws.parties.account_tables import account_meter
 from smt_ws.parties.accounts import account_meters, account_of_premise, find_meter, somebody_else_moved_in
 from smt_ws.parties.device_access import Control, set_control
 from smt_ws.store.audit import Event, record
-from smt_ws.store.dialect import insert
+from smt_ws.store.dialect import among, insert
 
-__all__ = ["add_meter", "control_devices", "release_moved_out"]
+__all__ = ["add_meter", "ask_about_devices", "control_devices", "release_moved_out"]
 
 
 def add_meter(
@@ -35,7 +36,7 @@ def add_meter(
     if named is None or account_of_premise(connection, named.premise_id, today=today) is not None:
         raise MeterNotFoundError
     release_moved_out(connection, [named.premise_id], today=today)
-    held = {"meter_number": named.meter_number, "added_on": today, "in_force": True}
+    held = {"meter_number": named.meter_number, "added_on": today, "in_force": True, "devices_asked_on": None}
     connection.execute(
         insert(connection, account_meter)
         .values(premise_id=named.premise_id, account_id=account_id, **held)
@@ -59,6 +60,31 @@ def control_devices(connection: Connection, account_id: int, *, esiid: str, cont
     if esiid not in hers:
         raise MeterNotFoundError
     set_control(connection, hers[esiid], control, actor=f"account:{account_id}", clock=clock)
+
+
+def ask_about_devices(connection: Connection, premises: Collection[int], *, clock: Clock) -> int:
+    """Ask the customers of *premises*, where an earlier occupant left devices, what becomes of them (A31).
+
+    Each is asked once for a home, with one e-mail for all homes of an account. Returns how many e-mails that makes.
+    """
+    if not premises:
+        return 0
+    today = central_today(clock)
+    asked = connection.scalars(
+        update(account_meter)
+        .where(
+            among(connection, account_meter.c.premise_id, sorted(premises)),
+            account_meter.c.in_force,
+            account_meter.c.devices_asked_on.is_(None),
+            ~somebody_else_moved_in(today),
+        )
+        .values(devices_asked_on=today)
+        .returning(account_meter.c.account_id)
+    )
+    accounts = sorted(set(asked))
+    for account_id in accounts:
+        send_letter(connection, account_id, "devices", now=clock.now())
+    return len(accounts)
 
 
 def release_moved_out(connection: Connection, premises: Collection[int], *, today: date) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from sqlalchemy import Connection, Date, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Date, insert, literal, select, update
 
 from smt_ws.clock import Clock, central_today
 from smt_ws.han import rules
@@ -18,7 +18,7 @@ from smt_ws.han.stays import added_before_move_in
 from smt_ws.han.tables import han_device, han_request
 from smt_ws.store import audit
 
-__all__ = ["EarlierDevice", "earlier_devices", "keep_devices", "remove_devices"]
+__all__ = ["EarlierDevice", "earlier_devices", "homes_with_earlier_devices", "keep_devices", "remove_devices"]
 
 #: As it stands then, its removal can be asked for.
 _REMOVABLE: Final = [state for state, event in rules.MOVES if state and event is DeviceEvent.REMOVE_ASKED]
@@ -41,15 +41,15 @@ def earlier_devices(connection: Connection, premises: Collection[int], *, clock:
     of = han_device.c
     rows = connection.execute(
         select(of.add_request, of.premise_id, of.eui64, of.device_type)
-        .where(
-            of.premise_id.in_(premises),
-            of.holds_slot,
-            of.state.in_([state.value for state in _REMOVABLE]),
-            added_before_move_in(literal(central_today(clock), Date)),
-        )
+        .where(of.premise_id.in_(premises), *_waiting(clock))
         .order_by(of.add_request)
     )
     return [EarlierDevice(row.add_request, row.premise_id, row.eui64, row.device_type) for row in rows]
+
+
+def homes_with_earlier_devices(connection: Connection, *, clock: Clock) -> set[int]:
+    """The premises at which `earlier_devices` finds any."""
+    return set(connection.scalars(select(han_device.c.premise_id).where(*_waiting(clock))))
 
 
 def keep_devices(
@@ -109,6 +109,12 @@ def remove_devices(
         begin_removal(connection, ledger, device, number, actor=_CUSTOMER, clock=clock)
         _audited(connection, audit.Event.DEVICE_REMOVAL_ASKED, account_id, one, clock, address)
     ledger.write()
+
+
+def _waiting(clock: Clock) -> tuple[ColumnElement[bool], ...]:
+    of = han_device.c
+    removable = of.state.in_([state.value for state in _REMOVABLE])
+    return of.holds_slot, removable, added_before_move_in(literal(central_today(clock), Date))
 
 
 def _audited(

@@ -15,11 +15,12 @@ from sqlalchemy import Connection, func, or_, select, update
 
 from adapters import sep
 from smt_ws.clock import Clock
-from smt_ws.han.errors import EarlierCallOpenError
+from smt_ws.han.errors import DevicesUnconfirmedError, EarlierCallOpenError
 from smt_ws.han.ledger import Entry, Ledger
 from smt_ws.han.message_rules import CANCELS, Code, MessageState
 from smt_ws.han.progress import Progress, Status, Target
 from smt_ws.han.rules import DeviceEvent
+from smt_ws.han.stays import of_this_stay, stays_began, with_unconfirmed_devices
 from smt_ws.han.tables import han_device, han_message_target, han_request
 from smt_ws.parties.tables import premise
 
@@ -170,17 +171,22 @@ def provision_handed_over(
 def deliveries(connection: Connection, payloads: Sequence[Mapping[str, Any]], *, now: datetime) -> list[DeliveryCall]:
     """What to call the TDSP with for outbox rows ``{"message_id", "from", "to"}``. Needs a write transaction.
 
-    Meters at which the message is over meanwhile (cancelled, its time past) are left out, and a call without meters
-    too. Raises `EarlierCallOpenError` where a cancellation's original has not been taken yet.
+    Meters at which the message is over meanwhile (cancelled, its time past) are left out, so are those where somebody
+    moved in meanwhile or a device of before a move-in is unconfirmed (A31), and a call without meters too. Raises
+    `EarlierCallOpenError` where a cancellation's original has not been taken yet.
     """
     progress = Progress(connection, now=now)
     targets = _in_ranges(progress, [(one["message_id"], one["from"], one["to"]) for one in payloads])
-    _require_originals_taken(progress, [target for some in targets for target in some])
+    every = [target for some in targets for target in some]
+    _require_originals_taken(progress, every)
+    kept_back = _kept_back(connection, [target for target in every if target.closed_at is None], now)
     calls = []
     for index, (payload, some) in enumerate(zip(payloads, targets, strict=True)):
         for target in some:
             if target.closed_at is None and _is_over(target, now):
                 progress.tell(target, _too_late(now))
+            elif target.key in kept_back:
+                progress.tell(target, kept_back[target.key])
         due = [target for target in some if target.closed_at is None]
         for target in due:
             if target.calling_at is None:
@@ -224,6 +230,30 @@ def _require_originals_taken(progress: Progress, targets: Sequence[Target]) -> N
     )
     if any(one.handed_over_at is None and one.key in asked for one in originals):
         raise EarlierCallOpenError
+
+
+def _kept_back(connection: Connection, targets: Sequence[Target], now: datetime) -> dict[tuple[int, int], Status]:
+    """By key: which of the waiting *targets* must not reach whoever lives there now (A31), as the status tells it.
+
+    Cancellations always go out, they only take something off a device; so does what a TDSP sends to its own meters.
+    """
+    asked = [one for one in targets if one.category not in CANCELS and one.duns != one.tdsp_duns]
+    premises = {one.premise_id for one in asked}
+    if not premises:
+        return {}
+    began = stays_began(connection, premises, now=now)
+    unconfirmed = with_unconfirmed_devices(connection, began, now=now)
+    kept: dict[tuple[int, int], Status] = {}
+    for one in asked:
+        if not of_this_stay([one.accepted_at], began.get(one.premise_id)):
+            kept[one.key] = _failed("somebody moved in after it was accepted, so it was not sent", now)
+        elif one.premise_id in unconfirmed:
+            kept[one.key] = _failed(f"{DevicesUnconfirmedError.code}: a device there is of before a move-in", now)
+    return kept
+
+
+def _failed(why: str, now: datetime) -> Status:
+    return Status(Code.FLR, MessageState.FAILED, now, why, by_hub=True)
 
 
 def _is_over(target: Target, now: datetime) -> bool:

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Date, bindparam, exists, or_
+from sqlalchemy import Connection, Date, bindparam, exists
 
 from smt_ws.clock import Clock
 from smt_ws.han import errors, field_rules
 from smt_ws.han.field_rules import Fields, Schedule
-from smt_ws.han.rules import DeviceState, Refusal
-from smt_ws.han.stays import added_before_move_in, sees_earlier_stays
+from smt_ws.han.rules import Refusal
+from smt_ws.han.stays import REACHED, added_before_move_in, sees_earlier_stays
 from smt_ws.han.stored import Answered, message_row, store_answered_message, store_message
 from smt_ws.han.tables import han_device
 from smt_ws.parties.device_access import Reach, reach
@@ -41,12 +41,8 @@ __all__ = [
 ]
 
 
-_ADDED: Final = DeviceState.DEVICE_ADDED.value
-#: Whether a device is at a premise. One whose removal is under way is there until it is gone.
-_THERE: Final = (
-    han_device.c.premise_id == premise.c.id,
-    or_(han_device.c.state == _ADDED, han_device.c.before_removal == _ADDED),
-)
+#: Whether a device is at a premise.
+_THERE: Final = (han_device.c.premise_id == premise.c.id, REACHED)
 _DEVICE_THERE: Final = exists().where(*_THERE)
 #: Whether one of them was an earlier occupant's and nobody has kept it (A31). The day is that of `reach`.
 _UNCONFIRMED_THERE: Final = exists().where(*_THERE, added_before_move_in(bindparam("today", type_=Date)))

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Date, exists, func, literal, or_, select
 
 from adapters.central_day import midnight_utc
 from smt_ws.clock import CENTRAL
+from smt_ws.han.rules import DeviceState
 from smt_ws.han.tables import han_device
 from smt_ws.parties.rules import KINDS
 from smt_ws.parties.tables import occupancy
 from smt_ws.store.dialect import among
 
 __all__ = [
+    "REACHED",
     "added_before_move_in",
     "device_told",
     "hears_of",
@@ -30,7 +33,13 @@ __all__ = [
     "of_this_stay",
     "sees_earlier_stays",
     "stays_began",
+    "with_unconfirmed_devices",
 ]
+
+_ADDED: Final = DeviceState.DEVICE_ADDED.value
+#: Of a row of `han_device`: whether messages to its meter reach it. One whose removal is under way is there until it
+#: is gone.
+REACHED: Final = or_(han_device.c.state == _ADDED, han_device.c.before_removal == _ADDED)
 
 
 def sees_earlier_stays(kind: str) -> bool:
@@ -66,6 +75,15 @@ def added_before_move_in(today: ColumnElement[date]) -> ColumnElement[bool]:
         of.move_in_day > han_device.c.added_on,
         or_(han_device.c.confirmed_on.is_(None), of.move_in_day > han_device.c.confirmed_on),
     )
+
+
+def with_unconfirmed_devices(connection: Connection, premises: Collection[int], *, now: datetime) -> set[int]:
+    """Those of *premises* at which messages would reach an unconfirmed device."""
+    of = han_device.c
+    found = select(of.premise_id).where(
+        among(connection, of.premise_id, sorted(premises)), REACHED, added_before_move_in(_today(now))
+    )
+    return set(connection.scalars(found))
 
 
 def hears_of(*, own_request: bool, of_this_stay: bool, takes_part: bool) -> bool:

@@ -62,6 +62,7 @@ account_meter = Table(
     Column("meter_number", String(30), nullable=False, comment="as its TDSP names it"),
     Column("added_on", Date, nullable=False, comment="US Central; who moves in later is somebody else"),
     Column("in_force", Boolean, nullable=False, server_default=false(), comment="from the account's confirmation on"),
+    Column("devices_asked_on", Date, comment="when its customer was asked about an earlier occupant's devices (A31)"),
 )
 Index("ix_account_meter_account_id", account_meter.c.account_id)
 Index(

@@ -21,7 +21,7 @@ from smt_ws.agreements.respond import Outcome
 from smt_ws.clock import central_today
 from smt_ws.parties.account_rules import KINDS
 from smt_ws.parties.accounts import account_meters, renew_authorization_code
-from smt_ws.portal.device_pages import ask_about_devices, devices_waiting
+from smt_ws.portal.device_pages import ask_about_homes, devices_waiting
 from smt_ws.portal.page import hub, message_page, written
 from smt_ws.portal.visitor import begin_session, end_session, next_page, session_token, to_log_in
 
@@ -96,7 +96,7 @@ def confirm(token: str) -> Answer:
         return message_page("link_unusable", ("action.log_in", url_for("account.log_in"))), 410
     with hub().store.write() as connection:
         meters_changed(connection, account_id, clock=hub().clock)
-        ask_about_devices(connection, account_id)
+        ask_about_homes(connection, account_id)
     return redirect(url_for("account.log_in", confirmed=1), 303)
 
 
@@ -186,7 +186,7 @@ def add_another_meter() -> Answer:
         with hub().store.write() as connection:
             add_meter(connection, g.account.id, **form, clock=hub().clock, address=g.address)
             meters_changed(connection, g.account.id, clock=hub().clock)
-            ask_about_devices(connection, g.account.id)
+            ask_about_homes(connection, g.account.id)
     except InvalidFormError as error:
         return _profile_page(form=form, problems=error.problems), 422
     except MeterNotFoundError:

@@ -8,7 +8,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from smt_ws.accounts.letters import send_letter
+from smt_ws.accounts.meters import ask_about_devices
 from smt_ws.clock import central_today
 from smt_ws.han.earlier_devices import EarlierDevice, earlier_devices, keep_devices, remove_devices
 from smt_ws.han.rules import masked_eui64
@@ -16,15 +16,15 @@ from smt_ws.parties.accounts import AccountMeter, account_meters
 from smt_ws.portal.page import hub, written
 from smt_ws.portal.visitor import to_log_in
 
-__all__ = ["ask_about_devices", "devices_waiting", "pages"]
+__all__ = ["ask_about_homes", "devices_waiting", "pages"]
 
 pages = Blueprint("device", __name__)
 
 
-def ask_about_devices(connection: Connection, account_id: int) -> None:
+def ask_about_homes(connection: Connection, account_id: int) -> None:
     """Ask the customer by e-mail what becomes of devices that are in homes which the account has just taken."""
-    if _found(connection, account_id):
-        send_letter(connection, account_id, "devices", now=hub().clock.now())
+    homes = [home.premise_id for home, _devices in _found(connection, account_id)]
+    ask_about_devices(connection, homes, clock=hub().clock)
 
 
 def devices_waiting() -> bool:

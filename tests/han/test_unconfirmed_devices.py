@@ -12,10 +12,11 @@ from sqlalchemy import Date, insert, literal, select, update
 
 from smt_ws.clock import central_today
 from smt_ws.han import errors
+from smt_ws.han.cancel_message import Cancellation, cancel_message
 from smt_ws.han.devices import devices_of
 from smt_ws.han.earlier_devices import EarlierDevice, earlier_devices, keep_devices, remove_devices
 from smt_ws.han.stays import added_before_move_in, hears_of, is_unconfirmed
-from smt_ws.han.tables import han_device
+from smt_ws.han.tables import han_device, han_message, han_message_status
 from smt_ws.parties.tables import company, occupancy
 from smt_ws.store.tables import audit_log
 
@@ -276,3 +277,65 @@ def test_what_becomes_of_a_message_after_a_move_in_is_told_to_no_company_a31(mar
     moved_in_today(market)
     market.told(sent.request_id, "CON", device=1, after=1)
     assert heard(market, "MessageStatusChanged") == before
+
+
+def cancel(market: HanMarket, number: int) -> None:
+    with market.store.write() as connection:
+        cancel_message(
+            connection,
+            market.rep,  # type: ignore[arg-type]
+            number,
+            Cancellation("c", "svc"),
+            category="CSM",
+            terms=market.terms,
+            clock=market.clock,
+        )
+
+
+def reasons(market: HanMarket, number: int) -> list[tuple[str, str]]:
+    of = han_message_status.c
+    with market.store.read() as connection:
+        rows = connection.execute(select(of.code, of.description).where(of.message_number == number).order_by(of.id))
+        return [(row.code, row.description) for row in rows if row.code in {"RQA", "FLR"}]
+
+
+def test_a_message_that_waits_for_the_tdsp_reaches_nobody_who_moved_in_meanwhile_a31(market: HanMarket) -> None:
+    """Not even where the new occupant has kept the devices by then; the other homes of the message get it."""
+    market.device_added()
+    market.device_added(number=2, device=9)
+    sent = market.text(range(1, 3), duration_minutes=7 * 24 * 60)
+    moved_in_today(market)
+    keep(market, found(market))
+    market.hand_over()
+    assert market.message_state(sent.request_id) == "FAILED"
+    assert market.message_state(sent.request_id, 2) == "SENT"
+    told = reasons(market, sent.request_id)
+    assert ("FLR", "somebody moved in after it was accepted, so it was not sent") in told
+    assert [code for code, _why in told].count("RQA") == 1
+
+
+def test_a_move_in_that_is_told_late_holds_back_what_still_waits_a31(market: HanMarket) -> None:
+    """The move-in is of before the message, and was not known when that was accepted."""
+    market.device_added()
+    market.clock.advance(timedelta(days=5))
+    sent = market.text()
+    move_in(market, central_today(market.clock) - timedelta(days=2))
+    market.hand_over()
+    assert market.message_state(sent.request_id) == "FAILED"
+    ((code, why),) = reasons(market, sent.request_id)
+    assert code == "FLR"
+    assert why.startswith("DEVICES_UNCONFIRMED: ")
+
+
+def test_a_tdsps_own_message_and_a_cancellation_still_go_out_a31(market: HanMarket) -> None:
+    market.device_added()
+    shown = market.text(duration_minutes=7 * 24 * 60)
+    market.hand_over()
+    own = market.text(who=market.tdsp, duration_minutes=7 * 24 * 60)
+    cancel(market, shown.request_id)
+    moved_in_today(market)
+    market.hand_over()
+    assert market.message_state(own.request_id) == "SENT"
+    with market.store.read() as connection:
+        number = connection.execute(select(han_message.c.number).where(han_message.c.category == "CSM")).scalar_one()
+    assert market.message_state(number) == "SENT"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from email.message import EmailMessage
 
 import pytest
 from portal_town import ADDED_ON, CHIKA, ESIIDS, LEFT_ON, Browser, link_in, put_device
 from sqlalchemy import insert, select
 
+from jobs.han import ask_customers
+from smt_ws.clock import FixedClock
 from smt_ws.han.tables import han_device, han_request
 from smt_ws.hub import Hub
 from smt_ws.parties.tables import occupancy, premise
@@ -109,6 +112,38 @@ def test_who_adds_a_home_is_asked_too(hub: Hub, registered: Browser, mailbox) ->
     assert "Please tell us whether they are yours" in registered.text
     assert asked(hub) == 1
     assert "earlier-devices" in body(mailbox(CHIKA))
+
+
+def moved_in(hub: Hub, number: int, *, device: int, eui64: str) -> None:
+    """A home with a device of before its move-in."""
+    home = home_of(hub, number)
+    put_device(hub.store, home, add_request=device, eui64=eui64)
+    with hub.store.write() as connection:
+        connection.execute(insert(occupancy).values(premise_id=home, move_in_day=LEFT_ON, load_number=1))
+
+
+def test_each_home_is_asked_about_once(hub: Hub, clock: FixedClock, registered: Browser) -> None:
+    """Another home asks about its own devices, not again about those still unanswered; one without asks none."""
+    for number, device, eui64 in ((1, 901, DISPLAY), (2, 902, THERMOSTAT)):
+        moved_in(hub, number, device=device, eui64=eui64)
+        clock.advance(timedelta(minutes=1))
+        registered.get("/profile")
+        registered.post("/profile/meters", esiid=ESIIDS[number], meter_number=f"10000{number + 1}")
+    assert asked(hub) == 2
+    assert ask_customers(hub, date(2026, 11, 1)) == "0 customers asked about an earlier occupant's devices"
+    assert asked(hub) == 2
+
+
+def test_who_registered_before_the_move_in_was_told_is_asked_the_next_morning(
+    hub: Hub, registered: Browser, mailbox
+) -> None:
+    moved_in(hub, 0, device=901, eui64=DISPLAY)
+    moved_in(hub, 1, device=902, eui64=THERMOSTAT)  # nobody's account
+    assert asked(hub) == 0
+    assert ask_customers(hub, date(2026, 11, 1)) == "1 customers asked about an earlier occupant's devices"
+    assert mailbox(CHIKA)["Subject"] == "Are the devices in your home yours?"
+    assert ask_customers(hub, date(2026, 11, 2)).startswith("0 ")
+    assert asked(hub) == 1
 
 
 def test_nobody_answers_for_another_home(hub: Hub, registered: Browser) -> None:
